@@ -1,0 +1,76 @@
+"""How a model's fields stand on the wire: names made mechanically, and a mark on the few that are irregular."""
+
+from typing import Any, Final, get_args
+
+from attrs import Attribute, define, field, fields, has
+
+WIRE: Final = "capledger.wire"
+
+#: Ends the name of an ISO twin: ``event_date_iso`` beside ``event_date``, whose value it takes over.
+TWIN: Final = "_iso"
+
+
+@define(frozen=True)
+class Wire:
+    """What the mechanical rule cannot know of a field."""
+
+    #: The key in the answer; None: made from the attribute's name.
+    name: str | None = None
+    #: Other spellings of the key that are taken as well.
+    aliases: tuple[str, ...] = ()
+    #: A reference kept as text that some answers send as a number.
+    reference: bool = False
+    #: Zero says nothing here: an object that holds no more than this is no object.
+    blank_zero: bool = False
+    #: Not part of the answer; filled by the SDK.
+    absent: bool = False
+
+
+REGULAR: Final = Wire()
+
+
+def on_wire(*, default: Any = None, factory: Any = None, repr: bool = True, **marks: Any) -> Any:  # noqa: A002, ANN401 - as attrs.field
+    """Return an attrs field with its :class:`Wire` marks; ``default`` and ``factory`` as in :func:`attrs.field`."""
+    metadata = {WIRE: Wire(**marks)} if marks else None
+    if factory is not None:
+        return field(factory=factory, repr=repr, metadata=metadata)
+    return field(default=default, repr=repr, metadata=metadata)
+
+
+def wire_of(attribute: "Attribute[Any]") -> Wire:
+    """Return the marks of an attribute."""
+    marks: Wire = attribute.metadata.get(WIRE, REGULAR)
+    return marks
+
+
+def wire_name(attribute: "Attribute[Any]") -> str:
+    """Return the key of an attribute in the API's answers."""
+    return wire_of(attribute).name or camel_case(attribute.name)
+
+
+def wire_keys(attribute: "Attribute[Any]") -> tuple[str, ...]:
+    """Return every key that an attribute is taken from."""
+    return (wire_name(attribute), *wire_of(attribute).aliases)
+
+
+def source_keys(model: type, attribute: "Attribute[Any]") -> tuple[str, ...]:
+    """Return the keys that give an attribute its value, best first: its ISO twin, its own, its aliases."""
+    twin = getattr(fields(model), attribute.name + TWIN, None)
+    return (*(wire_keys(twin) if twin else ()), *wire_keys(attribute))
+
+
+def wire_attributes(model: type) -> "list[Attribute[Any]]":
+    """Return the attributes of a model that come from the answer, in order."""
+    return [attribute for attribute in fields(model) if not wire_of(attribute).absent]
+
+
+def optional_model(attribute: "Attribute[Any]") -> type | None:
+    """Return the model of a field that holds one or None, else None."""
+    models = [part for part in get_args(attribute.type) if isinstance(part, type) and has(part)]
+    return models[0] if type(None) in get_args(attribute.type) and models else None
+
+
+def camel_case(name: str) -> str:
+    """Return the API's spelling of a snake_case name: ``event_log_id`` -> ``eventLogId``, ``date_iso`` -> ``dateISO``."""
+    first, *others = name.split("_")
+    return first + "".join("ISO" if part == "iso" else part.capitalize() for part in others)
