@@ -1,0 +1,130 @@
+"""Ledger entries in the shape of the wire, and their dates in the styles that the service has used."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A row of ``ledgerEntries`` as a dictionary.
+Row = dict[str, Any]
+
+PROGRAM_ID: Final = 4110
+PROGRAM_NAME: Final = "Harbour Rewards"
+ORG_ID: Final = 70001
+#: Points categories by ``pointCategoryType``.
+CATEGORIES: Final = {
+    "REGULAR": "Main",
+    "PROMISED": "DelayedAccrualPointCategory",
+    "TRIGGER_BASED": "ExternalTriggerBasedPointCategory",
+}
+#: Events that belong to a bill, and so have ``transactionDetails``.
+BILL_EVENTS: Final = frozenset({"NewBill", "TransactionAdd", "GroupTransactionAdd", "ReturnBill", "TransactionUpdate"})
+BILL_OFFSET: Final = 800_000_000
+
+
+def legacy_date(moment: datetime) -> str:
+    """``2024-08-30 11:17:57.0``: no zone, as many decimals as are needed and one at least."""
+    fraction = f"{moment.microsecond:06d}".rstrip("0") or "0"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction}"
+
+
+def plain_date(moment: datetime) -> str:
+    """``2024-08-30 11:17:57``: the fraction is cut off."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def java_date(moment: datetime, zone: tzinfo) -> str:
+    """``Fri Aug 30 11:17:57 GMT 2024``: what Java's ``Date.toString`` prints; the fraction is cut off."""
+    name = moment.replace(tzinfo=zone).tzname()
+    return f"{moment:%a %b %d %H:%M:%S} {'GMT' if name == 'UTC' else name} {moment:%Y}"
+
+
+def iso_date(moment: datetime, zone: tzinfo) -> str:
+    """``2024-08-30T11:17:57Z`` or with an offset such as ``+05:30``; the fraction is cut off."""
+    text = moment.replace(tzinfo=zone).isoformat(timespec="seconds")
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def read_date(text: str) -> datetime:
+    """The naive moment of a date in the legacy style, with or without a fraction."""
+    return datetime.fromisoformat(text)
+
+
+def entry_detail(points: str, **overrides: object) -> dict[str, Any]:
+    """One item of ``entryDetails``: a CREDIT in the main category, unless said otherwise by wire names."""
+    detail: dict[str, Any] = {
+        "ledgerEntryType": "CREDIT",
+        "points": points,
+        "pointsCategory": "Main",
+        "programName": PROGRAM_NAME,
+        "programId": PROGRAM_ID,
+    }
+    return detail | overrides
+
+
+def make_row(
+    event_log_id: int,
+    created: datetime,
+    *,
+    event_name: str = "TransactionAdd",
+    points: str = "100.000",
+    entry_type: str = "CREDIT",
+    currencies: Mapping[str, str] | None = None,
+    **overrides: object,
+) -> Row:
+    """
+    One ledger entry with everything filled in.
+
+    ``created`` is naive server time, to the microsecond. ``points`` and ``currencies`` (amounts by alternate currency)
+    are decimal texts without a sign; the nets follow from them. ``overrides`` replace whole keys by their wire names.
+    """
+    sign = "-" if entry_type == "DEBIT" else ""
+    amounts = currencies or {}
+    row: Row = {
+        "eventLogId": event_log_id,
+        "eventName": event_name,
+        "customerId": 910_000_001,
+        "ledgerCreatedDate": legacy_date(created),
+        "customerDetails": {"userId": 0},
+        "entryDetails": [entry_detail(points, ledgerEntryType=entry_type)]
+        + [entry_detail(amounts[name], ledgerEntryType=entry_type, alternateCurrencyName=name) for name in amounts],
+        "netPointsOnEvent": sign + points,
+        "netAlternateCurrenciesOnEvent": {name: sign + amounts[name] for name in amounts},
+        "transactionDetails": _transaction(event_log_id, created) if event_name in BILL_EVENTS else {},
+        "store": "Quay Store",
+        "storeCode": "quay",
+        "tillCode": "quay.till1",
+        "eventDetails": {"eventDate": legacy_date(created)},
+        "sourceProgramId": PROGRAM_ID,
+        "sourceProgramName": PROGRAM_NAME,
+        "orgId": ORG_ID,
+    }
+    return row | overrides
+
+
+def _transaction(event_log_id: int, created: datetime) -> dict[str, Any]:
+    return {
+        "transactionId": event_log_id + BILL_OFFSET,
+        "transactionNumber": f"HB-{event_log_id}",
+        "date": legacy_date(created),
+        "amount": 1250.5,
+        "grossBillAmount": 1300.0,
+        "source": "instore",
+    }
+
+
+def make_member(user_id: int, *, first_name: str, last_name: str, mobile: str, role: str = "PRIMARY") -> dict[str, Any]:
+    """
+    The ``customerDetails`` of a group's entry: which member caused it, by what identifier, in what role.
+
+    The documents call ``identifier`` an object and print none; ``member | {"identifier": [...]}`` makes it a list.
+    """
+    return {
+        "firstName": first_name,
+        "lastName": last_name,
+        "identifier": {"type": "mobile", "value": mobile, "role": role},
+        "userId": user_id,
+    }
