@@ -13,10 +13,10 @@ from uuid import UUID
 Encodable = str | int | Decimal | UUID | date | Iterable[str | int]
 
 
-def wire_name(name: str) -> str:
-    """The API's spelling of one of our names: ``is_primary_user`` is ``isPrimaryUser``."""
-    head, *tail = name.split("_")
-    return head + "".join(word.capitalize() for word in tail)
+def camel_case(name: str) -> str:
+    """The API's spelling of one of our names: ``is_primary_user`` is ``isPrimaryUser``, ``date_iso`` is ``dateISO``."""
+    first, *others = name.split("_")
+    return first + "".join("ISO" if word == "iso" else word.capitalize() for word in others)
 
 
 def encode(value: Encodable) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from capledger._wire import Encodable, encode, wire_name
+from capledger._wire import Encodable, camel_case, encode
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,10 @@ def test_encode_refuses_floats() -> None:
         ("source", "source"),
         ("till_ids", "tillIds"),
         ("is_filter_based_on_date", "isFilterBasedOnDate"),
+        ("ledger_created_date_iso", "ledgerCreatedDateISO"),
         ("get_points_earned_breakup", "getPointsEarnedBreakup"),
     ],
 )
-def test_wire_name(name: str, expected: str) -> None:
+def test_camel_case(name: str, expected: str) -> None:
     """Names change their case mechanically, and nothing else about them changes."""
-    assert wire_name(name) == expected
+    assert camel_case(name) == expected
