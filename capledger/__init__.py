@@ -7,6 +7,7 @@ be imported from here; ``capledger.sandbox`` holds the server for tests of your 
 from __future__ import annotations
 
 from capledger.errors import (
+    AnswerTooLargeError,
     ApiError,
     AuthenticationError,
     CapledgerError,
@@ -38,6 +39,7 @@ from capledger.errors import (
 from capledger.queries import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery, OrgScope
 
 __all__ = [
+    "AnswerTooLargeError",
     "ApiError",
     "AuthenticationError",
     "CapledgerError",
