@@ -1,8 +1,11 @@
 """How a model's fields stand on the wire: names made mechanically, and a mark on the few that are irregular."""
 
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from attrs import Attribute, define, field, fields, has
+from attrs import Attribute, fields, frozen, has
+
+if TYPE_CHECKING:
+    from attrs import AttrsInstance
 
 WIRE: Final = "capledger.wire"
 
@@ -10,7 +13,7 @@ WIRE: Final = "capledger.wire"
 TWIN: Final = "_iso"
 
 
-@define(frozen=True)
+@frozen
 class Wire:
     """What the mechanical rule cannot know of a field."""
 
@@ -29,12 +32,9 @@ class Wire:
 REGULAR: Final = Wire()
 
 
-def on_wire(*, default: Any = None, factory: Any = None, repr: bool = True, **marks: Any) -> Any:  # noqa: A002, ANN401 - as attrs.field
-    """Return an attrs field with its :class:`Wire` marks; ``default`` and ``factory`` as in :func:`attrs.field`."""
-    metadata = {WIRE: Wire(**marks)} if marks else None
-    if factory is not None:
-        return field(factory=factory, repr=repr, metadata=metadata)
-    return field(default=default, repr=repr, metadata=metadata)
+def wire(**marks: Any) -> dict[str, Wire]:  # noqa: ANN401 - the fields of Wire
+    """Return the ``metadata`` of a field with these :class:`Wire` marks."""
+    return {WIRE: Wire(**marks)}
 
 
 def wire_of(attribute: "Attribute[Any]") -> Wire:
@@ -59,9 +59,15 @@ def source_keys(model: type, attribute: "Attribute[Any]") -> tuple[str, ...]:
     return (*(wire_keys(twin) if twin else ()), *wire_keys(attribute))
 
 
-def wire_attributes(model: type) -> "list[Attribute[Any]]":
+def all_attributes(model: "type[AttrsInstance]") -> "tuple[Attribute[Any], ...]":
+    """Return the attributes of a model, in order."""
+    attributes: tuple[Attribute[Any], ...] = fields(model)
+    return attributes
+
+
+def wire_attributes(model: "type[AttrsInstance]") -> "list[Attribute[Any]]":
     """Return the attributes of a model that come from the answer, in order."""
-    return [attribute for attribute in fields(model) if not wire_of(attribute).absent]
+    return [attribute for attribute in all_attributes(model) if not wire_of(attribute).absent]
 
 
 def optional_model(attribute: "Attribute[Any]") -> type | None:
@@ -71,6 +77,6 @@ def optional_model(attribute: "Attribute[Any]") -> type | None:
 
 
 def camel_case(name: str) -> str:
-    """Return the API's spelling of a snake_case name: ``event_log_id`` -> ``eventLogId``, ``date_iso`` -> ``dateISO``."""
+    """Return the API's spelling of a snake_case name: ``dateISO`` for ``date_iso``, else humps."""
     first, *others = name.split("_")
     return first + "".join("ISO" if part == "iso" else part.capitalize() for part in others)

@@ -5,8 +5,13 @@ from decimal import Decimal
 
 from attrs import define, field
 
-from capledger.models._fields import on_wire
-from capledger.models.points import AlternateCurrencyBreakdown, AlternateCurrencyEarned, PointsEarned, PointsEarnedBreakdown
+from capledger.models._fields import wire
+from capledger.models.points import (
+    AlternateCurrencyBreakdown,
+    AlternateCurrencyEarned,
+    PointsEarned,
+    PointsEarnedBreakdown,
+)
 
 
 @define
@@ -15,7 +20,7 @@ class LineItem:
 
     #: The service's id of the line; can exceed 2**53.
     id: int | None = None
-    item_code: str | None = on_wire(reference=True)
+    item_code: str | None = field(default=None, metadata=wire(reference=True))
     #: From 1, on returns.
     serial_number: int | None = None
     #: E.g. instore.
@@ -43,7 +48,7 @@ class BillDetails:
     #: E.g. loyalty.
     type: str | None = None
     #: The till's own number.
-    bill_number: str | None = on_wire(reference=True)
+    bill_number: str | None = field(default=None, metadata=wire(reference=True))
     gross_amount: Decimal | None = None
     discount: Decimal | None = None
     #: Net amount, after discounts and taxes.

@@ -5,7 +5,7 @@ An event holds what its kind has and what the flags of the request asked for; al
 
 from attrs import define, field
 
-from capledger.models._fields import on_wire
+from capledger.models._fields import wire
 from capledger.models.bills import BillDetails
 from capledger.models.event_parts import (
     BehavioralEventMetadata,
@@ -61,6 +61,6 @@ class LedgerEvent:
     point_in_time_slabs: list[PointInTimeSlab] = field(factory=list)
     notes: str | None = field(default=None, repr=False)
     #: The bill, request or import behind it; "-1" for none; the customer's id for redemptions and transfers.
-    event_reference_id: str | None = on_wire(reference=True, repr=False)
-    unique_id: str | None = on_wire(reference=True)
+    event_reference_id: str | None = field(default=None, repr=False, metadata=wire(reference=True))
+    unique_id: str | None = field(default=None, metadata=wire(reference=True))
     org_id: int | None = None

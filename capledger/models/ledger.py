@@ -1,8 +1,9 @@
 """The ledger's answer: entries, what they moved, and the page they stood on.
 
-Documents: the v2 and v2.1 ``getCustomerLedgerInfo`` pages, and ``getCustomerLedgerBalance`` for closing balances. Amounts are
-:class:`~decimal.Decimal` with the digits and the scale of the answer. Dates are aware: the ISO twin's value where the answer
-has one, else the answer's text in the session's timezone. What the answer leaves out or sends as null is None, or empty.
+Documents: the v2 and v2.1 ``getCustomerLedgerInfo`` pages, and ``getCustomerLedgerBalance`` for closing balances.
+Amounts are :class:`~decimal.Decimal` with the digits and the scale of the answer. Dates are aware: the ISO twin's value
+where the answer has one, else the answer's text in the session's timezone. What the answer leaves out or sends as null
+is None, or empty.
 """
 
 from datetime import datetime
@@ -10,7 +11,7 @@ from decimal import Decimal
 
 from attrs import define, field
 
-from capledger.models._fields import on_wire
+from capledger.models._fields import wire
 from capledger.models.events import LedgerEvent
 
 
@@ -48,7 +49,7 @@ class TransactionDetails:
 
     transaction_id: int | None = None
     #: The till's own number of the bill.
-    transaction_number: str | None = on_wire(reference=True)
+    transaction_number: str | None = field(default=None, metadata=wire(reference=True))
     #: Business time, which can be earlier or later than the entry's own.
     date: datetime | None = None
     #: The twin as it came (2026 answers); ``date`` has its value then.
@@ -73,7 +74,7 @@ class EventSummary:
     promotion_name: str | None = None
     promotion_description: str | None = None
     #: The promotion's external identifier.
-    promotion_identifier: str | None = on_wire(reference=True)
+    promotion_identifier: str | None = field(default=None, metadata=wire(reference=True))
     promotion_id: int | None = None
     #: E.g. POINTS_ISSUE for goodwill points.
     reason: str | None = None
@@ -86,7 +87,7 @@ class CustomerDetails:
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
     user_id: int | None = field(default=None, repr=False)
-    external_id: str | None = on_wire(reference=True, repr=False)
+    external_id: str | None = field(default=None, repr=False, metadata=wire(reference=True))
     #: CUSTOMER, or FLEET for a group.
     entity_type: str | None = None
 
@@ -97,7 +98,7 @@ class MemberIdentifier:
 
     #: MOBILE, EMAIL, ...
     type: str | None = None
-    value: str | None = on_wire(reference=True, repr=False)
+    value: str | None = field(default=None, repr=False, metadata=wire(reference=True))
     #: The member's part in the group, e.g. DRIVER.
     role: str | None = None
 
@@ -109,7 +110,7 @@ class MemberDetails:
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
     identifier: MemberIdentifier | None = None
-    user_id: int | None = on_wire(blank_zero=True, repr=False)
+    user_id: int | None = field(default=None, repr=False, metadata=wire(blank_zero=True))
 
 
 @define
@@ -136,8 +137,8 @@ class LedgerEntry:
     transaction_details: TransactionDetails | None = None
     #: Name of the store; "" for events without one, such as PointsExpiry. So are the two codes.
     store: str | None = None
-    store_code: str | None = on_wire(reference=True)
-    till_code: str | None = on_wire(reference=True)
+    store_code: str | None = field(default=None, metadata=wire(reference=True))
+    till_code: str | None = field(default=None, metadata=wire(reference=True))
     event_details: EventSummary | None = None
     source_program_id: int | None = None
     source_program_name: str | None = None
@@ -148,7 +149,7 @@ class LedgerEntry:
     #: With ``include_concept_details``.
     concept_name: str | None = None
     #: Everything about the event, where details were asked for with the entries; not part of the ledger's answer.
-    event: LedgerEvent | None = on_wire(absent=True)
+    event: LedgerEvent | None = field(default=None, metadata=wire(absent=True))
 
 
 @define

@@ -1,7 +1,8 @@
 """Points earned by an event, in the kinds that the explode answer tells apart.
 
-Regular points come at once, promotional ones by a promotion, promised ones after a while. The documents spell a returned
-amount ``returnPoints`` on regular rows and ``returnedPoints`` on promotional ones; either spelling is taken on both.
+Regular points come at once, promotional ones by a promotion, promised ones after a while. The documents spell a
+returned amount ``returnPoints`` on regular rows and ``returnedPoints`` on promotional ones; either spelling is taken on
+both.
 """
 
 from datetime import datetime
@@ -9,7 +10,7 @@ from decimal import Decimal
 
 from attrs import define, field
 
-from capledger.models._fields import on_wire
+from capledger.models._fields import wire
 
 
 @define
@@ -27,7 +28,7 @@ class RegularPoints:
     #: fixed or rolling.
     expiry_type: str | None = None
     #: Taken back by a return.
-    return_points: Decimal | None = on_wire(aliases=("returnedPoints",))
+    return_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnedPoints",)))
 
 
 @define
@@ -50,7 +51,7 @@ class PromotionPoints:
     promotion_start_date: datetime | None = None
     promotion_end_date: datetime | None = None
     #: Taken back by a return.
-    returned_points: Decimal | None = on_wire(aliases=("returnPoints",))
+    returned_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnPoints",)))
 
 
 @define
@@ -127,7 +128,7 @@ class PointsBreakdownRow:
     #: Day on which a promised row becomes usable.
     conversion_date: datetime | None = None
     #: Taken back by a return.
-    return_points: Decimal | None = on_wire(aliases=("returnedPoints",))
+    return_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnedPoints",)))
 
 
 @define
@@ -145,7 +146,7 @@ class AlternateCurrencyEarned:
     """What a bill earned in one alternate currency."""
 
     alternate_currency_name: str | None = None
-    alternate_currency_identifier: str | None = on_wire(reference=True)
+    alternate_currency_identifier: str | None = field(default=None, metadata=wire(reference=True))
     regular: list[RegularPoints] = field(factory=list)
     promo: list[PromotionPoints] = field(factory=list)
     promised: list[PromisedPoints] = field(factory=list)
@@ -156,7 +157,7 @@ class AlternateCurrencyBreakdown:
     """Awards of a bill in one alternate currency, one by one."""
 
     alternate_currency_name: str | None = None
-    alternate_currency_identifier: str | None = on_wire(reference=True)
+    alternate_currency_identifier: str | None = field(default=None, metadata=wire(reference=True))
     regular: list[PointsBreakdownRow] = field(factory=list)
     promo: list[PointsBreakdownRow] = field(factory=list)
     promised: list[PointsBreakdownRow] = field(factory=list)
