@@ -27,13 +27,13 @@ BILL_OFFSET: Final = 800_000_000
 
 def legacy_date(moment: datetime) -> str:
     """``2024-08-30 11:17:57.0``: no zone, as many decimals as are needed and one at least."""
-    fraction = f"{moment.microsecond:06d}".rstrip("0") or "0"
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction}"
+    text = moment.isoformat(" ")
+    return text.rstrip("0") if moment.microsecond else f"{text}.0"
 
 
 def plain_date(moment: datetime) -> str:
     """``2024-08-30 11:17:57``: the fraction is cut off."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+    return moment.isoformat(" ", "seconds")
 
 
 def java_date(moment: datetime, zone: tzinfo) -> str:

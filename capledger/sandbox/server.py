@@ -16,7 +16,6 @@ from capledger.sandbox.auth import Gate
 from capledger.sandbox.customers import STORES, SandboxCustomer, SandboxGroup, Store
 from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.directory import Directory
-from capledger.sandbox.faults import FaultScript, Turn
 from capledger.sandbox.log import LoggedRequest
 from capledger.sandbox.meter import Meter
 from capledger.sandbox.pages import Asked, ledger_page
@@ -25,6 +24,7 @@ from capledger.sandbox.query import subject
 from capledger.sandbox.refusals import Refusal
 from capledger.sandbox.rows import ORG_ID, Row
 from capledger.sandbox.rules import Rules
+from capledger.sandbox.turns import FaultScript, Turn
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -153,7 +153,8 @@ class Sandbox:
         logged = self._log(request)
         try:
             answer = await self._answer(request, logged)
-            logged.status = answer.status
+            cut = request.transport is None or request.transport.is_closing()
+            logged.status = None if cut else answer.status
             return answer
         finally:
             logged.finished = self._clock()
