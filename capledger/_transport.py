@@ -1,0 +1,323 @@
+"""The only way to the service: within the rate limit, signed, with retries.
+
+One attempt is a turn at the gate, the credentials, the exchange with its body, and the decoding. Between attempts
+neither a connection nor a place in the budget is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random as random_module
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import UTC, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from attrs import define, field
+
+from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
+from capledger._decode import Answer, Decoder
+from capledger._gate import Gate
+from capledger._http import HttpClient, check_base_url, closed_error
+from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
+from capledger._logs import log, request_id
+from capledger._requests import Request
+from capledger._retry import Failure, RetryBudget, RetryPolicy, pause_after_refusal, wait_before_retry
+from capledger.auth import Auth, read_token
+from capledger.errors import (
+    AuthenticationError,
+    CapledgerError,
+    ConfigurationError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ServerError,
+    SessionClosedError,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+
+#: Tokens in a row that may have run out while their request waited for its turn.
+_MOST_STALE_TOKENS = 3
+
+
+class Tally(Protocol):
+    """Where requests are counted, for one walk; those of one tally take turns with those of the others.
+
+    An attribute ``deadline`` (seconds of the clock's monotonic time, or None), if it has one, ends its requests.
+    """
+
+    requests: int
+    retries: int
+    #: Seconds spent waiting for the rate limit, in pauses and before retries.
+    waited: float
+
+
+@define(eq=False)
+class _Call(Generic[T]):
+    """One thing to be fetched, over all its attempts."""
+
+    request: Request[T]
+    report: Tally
+    decode: Callable[[Request[T], Answer], T]
+    #: False for the request that gets the token itself.
+    signed: bool = True
+    attempt: int = 1
+    signature: dict[str, str] = field(factory=dict, repr=False)
+    #: Whether a refused token was replaced already.
+    renewed: bool = False
+
+    @property
+    def deadline(self) -> float | None:
+        return getattr(self.report, "deadline", None)
+
+    def log(self, level: int, text: str, *values: object, **extra: object) -> None:
+        request = self.request
+        log(level, text, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.attempt, **extra)
+
+
+class Transport:
+    """Fetches typed answers; belongs to the event loop of its first use.
+
+    Args:
+        base_url: the service's address: https, or http to this machine.
+        auth: what the caller proves itself with.
+        decoder: makes answers into what was asked for.
+        rate_limit: the organisation's limit; None to learn from refusals.
+        retry: how often to ask again.
+        max_connections: requests under way at once.
+        timeout: for one attempt, body included, in seconds or as a timedelta.
+        http: a caller's session, which is borrowed and never closed; its own middlewares are not run.
+        trace_configs: for a session of our own.
+        budget: in place of ``rate_limit``, a budget that is kept elsewhere.
+        allow_plain_http: accept a base_url that is not encrypted.
+        clock: the time.
+        random: numbers from 0 to 1, for the jitter.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        auth: Auth,
+        decoder: Decoder,
+        *,
+        rate_limit: RateLimit | None = None,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 8,
+        timeout: float | timedelta = 30.0,
+        http: aiohttp.ClientSession | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        budget: Budget | None = None,
+        allow_plain_http: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        seconds = to_seconds(timeout)
+        if not seconds:
+            raise ConfigurationError("timeout must be longer than nothing")
+        self._retry = retry or RetryPolicy()
+        self._retry_budget = RetryBudget(self._retry)
+        self._decoder = decoder
+        self._signer = auth.signer(clock)
+        self._clock = clock
+        self._random = random
+        self._http = HttpClient(
+            check_base_url(base_url, allow_plain_http=allow_plain_http),
+            timeout=seconds,
+            http=http,
+            trace_configs=trace_configs,
+        )
+        self.gate = Gate(
+            budget or (LearnedBudget() if rate_limit is None else StatedBudget(rate_limit)),
+            max_connections=max_connections,
+            max_wait=None if rate_limit is None else rate_limit.max_wait,
+            max_pause=self._retry.max_retry_after,
+            clock=clock,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = asyncio.Event()
+
+    async def open(self) -> None:
+        """Bind to the running event loop. Happens by itself at the first request.
+
+        Raises:
+            SessionClosedError: it was closed, or belongs to another loop.
+        """
+        self._open()
+
+    def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._closing.is_set():
+            raise closed_error()
+        if self._loop is None:
+            self._loop = loop
+            self._http.open()
+        elif self._loop is not loop:
+            raise SessionClosedError("the session belongs to another event loop; open one session in each")
+
+    async def close(self) -> None:
+        """Refuse what waits and what comes, end what is under way, and close the connections. May be called again.
+
+        Raises:
+            SessionClosedError: it belongs to another event loop.
+        """
+        if self._closing.is_set():
+            return
+        if self._loop is not None:
+            self._open()
+        self._closing.set()
+        self.gate.close()
+        await self._http.close()
+
+    def __del__(self) -> None:
+        client = getattr(self, "_http", None)
+        if client is not None and client.is_leaking:
+            client.abandon()
+            warnings.warn("a capledger session was never closed", ResourceWarning, source=self, stacklevel=2)
+
+    async def fetch(self, request: Request[T], report: Tally) -> T:
+        """Ask until there is an answer or a reason to give up; count in *report*.
+
+        Raises:
+            CapledgerError: whatever the decoder or the last attempt raised, without the foreign error behind it.
+            RequestTimeoutError: the report's deadline has passed.
+            SessionClosedError: the session is closed, or belongs to another event loop.
+        """
+        self._open()
+        call = _Call(request, report, self._decoder.decode)
+        if call.deadline is None:
+            return await self._ask(call)
+        return await self._ask_by(call.deadline, call)
+
+    async def _ask_by(self, deadline: float, call: _Call[T]) -> T:
+        try:
+            async with asyncio.timeout(deadline - self._clock.monotonic()):
+                return await self._ask(call)
+        except CapledgerError:
+            raise
+        except TimeoutError:
+            call.log(logging.INFO, "%s: the walk's deadline has passed")
+        raise RequestTimeoutError("the walk's deadline has passed")
+
+    async def _ask(self, call: _Call[T]) -> T:
+        while True:
+            outcome = await self._attempt(call)
+            if not isinstance(outcome, Failure):
+                self._retry_budget.earn()
+                return outcome
+            await self._recover(call, outcome)
+
+    async def _attempt(self, call: _Call[T]) -> T | Failure:
+        answer = await self._exchange(call)
+        if isinstance(answer, CapledgerError):
+            return Failure(answer)
+        call.log(
+            logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=request_id(answer.headers)
+        )
+        try:
+            return _decode(call, answer)
+        except CapledgerError as error:
+            return Failure(_without_past(error), answer.status, answer.headers)
+
+    async def _exchange(self, call: _Call[Any]) -> Answer | CapledgerError:
+        """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
+        for urgent in (not call.signed, *(True,) * _MOST_STALE_TOKENS):
+            await self._get_signature(call)
+            async with self.gate.admit(id(call.report), urgent=urgent) as permit:
+                call.report.waited += permit.waited
+                if self._sign(call):
+                    permit.used = True
+                    call.report.requests += 1
+                    return await self._http.send(call.request, call.signature)
+        raise AuthenticationError("tokens run out sooner than a request can be sent with them")
+
+    async def _get_signature(self, call: _Call[Any]) -> None:
+        if call.signed and self._signer.headers() is None:
+            await self._signer.renew(lambda request: self._ask(_Call(request, call.report, read_token, signed=False)))
+
+    def _sign(self, call: _Call[Any]) -> bool:
+        """Put the credentials of this moment on the call; return False if there are none."""
+        if call.signed:
+            headers = self._signer.headers()
+            call.signature = dict(headers or {})
+            return headers is not None
+        return True
+
+    async def _recover(self, call: _Call[Any], failure: Failure) -> None:
+        """Do what has to come before the next attempt, or raise the failure."""
+        if self._closing.is_set():
+            raise closed_error()
+        if self._has_other_signature(call, failure):
+            call.log(logging.DEBUG, "%s: credentials refused, asking again with new ones", status=failure.status)
+        else:
+            wait = self._wait(call, failure)
+            self._log_failure(call, failure, wait)
+            if wait is None:
+                raise failure.error
+            call.attempt += 1
+            await self._rest(call, 0.0 if failure.refused_for_rate else wait)
+        call.report.retries += 1
+
+    def _has_other_signature(self, call: _Call[Any], failure: Failure) -> bool:
+        """Return whether asking again, once, with other credentials can help."""
+        if not isinstance(failure.error, AuthenticationError) or call.renewed or not call.signed:
+            return False
+        call.renewed = True
+        return self._signer.invalidate(call.signature)
+
+    def _wait(self, call: _Call[Any], failure: Failure) -> float | None:
+        """Return the seconds to wait, or None to give up; a refusal for the rate pauses everybody."""
+        now = self._clock.now(UTC)
+        if failure.refused_for_rate:
+            pause = pause_after_refusal(failure, attempt=call.attempt, policy=self._retry, now=now)
+            self.gate.refused(pause)
+            if isinstance(failure.error, RateLimitedError) and failure.error.retry_after is None:
+                failure.error.retry_after = pause
+        wait = wait_before_retry(failure, attempt=call.attempt, policy=self._retry, now=now, random=self._random)
+        if wait is None or (call.deadline is not None and self._clock.monotonic() + wait >= call.deadline):
+            return None
+        return wait if failure.refused_for_rate or self._retry_budget.spend() else None
+
+    async def _rest(self, call: _Call[Any], seconds: float) -> None:
+        """Wait, unless the session is closed meanwhile. A refusal's pause is waited for at the gate."""
+        call.report.waited += seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+        raise closed_error()
+
+    def _log_failure(self, call: _Call[Any], failure: Failure, wait: float | None) -> None:
+        kind = type(failure.error).__name__
+        text = "%s: attempt %d failed (%s), " + ("gives up" if wait is None else f"again in {wait:.2f} s")
+        call.log(
+            logging.INFO,
+            text,
+            call.attempt,
+            kind,
+            error=kind,
+            wait=wait,
+            status=failure.status,
+            request_id=request_id(failure.headers),
+        )
+
+
+def _decode(call: _Call[T], answer: Answer) -> T:
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+        text = f"the service answered with a redirect (HTTP {answer.status}), which is not followed"
+        raise ServerError(text, answer.status, None, request_id(answer.headers))
+    return call.decode(call.request, answer)
+
+
+def _without_past(error: CapledgerError) -> CapledgerError:
+    """Return the error without what led to it: frames and foreign errors may hold what was said of a customer."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
