@@ -44,7 +44,7 @@ class SubjectQuery:
     identifier_value: str = field(converter=checks.as_text, validator=checks.text, repr=False)
     #: Where the customer registered: INSTORE, WEB_ENGAGE, ECOMMERCE, ALL and so on.
     source: str = field(default="INSTORE", validator=checks.text)
-    #: CUSTOMER or USERGROUP2; None leaves it to the service.
+    #: CUSTOMER, or USERGROUP2 for events of a group; None leaves it to the service.
     type: str | None = field(default=None, validator=checks.optional_text)
     #: The account, for sources that have several.
     account_id: str | int | None = field(default=None, validator=checks.optional_text_or_whole)
