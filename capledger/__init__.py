@@ -6,6 +6,9 @@ be imported from here; ``capledger.sandbox`` holds the server for tests of your 
 
 from __future__ import annotations
 
+from capledger._limits import RateLimit
+from capledger._retry import RetryPolicy
+from capledger.auth import BasicAuth, OAuthClientCredentials
 from capledger.errors import (
     AnswerTooLargeError,
     ApiError,
@@ -36,21 +39,42 @@ from capledger.errors import (
     SessionClosedError,
     SpanTooLongError,
 )
+from capledger.models import (
+    ClosingBalance,
+    CustomerDetails,
+    EntryDetail,
+    EventsPage,
+    EventSummary,
+    LedgerDetails,
+    LedgerEntry,
+    LedgerEvent,
+    LedgerPage,
+    MemberDetails,
+    Notice,
+    TransactionDetails,
+    WalkReport,
+)
 from capledger.queries import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery, OrgScope
 
 __all__ = [
     "AnswerTooLargeError",
     "ApiError",
     "AuthenticationError",
+    "BasicAuth",
     "CapledgerError",
+    "ClosingBalance",
     "ConfigurationError",
     "ConnectedOrgError",
     "ConnectionFailedError",
+    "CustomerDetails",
     "CustomerLedgerQuery",
     "CustomerNotFoundError",
     "DecodeError",
+    "EntryDetail",
     "EventDetailsQuery",
     "EventNotFoundError",
+    "EventSummary",
+    "EventsPage",
     "FeatureDisabledError",
     "GroupLedgerQuery",
     "IncompleteLedgerError",
@@ -60,16 +84,27 @@ __all__ = [
     "InvalidIdentifierError",
     "InvalidQueryError",
     "InvalidSourceError",
+    "LedgerDetails",
+    "LedgerEntry",
+    "LedgerEvent",
+    "LedgerPage",
     "LedgerQuery",
     "LedgerUnavailableError",
     "LimitTooLargeError",
+    "MemberDetails",
+    "Notice",
+    "OAuthClientCredentials",
     "OrgScope",
     "PaginationError",
     "PendingEventsError",
     "PermissionDeniedError",
+    "RateLimit",
     "RateLimitedError",
     "RequestTimeoutError",
+    "RetryPolicy",
     "ServerError",
     "SessionClosedError",
     "SpanTooLongError",
+    "TransactionDetails",
+    "WalkReport",
 ]
