@@ -29,3 +29,5 @@ class WalkReport:
     complete: bool = False
     #: Warnings of the service, each kind once.
     warnings: list[Notice] = field(factory=list)
+    #: When the walk has to be over, in seconds of the session's monotonic clock; None: whenever.
+    deadline: float | None = field(default=None, repr=False)

@@ -1,0 +1,177 @@
+"""The session: one service, one set of credentials, one budget, for the life of an application or a job."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Literal, TypeVar
+from weakref import WeakSet
+
+from capledger._clock import SYSTEM_CLOCK, Clock
+from capledger._decode import Decoder
+from capledger._retry import RetryPolicy
+from capledger._transport import Transport
+from capledger.clusters import known_zone
+from capledger.errors import ConfigurationError, InvalidQueryError
+from capledger.queries import GroupLedgerQuery
+from capledger.walk import Cursor, EndpointFacts, LedgerWalk
+from capledger.windows import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    import aiohttp
+
+    from capledger._limits import RateLimit
+    from capledger._requests import Request
+    from capledger.auth import Auth
+    from capledger.models import WalkReport
+    from capledger.queries import LedgerQuery
+
+T = TypeVar("T")
+
+
+class LedgerSession:
+    """Asks the points-ledger service; use it as ``async with``, one for an application's life.
+
+    Args:
+        base_url: the cluster's address, ``https://eu.api.capillarytech.com`` for instance; plain http to this machine only.
+        auth: :class:`~capledger.BasicAuth` or :class:`~capledger.OAuthClientCredentials`.
+        timezone: the zone of the server's naive dates. None will do for clusters whose zone is documented (India, Europe).
+        rate_limit: the organisation's limit, shared by everything in the session. None: learned from refusals.
+        retry: how often and how patiently to ask again, and the deadline of a walk.
+        max_connections: requests under way at once.
+        timeout: for one attempt, body included; seconds or a timedelta.
+        http: a session of the caller's, borrowed and never closed.
+        trace_configs: aiohttp trace configs for a session of our own, e.g. OpenTelemetry's. They see whole URLs, and so identifiers.
+        allow_plain_http: accept an address elsewhere that is not encrypted.
+        clock: where time comes from.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        auth: Auth,
+        *,
+        timezone: tzinfo | None = None,
+        rate_limit: RateLimit | None = None,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 8,
+        timeout: float | timedelta = 30.0,  # noqa: ASYNC109 (a setting, not a coroutine's)
+        http: aiohttp.ClientSession | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        allow_plain_http: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        check_zone(timezone)
+        self._retry = retry or RetryPolicy()
+        self._clock = clock
+        self._transport = Transport(
+            base_url,
+            auth,
+            Decoder(zone := timezone or known_zone(base_url)),
+            rate_limit=rate_limit,
+            retry=self._retry,
+            max_connections=max_connections,
+            timeout=timeout,
+            http=http,
+            trace_configs=trace_configs,
+            allow_plain_http=allow_plain_http,
+            clock=clock,
+        )
+        self._zone = zone
+        self._facts: dict[tuple[type, bool], EndpointFacts] = {}
+        self._walks: WeakSet[LedgerWalk] = WeakSet()
+
+    async def __aenter__(self) -> Self:
+        await self._transport.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End what is under way and close the connections; may be called again. A borrowed session stays open."""
+        for walk in list(self._walks):
+            walk.stop()
+        await self._transport.close()
+
+    def entries(
+        self,
+        query: LedgerQuery,
+        *,
+        prefetch: int = 4,
+        resume_from: str | None = None,
+        on_incomplete: Literal["raise", "warn"] = "raise",
+    ) -> LedgerWalk:
+        """Walk a ledger: ``async for entry in session.entries(query)``. Nothing is sent before the first entry is asked for.
+
+        Args:
+            query: whose ledger, which part of it, and in which order.
+            prefetch: pages under way or waiting ahead of the one being read, at the most.
+            resume_from: a cursor of an earlier walk of the same query; goes on after the entry it was taken at.
+            on_incomplete: "warn" goes on when rows and totals do not add up, and leaves ``report.complete`` False.
+
+        Raises:
+            InvalidQueryError: the query or the cursor cannot be used.
+            ConfigurationError: the server's time zone is not known.
+        """
+        check_at_least_one("prefetch", prefetch)
+        if on_incomplete not in ("raise", "warn"):
+            raise InvalidQueryError('on_incomplete has to be "raise" or "warn"')
+        zone = self._zone_for(query)
+        resume = None if resume_from is None else Cursor.decode(resume_from, query)
+
+        def span() -> Span:
+            now = self._clock.now(zone) if resume is None else resume.end.replace(tzinfo=zone)
+            return Span.resolve(query.start, query.end, zone=zone, now=now)
+
+        span()
+        walk = LedgerWalk(
+            query,
+            span=span,
+            fetch=self._fetch,
+            facts=self._facts_of(query),
+            prefetch=prefetch,
+            resume=resume,
+            tolerant=on_incomplete == "warn",
+        )
+        self._walks.add(walk)
+        return walk
+
+    def _zone_for(self, query: LedgerQuery) -> tzinfo:
+        if self._zone is not None:
+            return self._zone
+        hint = "give LedgerSession(timezone=...), the zone of the server's own clock"
+        if any(isinstance(moment, datetime) and moment.tzinfo is not None for moment in (query.start, query.end)):
+            raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {hint}")
+        raise ConfigurationError(f"the time zone of this host's dates is not documented: {hint}")
+
+    def _facts_of(self, query: LedgerQuery) -> EndpointFacts:
+        """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
+        return self._facts.setdefault((type(query), query.scope is None), EndpointFacts())
+
+    async def _fetch(self, request: Request[T], report: WalkReport) -> T:
+        if report.deadline is None and self._retry.deadline is not None:
+            report.deadline = self._clock.monotonic() + self._retry.deadline
+        return await self._transport.fetch(request, report)
+
+
+def check_zone(zone: object) -> None:
+    """Refuse a zone that is not a tzinfo, such as a name."""
+    if zone is not None and not isinstance(zone, tzinfo):
+        raise ConfigurationError(
+            'timezone has to be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")'
+        )
+
+
+def check_at_least_one(name: str, value: object) -> None:
+    """Refuse what is not a whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidQueryError(f"{name} has to be a whole number, at least 1")

@@ -1,0 +1,334 @@
+"""Which listings answer a query with the fewest requests, and how far the walk has come through them.
+
+Without dates the server answers the whole history in pages; with them, windows of 90 days at the most. A span of one window is asked as
+that. For a longer one the first page of the history is asked: its total decides. Both give the same entries. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from capledger import windows
+from capledger._requests import ledger_page
+from capledger.errors import CapledgerError, LimitTooLargeError, PaginationError, SpanTooLongError
+from capledger.queries import GroupLedgerQuery
+from capledger.walk.listing import Listing
+from capledger.walk.rows import Batch, same_row, shape_of
+from capledger.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from capledger._requests import Request
+    from capledger.models import LedgerEntry, LedgerPage
+    from capledger.queries import LedgerQuery
+    from capledger.walk.cursor import Cursor, Place
+    from capledger.walk.facts import EndpointFacts
+    from capledger.windows import Span
+
+_DAY = timedelta(days=1)
+
+
+@frozen
+class PageKey:
+    """One page of one listing, in the cut that it was asked in."""
+
+    listing: int
+    generation: int
+    number: int
+
+
+class Course:
+    """The listings of a walk, from the first entry wanted to the last."""
+
+    def __init__(
+        self, query: LedgerQuery, span: Span, facts: EndpointFacts, *, tolerant: bool, resume: Cursor | None = None
+    ) -> None:
+        #: Whether each listing was given whole.
+        self.proven = True
+        #: Listings gone through.
+        self.passed = 0
+        #: Entries given, also before the walk was taken up again.
+        self.given = resume.given if resume is not None else 0
+        self._query = query
+        self._span = span
+        self._facts = facts
+        self._tolerant = tolerant
+        self._serial = 0
+        self._open: dict[int, Listing] = {}
+        self._newest: tuple[int, Listing] | None = None
+        self._coming: Iterator[Window] = iter(())
+        self._deciding = False
+        self._skip = 0
+        self._last: LedgerEntry | None = None
+        self._snapshots: dict[Window, int] = {}
+        self._rows_stated = 0
+        if not span.empty:
+            self._begin(resume)
+
+    def _begin(self, resume: Cursor | None) -> None:
+        if resume is not None and resume.offset_rule is not None and not self._facts.offset_proven:
+            self._facts.offset_rule, self._facts.offset_proven = resume.offset_rule, True
+        whole = self._span.whole_window()
+        if resume is not None and resume.place is not None:
+            self._take_up(resume, resume.place, whole)
+        elif whole is None or self._facts.other_date or windows.count(whole, self._longest_single) > 1:
+            self._open_listing(None)
+            self._deciding = whole is not None and not self._facts.other_date
+        else:
+            self._open_listing(whole)
+
+    def _take_up(self, resume: Cursor, place: Place, whole: Window | None) -> None:
+        listing = self._open_listing(place.window)
+        listing.resume(next_rank=place.next_rank, snapshot=place.snapshot, total=place.total, direction=place.direction)
+        if place.window is not None and whole is not None:
+            ahead = (place.window.end, whole.end) if self._ascending else (whole.start, place.window.start)
+            self._plan_windows(Window(*ahead))
+            if resume.newest is not None:
+                self._snapshots[Window(resume.newest[0], whole.end)] = resume.newest[1]
+
+    @property
+    def _ascending(self) -> bool:
+        return self._query.order == "asc"
+
+    @property
+    def _longest_single(self) -> timedelta:
+        """A span up to this long is asked as one window: a day less than the cap, for the seconds on both sides."""
+        return max(timedelta(days=self._facts.span_days) - _DAY, windows.window_length(self._facts.span_days))
+
+    # What is under way
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to ask for or to give."""
+        return not self._open
+
+    @property
+    def held(self) -> int:
+        """How many pages wait for their turn."""
+        return sum(listing.held for listing in self._open.values())
+
+    @property
+    def rows_stated(self) -> int:
+        """Rows that the server states for all that was opened so far."""
+        return self._rows_stated + sum(listing.snapshot or 0 for listing in self._open.values())
+
+    def wanted(self) -> Iterator[PageKey]:
+        """Give the pages to ask for, the most urgent first; windows further on are opened as the caller goes on."""
+        if self._newest is not None and self._newest[1].total is None:
+            yield from self._keys(*self._newest)
+        for serial, listing in list(self._open.items()):
+            yield from self._keys(serial, listing)
+        while not self._deciding and self._open_next():
+            serial, listing = next(reversed(self._open.items()))
+            yield from self._keys(serial, listing)
+
+    @staticmethod
+    def _keys(serial: int, listing: Listing) -> Iterator[PageKey]:
+        return (PageKey(serial, listing.generation, number) for number in listing.wanted())
+
+    def request(self, key: PageKey) -> Request[LedgerPage]:
+        """Give the request for a page."""
+        listing = self._find(key)
+        assert listing is not None
+        asked = listing.window.asked(self._span.zone) if listing.window is not None else (None, None)
+        return ledger_page(
+            self._query,
+            offset=listing.offset_of(key.number),
+            limit=listing.page_size,
+            order="ASC" if self._ascending else "DESC",
+            start=asked[0],
+            end=asked[1],
+        )
+
+    def _find(self, key: PageKey) -> Listing | None:
+        listing = self._open.get(key.listing)
+        if listing is None and self._newest is not None and self._newest[0] == key.listing:
+            listing = self._newest[1]
+        return listing if listing is not None and listing.generation == key.generation else None
+
+    def newest(self) -> tuple[datetime, int] | None:
+        """Give the start of the newest window and its rows when the walk began, while it is still ahead."""
+        if self._newest is not None:
+            window, rows = self._newest[1].window, self._newest[1].snapshot
+            return None if window is None or rows is None else (window.start, rows)
+        return next(((window.start, rows) for window, rows in self._snapshots.items()), None)
+
+    # What comes
+
+    def accept(self, key: PageKey, page: LedgerPage) -> None:
+        """Take an answer; one that belongs to a plan given up meanwhile is let go."""
+        listing = self._find(key)
+        if listing is None:
+            return
+        if listing.window is not None and self._unexplained(listing.window, page):
+            self._facts.other_date = True
+            self._change_to_history()
+            return
+        listing.accept(key.number, page)
+        if self._deciding and listing.total is not None:
+            self._deciding = False
+            self._decide(listing, page)
+
+    def refused(self, key: PageKey, error: CapledgerError) -> bool:
+        """Take a refusal; True when the plan was changed so that it will not come again."""
+        listing = self._find(key)
+        if listing is None:
+            return True
+        if isinstance(error, LimitTooLargeError):
+            return self._shrink_pages(listing, error)
+        if isinstance(error, SpanTooLongError) and listing.window is not None and listing.total is None:
+            return self._shorten_windows(key, listing.window, error)
+        return False
+
+    def _shrink_pages(self, refused: Listing, error: LimitTooLargeError) -> bool:
+        if not self._facts.lower_page_cap(error, refused.page_size):
+            return False
+        page_size = self._facts.page_size(self._query.page_size)
+        listings = [*self._open.values(), *([self._newest[1]] if self._newest is not None else [])]
+        for listing in listings:
+            if listing.page_size > page_size:
+                listing.shrink(page_size)
+        return True
+
+    def _shorten_windows(self, key: PageKey, window: Window, error: SpanTooLongError) -> bool:
+        start, end = window.asked(self._span.zone)
+        if not self._facts.lower_span(error, -((start - end) // _DAY)):
+            return False
+        whole = self._span.whole_window()
+        assert whole is not None
+        self._newest = None
+        if key.listing not in self._open:
+            return True
+        opened = list(self._open)
+        for serial in opened[opened.index(key.listing) :]:
+            del self._open[serial]
+        ahead = (window.start, whole.end) if self._ascending else (whole.start, window.end)
+        self._plan_windows(Window(*ahead))
+        self._open_next()
+        return True
+
+    def _unexplained(self, window: Window, page: LedgerPage) -> bool:
+        """Tell whether rows came that the dates asked for do not explain."""
+        moments = [entry.ledger_created_date for entry in page.entries]
+        zone = self._span.zone
+        return bool(moments) and not all(
+            window.explains(windows.local_time(moment, zone), zone) for moment in (min(moments), max(moments))
+        )
+
+    # The plan
+
+    def _decide(self, history: Listing, page: LedgerPage) -> None:
+        """Keep to the whole history or go over to windows, whichever takes fewer requests from here on."""
+        whole = self._span.whole_window()
+        assert whole is not None
+        pages = -(-(history.total or 0) // history.page_size) - 1
+        if pages <= self._cost_of_windows(whole, history, page):
+            return
+        self._open.clear()
+        self._plan_windows(whole)
+        self._open_next()
+        if self._ascending:
+            self._watch_newest(whole)
+
+    def _cost_of_windows(self, whole: Window, history: Listing, page: LedgerPage) -> float:
+        """Estimate the requests that windows take, from the density of the rows on the first page."""
+        count = windows.count(whole, windows.window_length(self._facts.span_days))
+        moments = sorted(windows.local_time(row.ledger_created_date, self._span.zone) for row in page.entries)
+        if not moments or history.total is None:
+            return count
+        if shape_of(page.entries) == "asc":
+            share = (whole.end - max(whole.start, moments[0])) / max(_DAY, whole.end - moments[0])
+            rows: float = history.total * max(0.0, min(1.0, share))
+        else:
+            reach = max(timedelta(0), min(whole.end, moments[-1]) - whole.start)
+            rows = min(history.total, len(moments) * (reach / max(_DAY, moments[-1] - moments[0])))
+        return max(count, rows / history.page_size + count / 2)
+
+    def _plan_windows(self, between: Window) -> None:
+        length = windows.window_length(self._facts.span_days)
+        self._coming = windows.cut(between, length, newest_first=not self._ascending)
+
+    def _watch_newest(self, whole: Window) -> None:
+        """Look at the newest window first, so that what is written while the walk is under way is known to be later."""
+        *_, newest = windows.cut(whole, windows.window_length(self._facts.span_days), newest_first=False)
+        self._serial += 1
+        self._newest = (self._serial, self._listing(newest))
+
+    def _change_to_history(self) -> None:
+        """Read the whole history instead, from the first entry not given yet."""
+        self._open.clear()
+        self._newest = None
+        self._coming = iter(())
+        self._skip = self.given
+        self._open_listing(None)
+
+    def _open_next(self) -> bool:
+        window = next(self._coming, None)
+        if window is None:
+            return False
+        if self._newest is not None and self._newest[1].window == window:
+            serial, listing = self._newest
+            self._open[serial] = listing
+            self._newest = None
+        else:
+            listing = self._open_listing(window)
+            listing.snapshot_limit = self._snapshots.get(window)
+        return True
+
+    def _open_listing(self, window: Window | None) -> Listing:
+        self._serial += 1
+        listing = self._open[self._serial] = self._listing(window)
+        return listing
+
+    def _listing(self, window: Window | None) -> Listing:
+        return Listing(
+            window,
+            span=self._span,
+            order=self._query.order,
+            page_size=self._query.page_size,
+            facts=self._facts,
+            cautious=isinstance(self._query, GroupLedgerQuery),
+            tolerant=self._tolerant,
+        )
+
+    # What goes
+
+    def take(self) -> Batch | None:
+        """Give the next entries, if they are here."""
+        while self._open:
+            serial, listing = next(iter(self._open.items()))
+            batch = listing.take()
+            if batch is not None:
+                batch = self._without_given(batch)
+                if batch is not None:
+                    self.given += len(batch.entries)
+                    self._last = batch.entries[-1]
+                    return batch
+            elif listing.done:
+                self._pass(serial, listing)
+            else:
+                return None
+        return None
+
+    def _pass(self, serial: int, listing: Listing) -> None:
+        self.passed += 1
+        self.proven = self.proven and listing.proven
+        self._rows_stated += listing.snapshot or 0
+        del self._open[serial]
+        if not self._open:
+            self._open_next()
+
+    def _without_given(self, batch: Batch) -> Batch | None:
+        """After a change of plan, leave out what was given before, and see that it is the same."""
+        if not self._skip:
+            return batch
+        skipped = min(self._skip, len(batch.entries))
+        self._skip -= skipped
+        if not self._skip and self._last is not None and not same_row(batch.entries[skipped - 1], self._last):
+            msg = "the server filters on another date than the entry's own, and entries before this one are missing: begin anew"
+            raise PaginationError(msg)
+        return batch.without(skipped)

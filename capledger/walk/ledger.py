@@ -1,0 +1,268 @@
+"""``session.entries(query)``: a customer's or a group's ledger as ``async for``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from capledger.errors import CapledgerError, ConfigurationError, PaginationError
+from capledger.models import LedgerEntry, LedgerPage, WalkReport
+from capledger.walk.ahead import Ahead
+from capledger.walk.course import Course, PageKey
+from capledger.walk.cursor import Cursor
+from capledger.windows import local_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from datetime import datetime
+    from typing import Self
+
+    from capledger._requests import Request
+    from capledger.queries import LedgerQuery
+    from capledger.walk.facts import EndpointFacts
+    from capledger.walk.rows import Batch
+    from capledger.windows import Span
+
+T = TypeVar("T")
+
+#: The service works on events of the customer, so the ledger may be incomplete.
+_PENDING_EVENTS = 11002
+
+
+class LedgerWalk:
+    """A walk over a ledger: its entries in the order of the query, each once.
+
+    Iterate over it, over its :meth:`pages`, or :meth:`collect` it. It keeps its place: after a ``break`` or an error, iterating again goes
+    on with the next entry, and a page that failed is asked for again. One consumer at a time.
+    """
+
+    def __init__(
+        self,
+        query: LedgerQuery,
+        *,
+        span: Callable[[], Span],
+        fetch: Callable[[Request[LedgerPage], WalkReport], Coroutine[object, object, LedgerPage]],
+        facts: EndpointFacts,
+        prefetch: int = 4,
+        resume: Cursor | None = None,
+        tolerant: bool = False,
+        attach: Callable[[list[LedgerEntry], WalkReport], Awaitable[None]] | None = None,
+    ) -> None:
+        self._query = query
+        self._fix_span = span
+        self._span: Span | None = None
+        self._fetch = fetch
+        self._facts = facts
+        self._prefetch = prefetch
+        self._resume = resume
+        self._tolerant = tolerant
+        self._attach = attach
+        self._report = WalkReport()
+        self._ahead: Ahead[PageKey, LedgerPage] = Ahead()
+        self._failed: dict[PageKey, CapledgerError] = {}
+        self._course: Course | None = None
+        self._batch: Batch | None = None
+        self._entries: list[LedgerEntry] = []
+        self._index = 0
+        self._given_before = resume.given if resume is not None else 0
+        self._yielded_before = 0
+        self._unattached: Batch | None = None
+        self._turning = False
+        self._pending = False
+
+    def __repr__(self) -> str:
+        return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
+
+    # Iterating
+
+    def __aiter__(self) -> AsyncIterator[LedgerEntry]:
+        return _Loop(self, self.__anext__)
+
+    async def __anext__(self) -> LedgerEntry:
+        if self._index >= len(self._entries) and not await self._turn():
+            raise StopAsyncIteration
+        entry = self._entries[self._index]
+        self._index += 1
+        return entry
+
+    def pages(self) -> AsyncIterator[LedgerPage]:
+        """Iterate over the pages that entries come on.
+
+        Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came. Entries already taken
+        from a page one by one are left out.
+        """
+        return _Loop(self, self._next_page)
+
+    async def _next_page(self) -> LedgerPage:
+        if self._index >= len(self._entries) and not await self._turn():
+            raise StopAsyncIteration
+        assert self._batch is not None
+        page = self._batch.page
+        page.entries = self._entries[self._index :]
+        self._index = len(self._entries)
+        return page
+
+    async def collect(self) -> list[LedgerEntry]:
+        """Give all entries, from the place of the walk on, as a list."""
+        entries: list[LedgerEntry] = []
+        async for page in self.pages():
+            entries += page.entries
+        return entries
+
+    async def aclose(self) -> None:
+        """End the fetches under way; iterating again takes the walk up where it stands."""
+        await asyncio.gather(*self.stop(), return_exceptions=True)
+
+    def stop(self) -> list[asyncio.Task[LedgerPage]]:
+        """End the fetches under way without waiting for their end."""
+        self._failed.clear()
+        return self._ahead.stop()
+
+    # Where it stands
+
+    @property
+    def start(self) -> datetime | None:
+        """The first instant of the walk's range, in the server's zone; None: from the beginning."""
+        return self._range().lower
+
+    @property
+    def end(self) -> datetime:
+        """The end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
+        return self._range().upper
+
+    @property
+    def cursor(self) -> str:
+        """The place after the last entry yielded, as text for ``resume_from`` in this process or another."""
+        place = None
+        if self._batch is not None and self._index:
+            place = self._batch.place(self._batch.ranks[self._index - 1])
+        elif self._batch is None and self._resume is not None:
+            return self._resume.encode(self._query)
+        span = self._range()
+        return Cursor(
+            end=local_time(span.upper, span.zone),
+            given=self._given_before + self._index,
+            place=place,
+            offset_rule=self._facts.offset_rule if self._facts.offset_proven else None,
+            newest=self._course.newest() if self._course is not None else None,
+        ).encode(self._query)
+
+    @property
+    def report(self) -> WalkReport:
+        """What the walk has cost and how far it is; the same object all the time, brought up to date when it is asked for."""
+        self._report.rows_yielded = self._yielded_before + self._index
+        return self._report
+
+    # One page on
+
+    async def _turn(self) -> bool:
+        """Go on to the next batch; False at the end of the walk."""
+        if self._turning:
+            msg = "two tasks iterate over one walk: give each its own session.entries(query)"
+            raise ConfigurationError(msg)
+        self._turning = True
+        try:
+            batch = await self._next_attached()
+        except CapledgerError as error:
+            self.stop()
+            error.cursor = self.cursor
+            raise
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            self._turning = False
+        if batch is not None:
+            self._given_before += self._index
+            self._yielded_before += self._index
+            self._batch, self._entries, self._index = batch, batch.entries, 0
+        return batch is not None
+
+    async def _next_attached(self) -> Batch | None:
+        """Give the next batch, with what belongs to its entries; a batch is kept until that has come too."""
+        batch = self._unattached or await self._next_batch()
+        if batch is not None and self._attach is not None:
+            self._unattached = batch
+            await self._attach(batch.entries, self._report)
+            self._unattached = None
+        return batch
+
+    async def _next_batch(self) -> Batch | None:
+        if self._course is None:
+            self._course = Course(self._query, self._range(), self._facts, tolerant=self._tolerant, resume=self._resume)
+        course = self._course
+        while True:
+            batch = course.take()
+            if batch is None and course.finished:
+                self._report.complete = course.proven and not self._pending
+                return None
+            if batch is None:
+                self._raise_failure(course)
+            self._launch(course)
+            if batch is not None:
+                return batch
+            await self._receive(course)
+
+    def _launch(self, course: Course) -> None:
+        """Begin to fetch what is wanted, as far as ``prefetch`` has room; one page always has."""
+        for key in course.wanted():
+            if key in self._ahead or key in self._failed:
+                continue
+            if len(self._ahead) and len(self._ahead) + course.held >= self._prefetch:
+                return
+            self._ahead.start(key, self._fetch(course.request(key), self._report))
+
+    async def _receive(self, course: Course) -> None:
+        if not len(self._ahead):
+            msg = "the server has given all it has and it does not add up"
+            raise PaginationError(msg)
+        key, task = await self._ahead.first()
+        try:
+            page = task.result()
+        except CapledgerError as error:
+            if not course.refused(key, error):
+                self._failed[key] = error
+            return
+        self._count(page)
+        try:
+            course.accept(key, page)
+        finally:
+            self._report.windows = course.passed
+            self._report.rows_expected = course.rows_stated
+
+    def _raise_failure(self, course: Course) -> None:
+        """Raise what befell the page that is needed now; failures further on wait until it is their turn."""
+        key = next(course.wanted(), None)
+        if key is not None and key in self._failed:
+            raise self._failed[key]
+
+    def _count(self, page: LedgerPage) -> None:
+        report = self._report
+        report.pages += 1
+        report.rows_received += len(page.entries)
+        for notice in page.warnings:
+            self._pending = self._pending or notice.code == _PENDING_EVENTS
+            if notice not in report.warnings:
+                report.warnings.append(notice)
+
+    def _range(self) -> Span:
+        if self._span is None:
+            self._span = self._fix_span()
+        return self._span
+
+
+class _Loop(Generic[T]):
+    """One ``async for`` over a walk: when it is left, by whatever way, nothing stays under way."""
+
+    def __init__(self, walk: LedgerWalk, step: Callable[[], Awaitable[T]]) -> None:
+        self._walk = walk
+        self._step = step
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[T]:
+        return self._step()
+
+    def __del__(self) -> None:
+        self._walk.stop()
