@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
 
-from attrs import has
+from attrs import frozen, has
 from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
@@ -34,13 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import tzinfo
 
-    from attrs import Attribute
+    from attrs import Attribute, AttrsInstance
     from cattrs.gen._consts import AttributeOverride
 
-    #: An attribute, its key, and all the keys it may come from, best first.
-    Source = tuple[Attribute[Any], str, tuple[str, ...]]
-
-T = TypeVar("T")
+T = TypeVar("T", bound="AttrsInstance")
 
 _WHOLE: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _PLAIN_KEY: Final = re.compile(r"\w+", re.ASCII)
@@ -201,14 +198,15 @@ def _dict_hook(of: Any, converter: Converter) -> Callable[[object, Any], dict[st
 
 
 def _model_hook(model: type[T], converter: Converter) -> Callable[[object, Any], T]:
-    sources = [(attribute, wire_name(attribute), source_keys(model, attribute)) for attribute in wire_attributes(model)]
+    sources = [_Source.of(model, attribute) for attribute in wire_attributes(model)]
     overrides = {attribute.name: _override(attribute) for attribute in all_attributes(model)}
     structure = make_dict_structure_fn(model, converter, **overrides)  # type: ignore[arg-type] # may name an option
 
     def structure_model(value: object, _: object) -> T:
         if not isinstance(value, dict):
             raise UnexpectedError("an object", value)
-        return structure(dict(_known(sources, value)), model)
+        found = {source.name: source.take(value) for source in sources}
+        return structure({name: part for name, part in found.items() if part is not None}, model)
 
     return structure_model
 
@@ -219,22 +217,34 @@ def _override(attribute: Attribute[Any]) -> AttributeOverride:
     return override(rename=wire_name(attribute), omit=wire.absent or None, struct_hook=hook)
 
 
-def _known(sources: list[Source], value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what a model takes of an object: key and value, without what says nothing."""
-    for attribute, name, keys in sources:
-        for key in keys:
-            found = value.get(key)
-            if found is not None and not _says_nothing(attribute, found):
-                yield name, found
-                break
+@frozen
+class _Source:
+    """Where one attribute of a model comes from."""
+
+    #: The attribute's own key.
+    name: str
+    #: All the keys it may come from, best first.
+    keys: tuple[str, ...]
+    #: For a model or None: the keys of that model, and the values with which they say nothing.
+    blanks: dict[str, tuple[object, ...]] | None
+
+    @classmethod
+    def of(cls, model: type[AttrsInstance], attribute: Attribute[Any]) -> _Source:
+        part = optional_model(attribute)
+        blanks = (
+            {key: _blank_values(inner) for inner in wire_attributes(part) for key in wire_keys(inner)} if part else None
+        )
+        return cls(wire_name(attribute), source_keys(model, attribute), blanks)
+
+    def take(self, value: dict[str, Any]) -> object:
+        """Return the first value that says something, None if there is none."""
+        return next((found for key in self.keys if not self._says_nothing(found := value.get(key))), None)
+
+    def _says_nothing(self, found: object) -> bool:
+        if found is None or self.blanks is None or not isinstance(found, dict):
+            return found is None
+        return all(found.get(key) in values for key, values in self.blanks.items())
 
 
-def _says_nothing(attribute: Attribute[Any], value: object) -> bool:
-    model = optional_model(attribute)
-    if model is None or not isinstance(value, dict):
-        return False
-    return all(_is_blank(part, value.get(key)) for part in wire_attributes(model) for key in wire_keys(part))
-
-
-def _is_blank(attribute: Attribute[Any], value: object) -> bool:
-    return value is None or (wire_of(attribute).blank_zero and value == 0 and not isinstance(value, bool))
+def _blank_values(attribute: Attribute[Any]) -> tuple[object, ...]:
+    return (None, 0) if wire_of(attribute).blank_zero else (None,)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from cattrs import BaseValidationError
 
+from capledger import _quick
 from capledger._answer import Answer
 from capledger._converter import UnexpectedError, describe, make_converter, problems
 from capledger._dates import ZONE_NEEDED, ZoneNeededError
@@ -61,11 +62,17 @@ class Decoder:
     def decode(self, request: Request[T], answer: Answer) -> T:
         """Return what ``request`` asked for; raises the :class:`CapledgerError` that fits and nothing else."""
         scrub = Scrubber(request.subject)
-        page: Any = self._patiently(request.answer, answer, scrub)
+        page: Any = self._quickly(request.answer, answer)
+        if page is None:
+            page = self._patiently(request.answer, answer, scrub)
         for notice in page.warnings:
             notice.message = scrub(notice.message)
         page.raw = answer.body
         return cast("T", page)
+
+    def _quickly(self, model: type, answer: Answer) -> object:
+        page: Any = _quick.read(model, answer.body, self._timezone) if answer.successful else None
+        return page if page is not None and _has_rows(page) else None
 
     def _patiently(self, model: type, answer: Answer, scrub: Scrubber) -> object:
         document, trouble = _parsed(answer)
@@ -104,11 +111,15 @@ def _parsed(answer: Answer) -> tuple[object, CapledgerError | None]:
         return None, _decode_error([("$", error)], Scrubber(""), answer.request_id)
 
 
+def _has_rows(page: LedgerPage | EventsPage) -> bool:
+    return bool(page.events if isinstance(page, EventsPage) else page.entries)
+
+
 def _says_something(document: object, page: LedgerPage | EventsPage) -> bool:
     """Return whether a body is an answer at all: ``{}`` is not one."""
     if isinstance(page, EventsPage):
         return isinstance(document, dict) and "events" in document
-    return bool(page.entries or page.details or NO_ENTRIES in {notice.code for notice in page.warnings})
+    return bool(page.entries or page.details) or NO_ENTRIES in {notice.code for notice in page.warnings}
 
 
 def _decode_error(found: list[Problem], scrub: Scrubber, request_id: str | None) -> CapledgerError:

@@ -1,6 +1,6 @@
 """How a model's fields stand on the wire: names made mechanically, and a mark on the few that are irregular."""
 
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from attrs import Attribute, fields, frozen, has
 
@@ -53,9 +53,14 @@ def wire_keys(attribute: "Attribute[Any]") -> tuple[str, ...]:
     return (wire_name(attribute), *wire_of(attribute).aliases)
 
 
-def source_keys(model: type, attribute: "Attribute[Any]") -> tuple[str, ...]:
+def twin_of(model: "type[AttrsInstance]", attribute: "Attribute[Any]") -> "Attribute[Any] | None":
+    """Return the ISO twin of an attribute, None if the documents show none."""
+    return next((other for other in all_attributes(model) if other.name == attribute.name + TWIN), None)
+
+
+def source_keys(model: "type[AttrsInstance]", attribute: "Attribute[Any]") -> tuple[str, ...]:
     """Return the keys that give an attribute its value, best first: its ISO twin, its own, its aliases."""
-    twin = getattr(fields(model), attribute.name + TWIN, None)
+    twin = twin_of(model, attribute)
     return (*(wire_keys(twin) if twin else ()), *wire_keys(attribute))
 
 
@@ -70,10 +75,19 @@ def wire_attributes(model: "type[AttrsInstance]") -> "list[Attribute[Any]]":
     return [attribute for attribute in all_attributes(model) if not wire_of(attribute).absent]
 
 
-def optional_model(attribute: "Attribute[Any]") -> type | None:
+def shape(of: Any) -> tuple[type | None, Any]:  # noqa: ANN401 - a type expression has no type of its own
+    """Return the container of a field's type (list, dict or None) and the type in it, without its None."""
+    parts = [part for part in get_args(of) if part is not type(None)]
+    origin = get_origin(of)
+    if origin in {list, dict}:
+        return origin, shape(parts[-1])[1]
+    return None, parts[0] if parts else of
+
+
+def optional_model(attribute: "Attribute[Any]") -> "type[AttrsInstance] | None":
     """Return the model of a field that holds one or None, else None."""
-    models = [part for part in get_args(attribute.type) if isinstance(part, type) and has(part)]
-    return models[0] if type(None) in get_args(attribute.type) and models else None
+    container, item = shape(attribute.type)
+    return item if container is None and has(item) else None
 
 
 def camel_case(name: str) -> str:

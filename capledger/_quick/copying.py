@@ -1,0 +1,142 @@
+"""Functions that copy a Struct into its model, made as Python source the way attrs makes an ``__init__``.
+
+What was measured to matter, in this order: attributes set on a bare instance rather than passed to ``__init__``, small
+models copied in place rather than by a call, a zone attached by adding to a date that has it (``replace`` takes seven
+times as long), lists of Structs turned into lists of models without a second list.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import NOTHING, has
+
+from capledger._quick.structs import blanks
+from capledger.models._fields import TWIN, all_attributes, shape, twin_of, wire_attributes, wire_name, wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from attrs import Attribute, AttrsInstance
+
+#: Dates without a zone are taken as the time since this one, which is then added to the same date in the zone.
+ORIGIN: Final = datetime(2000, 1, 1)
+
+
+@cache
+def copier(model: type[AttrsInstance]) -> Callable[[Any, Any], Any]:
+    """Return the function that makes a model of its Struct; its second argument is :data:`ORIGIN` in the zone."""
+    source = CopySource(model)
+    exec(compile(source.text, f"<copy of {model.__name__}>", "exec"), source.names)  # noqa: S102 - text of our own making
+    function: Callable[[Any, Any], Any] = source.names["copy"]
+    return function
+
+
+class CopySource:
+    """The source of one copying function, and the names it refers to."""
+
+    def __init__(self, model: type[AttrsInstance]) -> None:
+        self.names: dict[str, Any] = {"new": object.__new__, "ORIGIN": ORIGIN}
+        self._locals = 0
+        lines = list(self._fill(model, "made", "wire"))
+        self.text = "\n".join(["def copy(wire, zoned):", *_indent(lines), "    return made"])
+
+    def _fill(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
+        """Make ``made``, an instance of the model, out of ``wire``."""
+        yield f"{made} = new({self._refer(model.__name__, model)})"
+        for attribute in all_attributes(model):
+            if wire_of(attribute).absent:
+                yield f"{made}.{attribute.name} = {attribute.default!r}"
+            else:
+                yield from self._set(model, attribute, made, wire)
+
+    def _set(self, model: type[AttrsInstance], attribute: Attribute[Any], made: str, wire: str) -> Iterator[str]:
+        """Set one attribute, by way of a local name where there is something to do to the value."""
+        value, source = self._local("value"), f"{wire}.{wire_name(attribute)}"
+        treatment = list(self._treat(model, attribute, value, wire))
+        if treatment:
+            yield f"{value} = {source}"
+            yield from treatment
+        yield f"{made}.{attribute.name} = {value if treatment else source}"
+
+    def _treat(self, model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
+        """Turn a value of the wire into the model's, in place."""
+        container, item = shape(attribute.type)
+        for alias in wire_of(attribute).aliases:
+            yield from _when(f"{value} is None", [f"{value} = {wire}.{alias}"])
+        if container is not None:
+            yield from self._items(container, item, value)
+        elif has(item):
+            yield from self._part(item, value)
+        elif item is Decimal:
+            yield from _when(f"{value} is not None and not {value}.is_finite()", ["raise ValueError"])
+        elif item is datetime:
+            yield from _date(model, attribute, value, wire)
+
+    def _items(self, container: type, item: Any, value: str) -> Iterator[str]:  # noqa: ANN401 - a type expression
+        """Turn what is in a list or dict into models, or check it; null is an empty one."""
+        yield from _when(f"not {value}", [f"{value} = {container()!r}"])
+        key, part, made = (self._local(name) for name in ("key", "part", "made"))
+        if item is Decimal:
+            body = _when(f"not {part}.is_finite()", ["raise ValueError"])
+        elif has(item):
+            body = _when(f"{part} is not None", [*self._make(item, made, part), f"{value}[{key}] = {made}"])
+        else:
+            return
+        each = f"enumerate({value})" if container is list else f"{value}.items()"
+        yield "else:"
+        yield from _indent([f"for {key}, {part} in {each}:", *_indent(body)])
+
+    def _part(self, model: type[AttrsInstance], value: str) -> Iterator[str]:
+        """Turn a Struct into its model, or into None where it says nothing; the first key tells most of them."""
+        first = wire_name(wire_attributes(model)[0])
+        nothing = self._refer(f"no_{model.__name__}", blanks(model))
+        made = self._local("made")
+        yield f"if {value} is not None:"
+        yield f"    if {value}.{first} is None and {value} in {nothing}:"
+        yield f"        {value} = None"
+        yield "    else:"
+        yield from _indent(_indent([*self._make(model, made, value), f"{value} = {made}"]))
+
+    def _make(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
+        """Make a model of a Struct: in place if it is a small one, else by its own function."""
+        if any(has(shape(attribute.type)[1]) for attribute in wire_attributes(model)):
+            function = self._refer(f"copy_{model.__name__}", copier(model))
+            yield f"{made} = {function}({wire}, zoned)"
+        else:
+            yield from self._fill(model, made, wire)
+
+    def _refer(self, name: str, value: object) -> str:
+        self.names[name] = value
+        return name
+
+    def _local(self, name: str) -> str:
+        self._locals += 1
+        return f"{name}{self._locals}"
+
+
+def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
+    """Take the twin, or attach the zone; a required date has to have one or the other."""
+    if attribute.name.endswith(TWIN):
+        return
+    word = "if"
+    if twin := twin_of(model, attribute):
+        yield from _when(f"{wire}.{wire_name(twin)} is not None", [f"{value} = {wire}.{wire_name(twin)}"])
+        word = "elif"
+    yield f"{word} {value} is not None:"
+    yield f"    {value} = zoned + ({value} - ORIGIN)"
+    if attribute.default is NOTHING:
+        yield "else:"
+        yield "    raise ValueError"
+
+
+def _when(condition: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"if {condition}:"
+    yield from _indent(lines)
+
+
+def _indent(lines: Iterable[str]) -> Iterator[str]:
+    return (f"    {line}" for line in lines)

@@ -1,0 +1,56 @@
+"""msgspec Structs made from models: the keys of the wire, and the types that usual answers have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+
+import msgspec
+from attrs import NOTHING, has
+
+from capledger.models._fields import TWIN, shape, twin_of, wire_attributes, wire_keys, wire_name, wire_of
+
+if TYPE_CHECKING:
+    from attrs import Attribute, AttrsInstance
+
+#: Dates without a zone are the usual ones; the twins always have one.
+_LOCAL: Final[Any] = Annotated[datetime, msgspec.Meta(tz=False)]
+_AWARE: Final[Any] = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+@cache
+def wire_struct(model: type[AttrsInstance]) -> type[msgspec.Struct]:
+    """Return the Struct that a model is read into; null stands for whatever is left out."""
+    required: list[tuple[str, Any]] = []
+    optional: list[tuple[str, Any, None]] = []
+    for attribute in wire_attributes(model):
+        kind = _kind(attribute)
+        if attribute.default is NOTHING and twin_of(model, attribute) is None:
+            required.append((wire_name(attribute), kind))
+        else:
+            optional += [(key, kind | None, None) for key in wire_keys(attribute)]
+    # Structs are gone as soon as they are copied: nothing for the garbage collector
+    return msgspec.defstruct(model.__name__, [*required, *optional], gc=False)
+
+
+@cache
+def blanks(model: type[AttrsInstance]) -> tuple[msgspec.Struct, ...]:
+    """Return the Structs of a model that say nothing."""
+    struct = wire_struct(model)
+    zeros = {wire_name(attribute): 0 for attribute in wire_attributes(model) if wire_of(attribute).blank_zero}
+    return (struct(), struct(**zeros)) if zeros else (struct(),)
+
+
+def _kind(attribute: Attribute[Any]) -> Any:  # noqa: ANN401 - a type expression has no type of its own
+    container, item = shape(attribute.type)
+    if has(item):
+        kind: Any = wire_struct(item)
+    elif item is datetime:
+        kind = _AWARE if attribute.name.endswith(TWIN) else _LOCAL
+    else:
+        kind = str if item is object else item
+    if container is None:
+        return kind
+    in_list = get_args(attribute.type)[-1]
+    return container[kind if in_list is item else kind | None] if container is list else dict[str, kind]
