@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -63,6 +63,11 @@ class Found:
     def holder(self) -> SandboxCustomer | SandboxGroup:
         """The first one: its details head the answer."""
         return self.accounts[0].holder
+
+    def event(self, event_log_id: int) -> dict[str, Any] | None:
+        """The details that a customer was given for an event, in place of those made from the row."""
+        given = (account.holder.events.get(event_log_id) for account in self.accounts)
+        return next((event for event in given if event is not None), None)
 
 
 class Directory:

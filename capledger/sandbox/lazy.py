@@ -10,7 +10,16 @@ import msgspec
 from attrs import field, frozen
 
 from capledger.sandbox.looks import Look
-from capledger.sandbox.rows import BILL_OFFSET, Row, iso_date, java_date, legacy_date, make_row, plain_date
+from capledger.sandbox.rows import (
+    BILL_OFFSET,
+    Row,
+    event_reference,
+    iso_date,
+    java_date,
+    legacy_date,
+    make_row,
+    plain_date,
+)
 
 if TYPE_CHECKING:
     from capledger.sandbox.ledger import Filter
@@ -55,10 +64,17 @@ class LazyLedger:
             blanks[name] = write(moment).encode()
         return form % blanks
 
-    def ranks_of(self, event_log_id: int) -> Sequence[int]:
-        """The rank, from the id's distance to the first."""
+    def by_id(self, event_log_id: int) -> Row | None:
+        """The row of this event, from the id's distance to the first."""
         rank = event_log_id - self.first_id
-        return [rank] if 0 <= rank < self.count else []
+        return self.row(rank) if 0 <= rank < self.count else None
+
+    def by_reference(self, event_name: str, reference: str) -> Row | None:
+        """The row whose transaction, or whose own id, is this reference."""
+        number = int(reference) if reference.isdigit() else 0
+        row = self.by_id(number - BILL_OFFSET) or self.by_id(number)
+        matches = row and (row["eventName"], event_reference(row)) == (event_name, reference)
+        return row if matches else None
 
     def shapes(self) -> Sequence[Row]:
         """One row stands for all."""

@@ -11,7 +11,7 @@ from zlib import crc32
 from attrs import define, field, frozen
 
 from capledger.sandbox.looks import Look
-from capledger.sandbox.rows import Row, read_date
+from capledger.sandbox.rows import Row, event_reference, read_date
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Order, Rules
@@ -34,8 +34,11 @@ class Ledger(Protocol):
     def encoded(self, rank: int, look: Look) -> bytes:
         """The JSON of the row of this rank."""
 
-    def ranks_of(self, event_log_id: int) -> Sequence[int]:
-        """The ranks of the rows with this id: usually one or none."""
+    def by_id(self, event_log_id: int) -> Row | None:
+        """The row of this event."""
+
+    def by_reference(self, event_name: str, reference: str) -> Row | None:
+        """The row of the event of this name with this reference; the first one where several share it."""
 
     def shapes(self) -> Iterable[Row]:
         """Rows that show every program, currency and role there is."""
@@ -66,6 +69,8 @@ class StoredLedger:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = sorted(map(_Stored.of, rows), key=lambda stored: stored.key)
         self._views: dict[Filter, StoredLedger] = {}
+        self._ids: dict[int, Row] | None = None
+        self._references: dict[tuple[str, str], Row] | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -85,9 +90,18 @@ class StoredLedger:
             stored.encodings[look] = look.encode(stored.row)
         return stored.encodings[look]
 
-    def ranks_of(self, event_log_id: int) -> Sequence[int]:
-        """The ranks of the rows with this id."""
-        return [rank for rank, stored in enumerate(self._rows) if stored.event_log_id == event_log_id]
+    def by_id(self, event_log_id: int) -> Row | None:
+        """The row of this event, from an index."""
+        if self._ids is None:
+            self._ids = {stored.event_log_id: stored.row for stored in self._rows}
+        return self._ids.get(event_log_id)
+
+    def by_reference(self, event_name: str, reference: str) -> Row | None:
+        """The row of the event of this name with this reference, from an index."""
+        if self._references is None:
+            rows = [stored.row for stored in reversed(self._rows)]
+            self._references = {(row["eventName"], event_reference(row)): row for row in rows}
+        return self._references.get((event_name, reference))
 
     def shapes(self) -> Iterable[Row]:
         """All rows."""
@@ -105,6 +119,7 @@ class StoredLedger:
         """Take in one more row, wherever its date puts it; the views that exist follow."""
         stored = _Stored.of(row)
         _insert(self._rows, stored)
+        self._ids = self._references = None
         for keep, view in self._views.items():
             left = _narrowed(stored, keep)
             if left is not None:

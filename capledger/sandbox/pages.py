@@ -134,13 +134,18 @@ def _details(total: int, page_number: int, shown: int, limit: int, rules: Rules)
     }
 
 
-def _warnings(found: Found, query: Parameters) -> list[dict[str, Any]]:
+def currency_warnings(found: Found, query: Parameters) -> list[dict[str, Any]]:
+    """A warning 9018 for every name in ``alternateCurrencyNames`` that no entry knows."""
     unknown = set(read.currency_names(query))
     if unknown:
         details = (detail for row in found.ledger.shapes() for detail in row["entryDetails"])
         unknown -= {detail.get("alternateCurrencyName") for detail in details}
     message = "alternate currency with given name not found for org, name: {}"
-    warnings = [notice(9018, message.format(name)) for name in sorted(unknown)]
+    return [notice(9018, message.format(name)) for name in sorted(unknown)]
+
+
+def _warnings(found: Found, query: Parameters) -> list[dict[str, Any]]:
+    warnings = currency_warnings(found, query)
     return [*warnings, _PENDING] if found.holder.pending else warnings
 
 

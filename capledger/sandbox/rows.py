@@ -128,3 +128,17 @@ def make_member(user_id: int, *, first_name: str, last_name: str, mobile: str, r
         "identifier": {"type": "mobile", "value": mobile, "role": role},
         "userId": user_id,
     }
+
+
+def event_reference(row: Row) -> str:
+    """
+    What ``eventReferenceIds`` finds a row by, a text in every answer.
+
+    The transaction's id for bills, "-1" for goodwill and manual adjustments, the customer's id for redemptions and
+    transfers, and the event's own id for all else.
+    """
+    if row["eventName"] in {"AllocateGoodwillPoints", "ManualPointsAdjustment"}:
+        return "-1"
+    if row["eventName"] in {"PointsRedemption", "PointsTransfer"}:
+        return str(row["customerId"])
+    return str((row.get("transactionDetails") or {}).get("transactionId", row["eventLogId"]))

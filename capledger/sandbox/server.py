@@ -16,6 +16,7 @@ from capledger.sandbox.auth import Gate
 from capledger.sandbox.customers import STORES, SandboxCustomer, SandboxGroup, Store
 from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.directory import Directory
+from capledger.sandbox.events import events_page
 from capledger.sandbox.log import LoggedRequest
 from capledger.sandbox.meter import Meter
 from capledger.sandbox.pages import Asked, ledger_page
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105  # a path
-_VERSIONS: Final = {"v2": False, "v2.1": True}
+#: What answers at each path, and whether it knows scopes.
+_ENDPOINTS: Final = {
+    f"/{version}/pointsLedger/{resource}": (answer, scoped)
+    for version, scoped in (("v2", False), ("v2.1", True))
+    for resource, answer in (("getCustomerLedgerInfo", ledger_page), ("getLedgerExplodeInfo", events_page))
+}
 
 #: Called with the sandbox and each request before it is answered; may add rows, and may be a coroutine function.
 Watcher = Callable[["Sandbox", LoggedRequest], Awaitable[None] | None]
@@ -195,7 +201,7 @@ class Sandbox:
         try:
             if request.path == _TOKEN_PATH:
                 return await self._token(request)
-            return self._ledger(request, {**request.rel_url.query, **changed})
+            return self._resource(request, {**request.rel_url.query, **changed})
         except Refusal as refusal:
             return refusal.answer()
 
@@ -207,17 +213,16 @@ class Sandbox:
             body = None
         return self.gate.token(body, self.rules)
 
-    def _ledger(self, request: web.BaseRequest, query: Mapping[str, str]) -> web.Response:
-        _, version, *resource = request.path.split("/")
-        if version not in _VERSIONS or resource != ["pointsLedger", "getCustomerLedgerInfo"]:
+    def _resource(self, request: web.BaseRequest, query: Mapping[str, str]) -> web.Response:
+        answer, scoped = _ENDPOINTS.get(request.path, (None, False))
+        if answer is None:
             raise Refusal(404, "Not found", status=404)
         _only(request, "GET")
         self.gate.admit(request.headers, self.rules)
-        scoped = _VERSIONS[version]
         about = subject(query, scoped=scoped)
         orgs = self._directory.scope(request.headers) if scoped else self._directory.own()
         asked = Asked(query, about, self.rules, self._places, self._zone, scoped)
-        return ledger_page(self._directory.find(about, orgs), asked)
+        return answer(self._directory.find(about, orgs), asked)
 
 
 def _only(request: web.BaseRequest, method: str) -> None:
