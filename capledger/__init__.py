@@ -55,6 +55,8 @@ from capledger.models import (
     WalkReport,
 )
 from capledger.queries import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery, OrgScope
+from capledger.session import LedgerSession
+from capledger.walk import LedgerWalk
 
 __all__ = [
     "AnswerTooLargeError",
@@ -89,7 +91,9 @@ __all__ = [
     "LedgerEvent",
     "LedgerPage",
     "LedgerQuery",
+    "LedgerSession",
     "LedgerUnavailableError",
+    "LedgerWalk",
     "LimitTooLargeError",
     "MemberDetails",
     "Notice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from capledger import (
     CustomerLedgerQuery,
     EventDetailsQuery,
     GroupLedgerQuery,
+    LedgerSession,
     OAuthClientCredentials,
     OrgScope,
     RetryPolicy,
@@ -309,3 +310,32 @@ async def test_failures(web: AioResponses, failure: Exception, name: str) -> Non
     assert type(caught.value).__name__ == name
     assert MOBILE not in f"{caught.value} {caught.value!r}"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("span", "dates"),
+    [
+        ({}, ""),
+        (
+            {"start": datetime(2024, 2, 1), "end": datetime(2024, 3, 1)},
+            "&startDate=2024-01-31T23:59:59&endDate=2024-03-01T00:00:01",
+        ),
+        (
+            {"start": datetime(2024, 2, 1, tzinfo=UTC), "end": datetime(2024, 3, 1, tzinfo=UTC)},
+            "&startDate=2024-02-01T05:29:59&endDate=2024-03-01T05:30:01",
+        ),
+    ],
+)
+async def test_walk(web: AioResponses, span: dict[str, datetime], dates: str) -> None:
+    """A walk asks in the server's own time, a second wider than the span, and not at all for dates without one."""
+    web.get(f"{LEDGER}&offset=0&limit=100&order=ASC{dates}", payload=EMPTY_LEDGER)
+    india = timezone(timedelta(hours=5, minutes=30)) if span and span["start"].tzinfo else UTC
+    query = CustomerLedgerQuery.mobile(MOBILE, **span)  # type: ignore[arg-type]  # start and end alone
+
+    async with LedgerSession(HOST, BasicAuth("store.server", "server123"), timezone=india) as session:
+        walk = session.entries(query)
+        entries = await walk.collect()
+
+    assert entries == []
+    assert walk.report.requests == 1
+    assert walk.report.complete

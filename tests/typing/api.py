@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import assert_type
+from zoneinfo import ZoneInfo
 
 from attrs import evolve
 
-from capledger import ApiError, CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery, OrgScope
+from capledger import (
+    ApiError,
+    BasicAuth,
+    CustomerLedgerQuery,
+    EventDetailsQuery,
+    GroupLedgerQuery,
+    LedgerEntry,
+    LedgerPage,
+    LedgerQuery,
+    LedgerSession,
+    LedgerWalk,
+    OAuthClientCredentials,
+    OrgScope,
+    RateLimit,
+    RetryPolicy,
+    WalkReport,
+)
 
 customer = CustomerLedgerQuery(
     identifier_name="mobile",
@@ -38,3 +56,29 @@ EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=[1.5])  # 
 def code_of(error: ApiError) -> int:
     assert_type(error.request_id, str | None)
     return error.code
+
+
+async def walk() -> None:
+    auth = BasicAuth("store.server", "server123")
+    async with LedgerSession(
+        "https://eu.api.capillarytech.com",
+        auth,
+        timezone=ZoneInfo("Europe/Dublin"),
+        rate_limit=RateLimit(requests_per_minute=600),
+        retry=RetryPolicy(attempts=6),
+        max_connections=8,
+        timeout=30.0,
+    ) as session:
+        entries = session.entries(customer, prefetch=4, resume_from=None, on_incomplete="raise")
+        assert_type(entries, LedgerWalk)
+        async for entry in entries:
+            assert_type(entry, LedgerEntry)
+            assert_type(entry.net_points_on_event, Decimal | None)
+            assert_type(entry.net_alternate_currencies_on_event, dict[str, Decimal])
+            assert_type(entry.ledger_created_date, datetime)
+        assert_type(entries.cursor, str)
+        assert_type(entries.report, WalkReport)
+        async for page in session.entries(group).pages():
+            assert_type(page, LedgerPage)
+        assert_type(await session.entries(customer).collect(), list[LedgerEntry])
+    LedgerSession("https://eu.api.capillarytech.com", OAuthClientCredentials("key", "secret"))
