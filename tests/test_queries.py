@@ -138,6 +138,7 @@ def test_group_query_refuses(options: dict[str, Any], says: str) -> None:
         ({"event_ids": "13499091,13499092"}, "event_ids holds something that is not a whole number"),
         ({"event_ids": [True]}, "event_ids holds something"),
         ({"event_ids": ["\u0661"]}, "event_ids holds something"),
+        ({"event_ids": ["9" * 5000]}, "event_ids holds something"),
         ({"event_name": "TransactionAdd"}, "but not both"),
         ({"event_reference_ids": [1]}, "but not both"),
         ({"event_ids": (), "event_reference_ids": [1]}, "no event is named"),

@@ -15,6 +15,9 @@ from capledger.errors import InvalidQueryError
 if TYPE_CHECKING:
     from attrs import Attribute
 
+#: Of an event's id, which is a 64-bit number.
+_MOST_DIGITS = 19
+
 
 def as_text(value: str | int) -> str:
     """A whole number as its digits; identifiers are often kept as numbers."""
@@ -65,7 +68,7 @@ def _as_tuple(value: object) -> tuple[Any, ...]:
 
 
 def _is_digits(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isdigit()
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
 
 
 def is_whole(value: object) -> bool:
