@@ -119,8 +119,8 @@ class Gate:
         now = self._clock.monotonic()
         self._budget.refused(now)
         self._resume_at = max(self._resume_at, now + pause)
-        for waiter in [waiter for queue in self._queues.values() for waiter in queue]:
-            if waiter.gives_up_at < self._resume_at:
+        for waiter in self._waiters():
+            if waiter.gives_up_at < self._resume_at or pause > self._max_pause:
                 self._fail(waiter, _too_long(self._resume_at - now))
         self._pump()
 
@@ -128,7 +128,7 @@ class Gate:
         """Refuse everybody, those that wait and those to come."""
         self._closed = True
         self._disarm()
-        for waiter in [waiter for queue in self._queues.values() for waiter in queue]:
+        for waiter in self._waiters():
             self._fail(waiter, SessionClosedError(_CLOSED))
 
     async def _enter(self, owner: Hashable) -> float:
@@ -148,8 +148,7 @@ class Gate:
         return self._held_until(self._clock.monotonic()) - waiter.held_before
 
     def _line_up(self, owner: Hashable, now: float) -> _Waiter:
-        if self._max_wait < math.inf and (delay := self._delay(now, self._ahead_of(owner))) > self._max_wait:
-            raise _too_long(delay)
+        self._check_delay(owner, now)
         turn = asyncio.get_running_loop().create_future()
         waiter = _Waiter(owner, turn, now + self._max_wait, self._held_until(now))
         self._queues.setdefault(owner, deque()).append(waiter)
@@ -157,6 +156,13 @@ class Gate:
             self._queues.move_to_end(owner, last=False)
         self._pump()
         return waiter
+
+    def _check_delay(self, owner: Hashable, now: float) -> None:
+        pause = self._resume_at - now
+        if pause > self._max_pause:
+            raise _too_long(pause)
+        if self._max_wait < math.inf and (delay := self._delay(now, self._ahead_of(owner))) > self._max_wait:
+            raise _too_long(delay)
 
     def _abandon(self, waiter: _Waiter) -> None:
         """Undo what was done for one that was cancelled, be it still in line or just admitted."""
@@ -204,6 +210,9 @@ class Gate:
             del self._queues[owner]
         return waiter
 
+    def _waiters(self) -> list[_Waiter]:
+        return [waiter for queue in self._queues.values() for waiter in queue]
+
     def _remove(self, waiter: _Waiter) -> None:
         queue = self._queues.get(waiter.owner, deque())
         if waiter in queue:
@@ -237,5 +246,4 @@ class Gate:
 
 
 def _too_long(delay: float) -> RateLimitedError:
-    text = f"the rate limit would mean a wait of {delay:.1f} s, longer than its max_wait"
-    return RateLimitedError(text, delay)
+    return RateLimitedError(f"the rate limit would mean a wait of {delay:.1f} s, which is longer than allowed", delay)

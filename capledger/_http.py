@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
-from capledger._decode import Answer
+from capledger._answer import Answer
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,

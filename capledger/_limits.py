@@ -6,6 +6,7 @@ monotonic clock, handed in.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class RateLimit:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return type(value) is int and value >= 1
 
 
 class Budget(Protocol):
@@ -75,7 +76,7 @@ class _Pacer:
     #: Turns that may go at once.
     burst: int
     #: When the next turn would be if none had ever been late.
-    _next: float = field(default=0.0, init=False)
+    _next: float = field(default=-math.inf, init=False)
 
     def delay(self, now: float, ahead: int) -> float:
         return max(self._next, now - self._credit()) + ahead * self.interval - now

@@ -10,15 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 logger = logging.getLogger("capledger.transport")
 
 _KEY = secrets.token_bytes(16)
-_LONGEST_ID = 80
 
 
 def pseudonym(identifier: str) -> str:
@@ -28,14 +23,6 @@ def pseudonym(identifier: str) -> str:
     who it is by hashing all phone numbers.
     """
     return hashlib.blake2s(identifier.encode(errors="surrogatepass"), key=_KEY, digest_size=4).hexdigest()
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the service's name for this exchange (api-facts 1.3), as far as it can stand in a log line."""
-    value = headers.get("X-Cap-Requestid") or headers.get("X-Cap-Request-Id")
-    if value is None or len(value) > _LONGEST_ID or not value.isascii() or not value.isprintable():
-        return None
-    return value
 
 
 def log(level: int, text: str, *values: object, endpoint: str, subject: str, **extra: object) -> None:

@@ -6,13 +6,12 @@ the answer, is spent without the connection slot, and after a 429 belongs to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from capledger._answer import Answer
 from capledger._clock import to_optional_seconds, to_seconds
 from capledger.errors import (
     AnswerTooLargeError,
@@ -24,8 +23,13 @@ from capledger.errors import (
     ServerError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
 #: Statuses after which the same request may well succeed; 461, 520 and 521 are of api-facts 2 and 3.1.
 RETRIED_STATUSES = frozenset({429, 461, 500, 502, 503, 504, 520, 521})
+_REDIRECTS = 300
 
 
 @frozen(kw_only=True)
@@ -53,7 +57,8 @@ class RetryPolicy:
     budget_share: float = 1.0
 
     def __attrs_post_init__(self) -> None:
-        _in_range(self.attempts >= 1, "attempts must be at least 1")
+        _in_range(type(self.attempts) is int and self.attempts >= 1, "attempts must be a whole number, at least 1")
+        _in_range(self.deadline != 0, "deadline must be longer than nothing")
         _in_range(self.min_wait <= self.max_wait, "min_wait must not be longer than max_wait")
         _in_range(self.budget >= 0 and self.budget_share >= 0, "budget and budget_share must not be negative")
 
@@ -88,9 +93,17 @@ class Failure:
     """One attempt that gave no answer, and what it tells about the next one."""
 
     error: CapledgerError
-    #: None where there was no answer at all.
-    status: int | None = None
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    #: None where no whole answer came.
+    answer: Answer | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, where there was an answer."""
+        return None if self.answer is None else self.answer.status
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Return the seconds that the answer asks to wait."""
+        return None if self.answer is None else self.answer.retry_after(now)
 
     @property
     def refused_for_rate(self) -> bool:
@@ -105,8 +118,9 @@ def is_retryable(failure: Failure) -> bool:
         return False
     if isinstance(error, ConnectionFailedError | RequestTimeoutError) or failure.refused_for_rate:
         return True
-    not_of_the_api = isinstance(error, ServerError) and (status is None or status < HTTPStatus.MULTIPLE_CHOICES)
-    return not_of_the_api or status in RETRIED_STATUSES
+    if isinstance(error, ServerError) and (error.code in RETRIED_STATUSES or (status or 0) < _REDIRECTS):
+        return True
+    return status in RETRIED_STATUSES
 
 
 def wait_before_retry(
@@ -126,7 +140,7 @@ def wait_before_retry(
     if failure.refused_for_rate:
         pause = pause_after_refusal(failure, attempt=attempt, policy=policy, now=now)
         return pause if pause <= policy.max_retry_after else None
-    stated = retry_after(failure.headers, now)
+    stated = failure.retry_after(now)
     if stated is None:
         return _backoff(attempt, policy, random())
     return stated + policy.min_wait * random() if stated <= policy.max_retry_after else None
@@ -138,7 +152,7 @@ def pause_after_refusal(failure: Failure, *, attempt: int, policy: RetryPolicy, 
     That is a quarter, a half, then the whole of the longest wait; with the usual policy together more than the minute
     that limits go by. There is no jitter, since the session's gate lets its requests go one by one afterwards.
     """
-    stated = retry_after(failure.headers, now)
+    stated = failure.retry_after(now)
     return min(policy.max_wait, policy.max_wait / 4 * 2.0 ** min(attempt - 1, 60)) if stated is None else stated
 
 
@@ -146,29 +160,3 @@ def _backoff(attempt: int, policy: RetryPolicy, random: float) -> float:
     """Full jitter: anything from the shortest wait to one that doubles with each attempt."""
     longest = min(policy.max_wait, policy.min_wait * 2.0 ** min(attempt, 60))
     return policy.min_wait + random * (longest - policy.min_wait)
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as seconds or as an HTTP date; None if it is not there.
-
-    A date is compared with the answer's own ``Date`` where there is one, so that a wrong clock here does no harm.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return float(value[:_LONGEST_NUMBER])
-    until = _http_date(value)
-    if until is None:
-        return None
-    return max(0.0, (until - (_http_date(headers.get("Date", "")) or now)).total_seconds())
-
-
-#: Digits of a number of seconds that are looked at: far beyond any policy, and no overflow.
-_LONGEST_NUMBER = 18
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

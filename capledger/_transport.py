@@ -12,17 +12,16 @@ import random as random_module
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import define, field
 
+from capledger._answer import Answer
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
-from capledger._decode import Answer, Decoder
 from capledger._gate import Gate
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
-from capledger._logs import log, request_id
+from capledger._logs import log
 from capledger._requests import Request
 from capledger._retry import Failure, RetryBudget, RetryPolicy, pause_after_refusal, wait_before_retry
 from capledger.auth import Auth, read_token
@@ -32,12 +31,13 @@ from capledger.errors import (
     ConfigurationError,
     RateLimitedError,
     RequestTimeoutError,
-    ServerError,
     SessionClosedError,
 )
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from capledger._decode import Decoder
 
 T = TypeVar("T")
 
@@ -73,7 +73,8 @@ class _Call(Generic[T]):
 
     @property
     def deadline(self) -> float | None:
-        return getattr(self.report, "deadline", None)
+        """When to give up; a token is for everybody, whatever the deadline of the one who asks for it."""
+        return getattr(self.report, "deadline", None) if self.signed else None
 
     def log(self, level: int, text: str, *values: object, **extra: object) -> None:
         request = self.request
@@ -218,13 +219,11 @@ class Transport:
         answer = await self._exchange(call)
         if isinstance(answer, CapledgerError):
             return Failure(answer)
-        call.log(
-            logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=request_id(answer.headers)
-        )
+        call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
         try:
-            return _decode(call, answer)
+            return call.decode(call.request, answer)
         except CapledgerError as error:
-            return Failure(_without_past(error), answer.status, answer.headers)
+            return Failure(_without_past(error), answer)
 
     async def _exchange(self, call: _Call[Any]) -> Answer | CapledgerError:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
@@ -251,7 +250,7 @@ class Transport:
         return True
 
     async def _recover(self, call: _Call[Any], failure: Failure) -> None:
-        """Do what has to come before the next attempt, or raise the failure."""
+        """Do what has to come before the next attempt, or raise the failure. The gate does the pauses for the rate."""
         if self._closing.is_set():
             raise closed_error()
         if self._has_other_signature(call, failure):
@@ -262,7 +261,8 @@ class Transport:
             if wait is None:
                 raise failure.error
             call.attempt += 1
-            await self._rest(call, 0.0 if failure.refused_for_rate else wait)
+            if not failure.refused_for_rate:
+                await self._rest(call, wait)
         call.report.retries += 1
 
     def _has_other_signature(self, call: _Call[Any], failure: Failure) -> bool:
@@ -286,7 +286,7 @@ class Transport:
         return wait if failure.refused_for_rate or self._retry_budget.spend() else None
 
     async def _rest(self, call: _Call[Any], seconds: float) -> None:
-        """Wait, unless the session is closed meanwhile. A refusal's pause is waited for at the gate."""
+        """Wait, unless the session is closed meanwhile."""
         call.report.waited += seconds
         try:
             async with asyncio.timeout(seconds):
@@ -306,15 +306,8 @@ class Transport:
             error=kind,
             wait=wait,
             status=failure.status,
-            request_id=request_id(failure.headers),
+            request_id=failure.answer and failure.answer.request_id,
         )
-
-
-def _decode(call: _Call[T], answer: Answer) -> T:
-    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        text = f"the service answered with a redirect (HTTP {answer.status}), which is not followed"
-        raise ServerError(text, answer.status, None, request_id(answer.headers))
-    return call.decode(call.request, answer)
 
 
 def _without_past(error: CapledgerError) -> CapledgerError:

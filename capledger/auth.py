@@ -31,7 +31,7 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from capledger._decode import Answer
+    from capledger._answer import Answer
 
 TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 (the name of a header)
 _TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 (a path)
@@ -222,12 +222,12 @@ def read_token(request: Request[Token], answer: Answer) -> Token:  # noqa: ARG00
         ServerError: HTTP 5xx, or not JSON.
         DecodeError: JSON without a usable token.
     """
-    request_id = answer.headers.get("X-Cap-Requestid")
+    request_id = answer.request_id
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimitedError("the token endpoint refused for the rate", None, request_id)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServerError(f"the token endpoint failed with HTTP {answer.status}", answer.status, None, request_id)
-    document = _document(answer, request_id)
+    document = _document(answer)
     code = _error_code(document)
     if code is not None or answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         text = f"the service gave no token for this client key and secret (HTTP {answer.status}, code {code})"
@@ -235,7 +235,7 @@ def read_token(request: Request[Token], answer: Answer) -> Token:  # noqa: ARG00
     return _token(document, request_id)
 
 
-def _document(answer: Answer, request_id: str | None) -> dict[str, object]:
+def _document(answer: Answer) -> dict[str, object]:
     """Return the JSON object of the answer; a refusal without one counts as empty."""
     try:
         document = json.loads(answer.body)
@@ -245,7 +245,9 @@ def _document(answer: Answer, request_id: str | None) -> dict[str, object]:
         return document
     if answer.status >= HTTPStatus.BAD_REQUEST:
         return {}
-    raise ServerError("the token endpoint answered with something else than JSON", answer.status, None, request_id)
+    raise ServerError(
+        "the token endpoint answered with something else than JSON", answer.status, None, answer.request_id
+    )
 
 
 def _error_code(document: dict[str, object]) -> int | None:

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import pickle
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from clock import LoopClock, virtual_time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capledger import (
+    AuthenticationError,
+    CapledgerError,
+    ConfigurationError,
+    DecodeError,
+    RateLimitedError,
+    ServerError,
+)
+from capledger._answer import Answer
+from capledger._requests import Request
+from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials, Token, read_token
+
+TOKEN_REQUEST = Request(method="POST", path="/token", answer=Token, endpoint="token")
+
+
+class TokenEndpoint:
+    """Stands in for the transport: hands out numbered tokens, or raises what it is told to."""
+
+    def __init__(self, *, life: float = 300.0, latency: float = 1.0) -> None:
+        self.life = life
+        self.latency = latency
+        self.requests: list[Request[Token]] = []
+        self.error: CapledgerError | None = None
+
+    async def __call__(self, request: Request[Token]) -> Token:
+        self.requests.append(request)
+        number = len(self.requests)
+        await asyncio.sleep(self.latency)
+        if self.error is not None:
+            raise self.error
+        return Token(f"token-{number}", self.life)
+
+
+def new_signer() -> Any:
+    return OAuthClientCredentials("key", "secret").signer(LoopClock())
+
+
+def answer(body: object, status: int = 200) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, {"X-Cap-Requestid": "r-1"}, content)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        BasicAuth("store.server", "server123"),
+        BasicAuth("store.server", "8a16a6b70505eb1f1ff7cdc0cd5559a7", hashed=True),
+        BasicAuth("store.server", "8A16A6B70505EB1F1FF7CDC0CD5559A7", hashed=True),
+    ],
+)
+@virtual_time
+async def test_basic_auth_sends_the_documented_header(auth: BasicAuth) -> None:
+    """The header is that of the test vector in the documents, from a plain and from a hashed password."""
+    headers = auth.signer(LoopClock()).headers()
+
+    assert headers == {
+        "Authorization": "Basic c3RvcmUuc2VydmVyOjhhMTZhNmI3MDUwNWViMWYxZmY3Y2RjMGNkNTU1OWE3",
+    }
+
+
+@virtual_time
+async def test_a_refused_password_is_not_tried_again() -> None:
+    """There is nothing to renew about a password."""
+    signer = BasicAuth("store.server", "server123").signer(LoopClock())
+
+    assert not signer.invalidate(signer.headers() or {})
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "hashed"),
+    [
+        ("", "server123", False),
+        ("store.server", "", False),
+        ("store:server", "server123", False),
+        ("store.server", "server123", True),
+        (None, "server123", False),
+    ],
+)
+def test_basic_auth_refuses_what_cannot_be_right(username: str, password: str, *, hashed: bool) -> None:
+    """Empty parts, a colon in the name and a "hash" that is none are told when they are written."""
+    with pytest.raises(ConfigurationError) as caught:
+        BasicAuth(username, password, hashed=hashed)
+
+    assert "server123" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("key", "secret"), [("", "secret"), ("key", ""), ("key", None)])
+def test_client_credentials_must_be_filled(key: str, secret: str) -> None:
+    """Empty parts are told when they are written."""
+    with pytest.raises(ConfigurationError):
+        OAuthClientCredentials(key, secret)
+
+
+@pytest.mark.parametrize("auth", [BasicAuth("till.one", "pa55word"), OAuthClientCredentials("k3y", "s3cret")])
+@virtual_time
+async def test_secrets_are_in_no_repr(auth: BasicAuth | OAuthClientCredentials) -> None:
+    """Neither the credentials nor what signs with them shows a secret."""
+    shown = repr(auth) + str(auth) + repr(auth.signer(LoopClock())) + repr(Token("s3cret", 300))
+
+    assert not [secret for secret in ("till.one", "pa55word", "k3y", "s3cret") if secret in shown]
+
+
+@pytest.mark.parametrize("auth", [BasicAuth("till.one", "pa55word"), OAuthClientCredentials("k3y", "s3cret")])
+@pytest.mark.parametrize("take_out", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_secrets_are_not_pickled(auth: object, take_out: Any) -> None:
+    """A secret leaves the process only for the service."""
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        take_out(auth)
+
+
+@virtual_time
+async def test_the_token_is_asked_for_as_documented() -> None:
+    """Key and secret go as JSON to the token endpoint, and the token comes back in its header."""
+    signer, endpoint = new_signer(), TokenEndpoint()
+    assert signer.headers() is None
+
+    await signer.renew(endpoint)
+
+    request = endpoint.requests[0]
+    assert (request.method, request.path) == ("POST", "/v3/oauth/token/generate")
+    assert json.loads(request.body or b"") == {"key": "key", "secret": "secret"}
+    assert signer.headers() == {TOKEN_HEADER: "token-1"}
+
+
+@virtual_time
+async def test_one_renewal_serves_all_who_wait() -> None:
+    """However many wait for a token, it is asked for once."""
+    signer, endpoint = new_signer(), TokenEndpoint()
+
+    await asyncio.gather(*(signer.renew(endpoint) for _ in range(100)))
+
+    assert len(endpoint.requests) == 1
+
+
+@virtual_time
+async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
+    """Those who waited share the failure, each with an error of its own; who comes later asks again."""
+    signer, endpoint = new_signer(), TokenEndpoint()
+    endpoint.error = AuthenticationError("refused", 200, 320001)
+
+    outcomes = await asyncio.gather(*(signer.renew(endpoint) for _ in range(10)), return_exceptions=True)
+    endpoint.error = None
+    await signer.renew(endpoint)
+
+    assert [getattr(error, "code", None) for error in outcomes] == [320001] * 10
+    assert len({id(error) for error in outcomes}) == 10
+    assert len(endpoint.requests) == 2
+    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+
+
+@virtual_time
+async def test_a_cancelled_renewal_passes_to_the_next() -> None:
+    """When the one who asks is cancelled, the next one asks."""
+    signer, endpoint = new_signer(), TokenEndpoint()
+    first, second = (asyncio.create_task(signer.renew(endpoint)) for _ in range(2))
+    await asyncio.sleep(0.5)
+
+    first.cancel()
+    await second
+
+    assert first.cancelled()
+    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+
+
+@pytest.mark.parametrize(("life", "last_use"), [(300, 269), (3600, 3569), (10, 8.9)])
+@virtual_time
+async def test_a_token_is_renewed_before_it_runs_out(life: float, last_use: float) -> None:
+    """The margin is thirty seconds, and a tenth of short lives; the life counts from the asking."""
+    signer, endpoint = new_signer(), TokenEndpoint(life=life, latency=0)
+    await signer.renew(endpoint)
+
+    await asyncio.sleep(last_use)
+    before = signer.headers()
+    await asyncio.sleep(2)
+
+    assert before == {TOKEN_HEADER: "token-1"}
+    assert signer.headers() is None
+
+
+@virtual_time
+async def test_only_the_token_that_failed_is_forgotten() -> None:
+    """A late refusal of an old token does not take the new one away, and asking again helps all the same."""
+    signer, endpoint = new_signer(), TokenEndpoint()
+    await signer.renew(endpoint)
+    old = signer.headers()
+    assert signer.invalidate(old)
+    await signer.renew(endpoint)
+
+    assert signer.invalidate(old)
+
+    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+
+
+@pytest.mark.parametrize(
+    ("life", "expected"),
+    [
+        (300, 300.0),
+        (3600.5, 3600.5),
+        ("300", 300.0),
+        (None, 300.0),
+        (0, 300.0),
+        (-1, 300.0),
+        ("soon", 300.0),
+        (True, 300.0),
+    ],
+)
+def test_the_life_of_a_token_is_read_tolerantly(life: object, expected: float) -> None:
+    """A life that is missing or makes no sense counts as the shortest documented one."""
+    token = read_token(TOKEN_REQUEST, answer({"data": {"accessToken": "a.b-c", "ttlSeconds": life}, "errors": None}))
+
+    assert token == Token("a.b-c", expected)
+
+
+INVALID = {"data": None, "errors": [{"code": 320001, "message": "Invalid client key and secret"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error_class", "code"),
+    [
+        (INVALID, 200, AuthenticationError, 320001),
+        (INVALID, 400, AuthenticationError, 320001),
+        (INVALID, 401, AuthenticationError, 320001),
+        ({"data": None, "errors": ["no"]}, 200, AuthenticationError, 0),
+        ({"data": None, "errors": {"code": 1}}, 200, AuthenticationError, 0),
+        (b"<html>", 403, AuthenticationError, None),
+        ({}, 404, AuthenticationError, None),
+        (b"slow down", 429, RateLimitedError, None),
+        (b"<html>", 503, ServerError, None),
+        (INVALID, 500, ServerError, None),
+        (b"<html>", 200, ServerError, None),
+        (b"[" * 100_000, 200, ServerError, None),
+        (b"[]", 200, ServerError, None),
+        ({"data": None, "errors": None}, 200, DecodeError, None),
+        ({"data": {}}, 200, DecodeError, None),
+        ({"data": {"accessToken": ""}}, 200, DecodeError, None),
+        ({"data": {"accessToken": 5}}, 200, DecodeError, None),
+        ({"data": {"accessToken": "a\r\nX-Other: b"}}, 200, DecodeError, None),
+    ],
+)
+def test_answers_without_a_token_become_the_right_error(
+    body: object, status: int, error_class: type[CapledgerError], code: int | None
+) -> None:
+    """Refused credentials are told as such whatever the HTTP status, and nothing else is taken for them."""
+    with pytest.raises(CapledgerError) as caught:
+        read_token(TOKEN_REQUEST, answer(body, status))
+
+    assert type(caught.value) is error_class
+    assert getattr(caught.value, "code", None) == code
+    assert getattr(caught.value, "request_id", "r-1") == "r-1"
+
+
+@given(st.binary(), st.sampled_from([200, 201, 302, 400, 401, 429, 500, 503]))
+def test_no_answer_of_the_token_endpoint_escapes_the_errors(body: bytes, status: int) -> None:
+    """Whatever comes is a token or an error of ours."""
+    with suppress(CapledgerError):
+        assert read_token(TOKEN_REQUEST, answer(body, status)).value

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capledger import ConfigurationError
+from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
+
+
+class Sender:
+    """Sends whenever the budget lets it, on a clock that it turns itself; answers take the latencies given, in turn."""
+
+    def __init__(self, budget: Budget, latencies: list[float] | None = None) -> None:
+        self.budget = budget
+        self.now = 0.0
+        self.sent: list[float] = []
+        self._latencies = latencies or [0.0]
+        self._answers: list[float] = []
+
+    def send_until(self, end: float) -> None:
+        while True:
+            self._hear_answers()
+            delay = self.budget.delay(self.now)
+            ahead = self.now + max(delay, 0.0)
+            next_event = min([ahead, *self._answers]) if delay > 0 else ahead
+            if next_event >= end:
+                self.now = end
+                return
+            self.now = next_event
+            if delay <= 0:
+                self.send()
+
+    def send(self) -> None:
+        self.budget.take(self.now)
+        self._answers.append(self.now + self._latencies[len(self.sent) % len(self._latencies)])
+        self.sent.append(self.now)
+
+    def _hear_answers(self) -> None:
+        for answer in sorted(answer for answer in self._answers if answer <= self.now):
+            self._answers.remove(answer)
+            self.budget.settle(answer)
+
+
+def busiest(moments: list[float], seconds: float = 60.0) -> int:
+    """Return how many of the moments lie within any so many seconds."""
+    ordered = sorted(moments)
+    return max(bisect_left(ordered, moment + seconds) - index for index, moment in enumerate(ordered))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"requests_per_minute": 0},
+        {"requests_per_minute": -1},
+        {"requests_per_minute": 1.5},
+        {"requests_per_minute": True},
+        {"requests_per_minute": "600"},
+        {"requests_per_minute": 600, "burst": 0},
+        {"requests_per_minute": 600, "burst": 601},
+        {"requests_per_minute": 600, "burst": 1.5},
+        {"requests_per_minute": 600, "max_wait": -1},
+        {"requests_per_minute": 600, "max_wait": "1"},
+    ],
+)
+def test_a_limit_is_checked_when_it_is_made(wrong: dict[str, Any]) -> None:
+    """What makes no sense is told at once."""
+    with pytest.raises(ConfigurationError):
+        RateLimit(**wrong)
+
+
+def test_max_wait_may_be_a_timedelta() -> None:
+    """Times are seconds or a timedelta."""
+    assert RateLimit(600, max_wait=timedelta(minutes=1)) == RateLimit(600, max_wait=60)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(RateLimit(600), 10), (RateLimit(60), 1), (RateLimit(1), 1), (RateLimit(100), 1), (RateLimit(600, burst=25), 25)],
+)
+def test_a_second_s_worth_goes_at_once_unless_said_otherwise(limit: RateLimit, expected: int) -> None:
+    """At the start, and after any rest, no more than the burst goes at once."""
+    sender = Sender(StatedBudget(limit))
+    sender.send_until(0.0001)
+    at_start = len(sender.sent)
+    sender.now = 1_000.0
+
+    sender.send_until(1_000.0001)
+
+    assert at_start == expected
+    assert len(sender.sent) == 2 * expected
+
+
+@given(
+    limit=st.integers(1, 40),
+    latencies=st.lists(st.floats(0, 90), min_size=1, max_size=50),
+    counted=st.lists(st.floats(0, 1), min_size=1, max_size=50),
+    burst=st.integers(1, 40),
+)
+def test_the_limit_holds_whenever_the_server_counts(
+    limit: int, latencies: list[float], counted: list[float], burst: int
+) -> None:
+    """However long answers take, and wherever between sending and answer the server counts, no minute has more."""
+    sender = Sender(StatedBudget(RateLimit(limit, burst=min(burst, limit))), latencies)
+
+    sender.send_until(300.0)
+
+    moments = [
+        sent + counted[index % len(counted)] * latencies[index % len(latencies)]
+        for index, sent in enumerate(sender.sent)
+    ]
+    assert busiest(moments) <= limit
+
+
+@given(limit=st.integers(20, 300), latencies=st.lists(st.floats(0, 1), min_size=5, max_size=50))
+def test_the_limit_is_used(limit: int, latencies: list[float]) -> None:
+    """With answers within a second, at least 95% of the limit is used over the minutes."""
+    sender = Sender(StatedBudget(RateLimit(limit)), latencies)
+
+    sender.send_until(300.0)
+
+    assert len(sender.sent) >= 0.95 * limit * 5
+
+
+def test_turns_are_spread_over_the_minute() -> None:
+    """No second has much more than its share, in the first minute and in those that follow."""
+    sender = Sender(StatedBudget(RateLimit(600)), [0.05])
+
+    sender.send_until(300.0)
+
+    assert busiest(sender.sent, 1.0) <= 2 * 10
+
+
+def test_a_place_that_was_not_used_is_given_back() -> None:
+    """A request that was never sent costs nothing."""
+    budget = StatedBudget(RateLimit(1))
+    budget.take(5.0)
+
+    budget.give_back(5.0)
+
+    assert budget.delay(5.0) == 0
+
+
+def test_the_wait_of_those_further_back_is_foretold() -> None:
+    """Who is third in line at one a second waits two seconds longer than the first."""
+    budget = StatedBudget(RateLimit(60))
+    budget.take(0.0)
+
+    assert budget.delay(0.0) == pytest.approx(1.0)
+    assert budget.delay(0.0, 2) == pytest.approx(3.0)
+    assert StatedBudget(RateLimit(60)).delay(0.0, 60) >= 60
+
+
+def test_the_memory_of_a_budget_follows_the_limit() -> None:
+    """After hours at full rate it remembers a minute."""
+    budget = StatedBudget(RateLimit(100))
+
+    Sender(budget).send_until(3_600.0)
+
+    assert len(budget._over) <= 100
+
+
+def test_without_a_limit_nothing_waits() -> None:
+    """Until the first refusal there is nothing to learn from."""
+    budget = LearnedBudget()
+    for _ in range(10_000):
+        budget.take(0.0)
+
+    assert budget.delay(0.0) == 0
+
+
+def test_a_refusal_teaches_less_than_what_went_through() -> None:
+    """After 600 in a minute and a refusal it goes on below 600 a minute, one by one."""
+    sender = Sender(LearnedBudget())
+    for second in range(60):
+        sender.now = float(second)
+        for _ in range(10):
+            sender.send()
+    sender.send()
+
+    sender.budget.refused(sender.now)
+    before = len(sender.sent)
+    sender.send_until(sender.now + 60)
+
+    assert 0.85 * 600 <= len(sender.sent) - before < 600
+    assert busiest(sender.sent[before:], 0.1) == 1
+
+
+def test_refusals_that_come_together_count_once() -> None:
+    """Eight refused at once do not cut the rate eight times."""
+    one, eight = LearnedBudget(), LearnedBudget()
+    for budget in (one, eight):
+        for _ in range(1_000):
+            budget.take(0.0)
+
+    one.refused(1.0)
+    for _ in range(8):
+        eight.refused(1.0)
+
+    assert eight.rate(1.0) == one.rate(1.0) == pytest.approx(0.9 * 999)
+
+
+def test_the_learned_rate_grows_back_slowly() -> None:
+    """A tenth for each minute without a refusal; and a later refusal takes a tenth off what was reached."""
+    budget = LearnedBudget()
+    for _ in range(1_000):
+        budget.take(0.0)
+    budget.refused(0.0)
+    learned = budget.rate(0.0)
+
+    assert budget.rate(60.0) == pytest.approx(1.1 * learned)
+    assert budget.rate(600.0) == pytest.approx(1.1**10 * learned)
+
+    budget.refused(600.0)
+    assert budget.rate(600.0) == pytest.approx(0.9 * 1.1**10 * learned)
+
+
+def test_a_rate_is_never_learned_so_low_that_nothing_moves() -> None:
+    """A refusal of the first request of all still leaves one a second."""
+    budget = LearnedBudget()
+    budget.take(0.0)
+
+    budget.refused(0.0)
+
+    assert budget.rate(0.0) == 60
+
+
+def test_what_was_sent_in_the_last_minute_is_counted_in_bounded_memory() -> None:
+    """Hours without a refusal leave a minute of counts."""
+    budget = LearnedBudget()
+    for second in range(10_000):
+        budget.take(float(second))
+
+    assert len(budget._minute._seconds) <= 62
