@@ -1,7 +1,7 @@
 """The clusters of the service whose time zone its documents state.
 
-Hosts are those of the API overview (2025-09), with the older names that its samples still use. The zones of the other clusters are
-stated nowhere, so a session with one of those has to be told.
+Hosts are those of the API overview (2025-09), with the older names that its samples still use. The zones of the other
+clusters are stated nowhere, so a session with one of those has to be told.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from capledger._retry import RetryPolicy
 from capledger._transport import Transport
 from capledger.clusters import known_zone
 from capledger.errors import ConfigurationError, InvalidQueryError
-from capledger.queries import GroupLedgerQuery
 from capledger.walk import Cursor, EndpointFacts, LedgerWalk
 from capledger.windows import Span
 
@@ -36,15 +35,15 @@ class LedgerSession:
     """Asks the points-ledger service; use it as ``async with``, one for an application's life.
 
     Args:
-        base_url: the cluster's address, ``https://eu.api.capillarytech.com`` for instance; plain http to this machine only.
+        base_url: the cluster's address, ``https://eu.api.capillarytech.com``; plain http to this machine only.
         auth: :class:`~capledger.BasicAuth` or :class:`~capledger.OAuthClientCredentials`.
-        timezone: the zone of the server's naive dates. None will do for clusters whose zone is documented (India, Europe).
+        timezone: the zone of the server's naive dates. None will do where it is documented (India, Europe).
         rate_limit: the organisation's limit, shared by everything in the session. None: learned from refusals.
         retry: how often and how patiently to ask again, and the deadline of a walk.
         max_connections: requests under way at once.
         timeout: for one attempt, body included; seconds or a timedelta.
         http: a session of the caller's, borrowed and never closed.
-        trace_configs: aiohttp trace configs for a session of our own, e.g. OpenTelemetry's. They see whole URLs, and so identifiers.
+        trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They see whole URLs, so identifiers.
         allow_plain_http: accept an address elsewhere that is not encrypted.
         clock: where time comes from.
 
@@ -61,7 +60,7 @@ class LedgerSession:
         rate_limit: RateLimit | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 8,
-        timeout: float | timedelta = 30.0,  # noqa: ASYNC109 (a setting, not a coroutine's)
+        timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         allow_plain_http: bool = False,
@@ -110,7 +109,7 @@ class LedgerSession:
         resume_from: str | None = None,
         on_incomplete: Literal["raise", "warn"] = "raise",
     ) -> LedgerWalk:
-        """Walk a ledger: ``async for entry in session.entries(query)``. Nothing is sent before the first entry is asked for.
+        """Walk a ledger: ``async for entry in session.entries(query)``; nothing is sent before the first is asked for.
 
         Args:
             query: whose ledger, which part of it, and in which order.

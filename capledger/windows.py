@@ -1,8 +1,8 @@
 """Which time a query means in the server's own clock, and how it is cut into windows that the server accepts.
 
 The server takes dates without a zone, in whole seconds, and does not say whether its edges belong to the range
-(``yyyy-MM-ddTHH:mm:ss``, at most 90 days in the v2 document). So a window is *asked* one second wider on both sides and what comes
-is *filtered* to the half-open range that was meant.
+(``yyyy-MM-ddTHH:mm:ss``, at most 90 days in the v2 document). So a window is *asked* one second wider on both sides
+and what comes is *filtered* to the half-open range that was meant.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Window:
 
 @frozen
 class Span:
-    """What a query means: ``lower <= ledger_created_date < upper``, both with a zone; no ``lower``: from the beginning."""
+    """What a query means: ``lower <= ledger_created_date < upper``, with a zone; no ``lower``: from the beginning."""
 
     lower: datetime | None
     upper: datetime
@@ -94,7 +94,8 @@ def local_time(moment: datetime, zone: tzinfo) -> datetime:
 def window_length(days: int) -> timedelta:
     """Give the longest window to ask for when the server accepts so many days.
 
-    Two days less than the stated cap: room for the seconds asked on both sides, for a repeated hour, and for a cap that counts its own edge.
+    Two days less than the stated cap: room for the seconds asked on both sides, for a repeated hour, and for a cap
+    that counts its own edge.
     """
     return timedelta(days=days) - min(timedelta(days=2), timedelta(days=days) / 2)
 

@@ -1,4 +1,7 @@
-"""What can be wrong with a page, given what is known of its listing. Pure; a finding is a sentence and the error it would become."""
+"""What can be wrong with a page, given what is known of its listing.
+
+Pure; a finding is a sentence and the error that it becomes if asking again does not settle it.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,17 @@ from typing import TYPE_CHECKING, Literal
 from attrs import define, field, frozen
 
 from capledger.errors import CapledgerError, IncompleteLedgerError, PaginationError
-from capledger.walk.rows import row_key, same_row
+from capledger.walk.rows import row_key
 
 if TYPE_CHECKING:
-    from capledger.models import LedgerEntry
-    from capledger.walk.rows import Segment
-
-Kind = Literal["count", "total", "number", "repeat", "order"]
+    from capledger.walk.shelf import Segment
 
 
 @frozen
 class Doubt:
     """A page contradicts what is known; asking again may settle it."""
 
-    kind: Kind
+    kind: Literal["count", "total", "number", "repeat"]
     text: str
     expected: int | None = None
     received: int | None = None
@@ -51,9 +51,7 @@ def check_count(segment: Segment, page_size: int) -> Doubt | None:
     expected, received = expected_rows(segment.position, segment.total, page_size), len(segment.page.entries)
     if received == expected:
         return None
-    text = (
-        f"{segment.total} entries are stated, so the page at row {segment.position} has {expected}, but {received} came"
-    )
+    text = f"{segment.total} entries are stated, so the page at row {segment.position} has {expected}; {received} came"
     return Doubt("count", text, segment.total, segment.total - expected + received)
 
 
@@ -62,21 +60,19 @@ def expected_rows(position: int, total: int, page_size: int) -> int:
     return min(page_size, max(0, total - position))
 
 
-def counts_rows(rows: list[LedgerEntry], first_page: list[LedgerEntry], offset: int, moved: int) -> bool:
-    """Tell whether a page asked for with this ``offset`` shows that the server counts rows and not pages.
-
-    Then it begins at row ``offset``, so it repeats the rest of the first page: every row that both would hold is compared. ``moved``
-    is how far the first page's rows have moved on since, by entries added before them.
-    """
-    repeated = first_page[max(0, offset - moved) :]
-    return bool(rows and repeated) and all(same_row(a, b) for a, b in zip(repeated, rows, strict=False))
+@frozen
+class _Ends:
+    first: int
+    last: int
+    position: int
+    total: int
 
 
 @define
 class SeenPages:
     """The first and last row of each page, as numbers, to notice a page that comes again in another's place."""
 
-    _ends: dict[int, tuple[int, int, int, int]] = field(factory=dict)
+    _ends: dict[int, _Ends] = field(factory=dict)
     _by_rows: dict[tuple[int, int, int], int] = field(factory=dict)
 
     def check(self, number: int, segment: Segment) -> Doubt | None:
@@ -88,10 +84,11 @@ class SeenPages:
         twin = self._by_rows.get((first, last, len(entries)))
         if twin is not None and twin != number and not self._moved_by_growth(twin, segment):
             return Doubt("repeat", f"page {number} repeats page {twin}")
-        for neighbour, mine, theirs in ((number - 1, first, 1), (number + 1, last, 0)):
-            seen = self._ends.get(neighbour)
-            if seen is not None and seen[theirs] == mine and seen[3] == segment.total:
-                return Doubt("repeat", f"page {number} repeats a row of page {neighbour}")
+        before, after = self._ends.get(number - 1), self._ends.get(number + 1)
+        if before is not None and before.total == segment.total and before.last == first:
+            return Doubt("repeat", f"page {number} begins with the last row of the page before")
+        if after is not None and after.total == segment.total and after.first == last:
+            return Doubt("repeat", f"page {number} ends with the first row of the page after")
         return None
 
     def note(self, number: int, segment: Segment) -> None:
@@ -99,7 +96,7 @@ class SeenPages:
         entries = segment.page.entries
         if entries:
             first, last = row_key(entries[0]), row_key(entries[-1])
-            self._ends[number] = (first, last, segment.position, segment.total)
+            self._ends[number] = _Ends(first, last, segment.position, segment.total)
             self._by_rows[first, last, len(entries)] = number
 
     def clear(self) -> None:
@@ -109,5 +106,5 @@ class SeenPages:
 
     def _moved_by_growth(self, twin: int, segment: Segment) -> bool:
         """Newest first, a page's rows move on by as many places as entries were added."""
-        _, _, position, total = self._ends[twin]
-        return segment.total > total and segment.position - position == segment.total - total
+        seen = self._ends[twin]
+        return segment.total > seen.total and segment.position - seen.position == segment.total - seen.total

@@ -1,7 +1,8 @@
 """Which listings answer a query with the fewest requests, and how far the walk has come through them.
 
-Without dates the server answers the whole history in pages; with them, windows of 90 days at the most. A span of one window is asked as
-that. For a longer one the first page of the history is asked: its total decides. Both give the same entries. Pure.
+Without dates the server answers the whole history in pages; with them, windows of 90 days at the most. A span of one
+window is asked as that. For a longer one the first page of the history is asked: its total decides. Both give the
+same entries. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from capledger._requests import ledger_page
 from capledger.errors import CapledgerError, LimitTooLargeError, PaginationError, SpanTooLongError
 from capledger.queries import GroupLedgerQuery
 from capledger.walk.listing import Listing
-from capledger.walk.rows import Batch, same_row, shape_of
+from capledger.walk.rows import same_row, shape_of
 from capledger.windows import Window
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from capledger._requests import Request
     from capledger.models import LedgerEntry, LedgerPage
     from capledger.queries import LedgerQuery
+    from capledger.walk.batch import Batch
     from capledger.walk.cursor import Cursor, Place
     from capledger.walk.facts import EndpointFacts
     from capledger.windows import Span
@@ -82,13 +84,13 @@ class Course:
             self._open_listing(whole)
 
     def _take_up(self, resume: Cursor, place: Place, whole: Window | None) -> None:
-        listing = self._open_listing(place.window)
-        listing.resume(next_rank=place.next_rank, snapshot=place.snapshot, total=place.total, direction=place.direction)
-        if place.window is not None and whole is not None:
-            ahead = (place.window.end, whole.end) if self._ascending else (whole.start, place.window.start)
-            self._plan_windows(Window(*ahead))
-            if resume.newest is not None:
-                self._snapshots[Window(resume.newest[0], whole.end)] = resume.newest[1]
+        self._open_listing(place.window).resume(place)
+        if place.window is None or whole is None:
+            return
+        ahead = (place.window.end, whole.end) if self._ascending else (whole.start, place.window.start)
+        self._plan_windows(Window(*ahead))
+        if resume.newest is not None:
+            self._snapshots[Window(resume.newest[0], whole.end)] = resume.newest[1]
 
     @property
     def _ascending(self) -> bool:
@@ -114,11 +116,11 @@ class Course:
     @property
     def rows_stated(self) -> int:
         """Rows that the server states for all that was opened so far."""
-        return self._rows_stated + sum(listing.snapshot or 0 for listing in self._open.values())
+        return self._rows_stated + sum(_stated(listing) for listing in self._open.values())
 
     def wanted(self) -> Iterator[PageKey]:
         """Give the pages to ask for, the most urgent first; windows further on are opened as the caller goes on."""
-        if self._newest is not None and self._newest[1].total is None:
+        if self._newest is not None and self._newest[1].extent is None:
             yield from self._keys(*self._newest)
         for serial, listing in list(self._open.items()):
             yield from self._keys(serial, listing)
@@ -131,9 +133,10 @@ class Course:
         return (PageKey(serial, listing.generation, number) for number in listing.wanted())
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
-        """Give the request for a page."""
+        """Give the request for a page that is wanted."""
         listing = self._find(key)
-        assert listing is not None
+        if listing is None:
+            raise LookupError(key)
         asked = listing.window.asked(self._span.zone) if listing.window is not None else (None, None)
         return ledger_page(
             self._query,
@@ -145,6 +148,7 @@ class Course:
         )
 
     def _find(self, key: PageKey) -> Listing | None:
+        """Give the listing of a page, unless it was given up or cut anew since the page was asked for."""
         listing = self._open.get(key.listing)
         if listing is None and self._newest is not None and self._newest[0] == key.listing:
             listing = self._newest[1]
@@ -153,8 +157,8 @@ class Course:
     def newest(self) -> tuple[datetime, int] | None:
         """Give the start of the newest window and its rows when the walk began, while it is still ahead."""
         if self._newest is not None:
-            window, rows = self._newest[1].window, self._newest[1].snapshot
-            return None if window is None or rows is None else (window.start, rows)
+            window, extent = self._newest[1].window, self._newest[1].extent
+            return None if window is None or extent is None else (window.start, extent.snapshot)
         return next(((window.start, rows) for window, rows in self._snapshots.items()), None)
 
     # What comes
@@ -169,9 +173,9 @@ class Course:
             self._change_to_history()
             return
         listing.accept(key.number, page)
-        if self._deciding and listing.total is not None:
+        if self._deciding and listing.extent is not None:
             self._deciding = False
-            self._decide(listing, page)
+            self._decide(listing.extent.total, listing.page_size, page)
 
     def refused(self, key: PageKey, error: CapledgerError) -> bool:
         """Take a refusal; True when the plan was changed so that it will not come again."""
@@ -180,7 +184,7 @@ class Course:
             return True
         if isinstance(error, LimitTooLargeError):
             return self._shrink_pages(listing, error)
-        if isinstance(error, SpanTooLongError) and listing.window is not None and listing.total is None:
+        if isinstance(error, SpanTooLongError) and listing.window is not None and listing.extent is None:
             return self._shorten_windows(key, listing.window, error)
         return False
 
@@ -196,10 +200,9 @@ class Course:
 
     def _shorten_windows(self, key: PageKey, window: Window, error: SpanTooLongError) -> bool:
         start, end = window.asked(self._span.zone)
-        if not self._facts.lower_span(error, -((start - end) // _DAY)):
-            return False
         whole = self._span.whole_window()
-        assert whole is not None
+        if whole is None or not self._facts.lower_span(error, -((start - end) // _DAY)):
+            return False
         self._newest = None
         if key.listing not in self._open:
             return True
@@ -221,12 +224,10 @@ class Course:
 
     # The plan
 
-    def _decide(self, history: Listing, page: LedgerPage) -> None:
+    def _decide(self, total: int, page_size: int, first: LedgerPage) -> None:
         """Keep to the whole history or go over to windows, whichever takes fewer requests from here on."""
         whole = self._span.whole_window()
-        assert whole is not None
-        pages = -(-(history.total or 0) // history.page_size) - 1
-        if pages <= self._cost_of_windows(whole, history, page):
+        if whole is None or -(-total // page_size) - 1 <= self._cost_of_windows(whole, total, page_size, first):
             return
         self._open.clear()
         self._plan_windows(whole)
@@ -234,19 +235,18 @@ class Course:
         if self._ascending:
             self._watch_newest(whole)
 
-    def _cost_of_windows(self, whole: Window, history: Listing, page: LedgerPage) -> float:
-        """Estimate the requests that windows take, from the density of the rows on the first page."""
-        count = windows.count(whole, windows.window_length(self._facts.span_days))
-        moments = sorted(windows.local_time(row.ledger_created_date, self._span.zone) for row in page.entries)
-        if not moments or history.total is None:
-            return count
-        if shape_of(page.entries) == "asc":
-            share = (whole.end - max(whole.start, moments[0])) / max(_DAY, whole.end - moments[0])
-            rows: float = history.total * max(0.0, min(1.0, share))
+    def _cost_of_windows(self, whole: Window, total: int, page_size: int, first: LedgerPage) -> float:
+        """Estimate the requests that windows take, from how densely the rows of the first page lie."""
+        number = windows.count(whole, windows.window_length(self._facts.span_days))
+        moments = sorted(windows.local_time(row.ledger_created_date, self._span.zone) for row in first.entries)
+        if not moments:
+            return number
+        if shape_of(first.entries) == "asc":
+            reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
         else:
-            reach = max(timedelta(0), min(whole.end, moments[-1]) - whole.start)
-            rows = min(history.total, len(moments) * (reach / max(_DAY, moments[-1] - moments[0])))
-        return max(count, rows / history.page_size + count / 2)
+            reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
+        expected = min(total, rows * max(0.0, reach / max(_DAY, spread)))
+        return max(number, expected / page_size + number / 2)
 
     def _plan_windows(self, between: Window) -> None:
         length = windows.window_length(self._facts.span_days)
@@ -275,8 +275,7 @@ class Course:
             self._open[serial] = listing
             self._newest = None
         else:
-            listing = self._open_listing(window)
-            listing.snapshot_limit = self._snapshots.get(window)
+            self._open_listing(window)
         return True
 
     def _open_listing(self, window: Window | None) -> Listing:
@@ -287,12 +286,13 @@ class Course:
     def _listing(self, window: Window | None) -> Listing:
         return Listing(
             window,
-            span=self._span,
+            span=self._span.part(window),
             order=self._query.order,
             page_size=self._query.page_size,
             facts=self._facts,
             cautious=isinstance(self._query, GroupLedgerQuery),
             tolerant=self._tolerant,
+            snapshot=None if window is None else self._snapshots.get(window),
         )
 
     # What goes
@@ -317,7 +317,7 @@ class Course:
     def _pass(self, serial: int, listing: Listing) -> None:
         self.passed += 1
         self.proven = self.proven and listing.proven
-        self._rows_stated += listing.snapshot or 0
+        self._rows_stated += _stated(listing)
         del self._open[serial]
         if not self._open:
             self._open_next()
@@ -329,6 +329,12 @@ class Course:
         skipped = min(self._skip, len(batch.entries))
         self._skip -= skipped
         if not self._skip and self._last is not None and not same_row(batch.entries[skipped - 1], self._last):
-            msg = "the server filters on another date than the entry's own, and entries before this one are missing: begin anew"
-            raise PaginationError(msg)
+            raise PaginationError(
+                "the server filters on another date than the entry's own, and entries before this one are missing: "
+                "begin the walk anew"
+            )
         return batch.without(skipped)
+
+
+def _stated(listing: Listing) -> int:
+    return listing.extent.snapshot if listing.extent is not None else 0

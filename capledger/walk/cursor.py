@@ -1,7 +1,8 @@
 """Where a walk stands, as a short string that another process can go on from.
 
-A cursor holds ranks, dates and counts, no identifier. It is bound to its query by 24 bits of a hash over everything that decides which entries
-come back: enough to refuse another customer's cursor, far too few to tell whose it is (about one in seventeen million identifiers fits).
+A cursor holds ranks, dates and counts, no identifier. It is bound to its query by 24 bits of a hash over everything
+that decides which entries come back: enough to refuse another customer's cursor, far too few to tell whose it is
+(about one in seventeen million identifiers fits).
 """
 
 from __future__ import annotations
@@ -78,14 +79,17 @@ class Cursor:
                 place=_place(*place) if place else None,
             )
         except (ValueError, TypeError, OverflowError, RecursionError, IndexError):
-            msg = "resume_from is not a cursor of this library: pass the text of walk.cursor or of an error's .cursor as it was"
-            raise InvalidQueryError(msg) from None
+            raise InvalidQueryError(
+                "resume_from is not a cursor of this library: pass walk.cursor, or the .cursor of an error, as it was"
+            ) from None
         if version != _VERSION:
-            msg = f"resume_from is a cursor of format {version!r}, and this release reads format {_VERSION}: begin the walk anew"
-            raise InvalidQueryError(msg)
+            raise InvalidQueryError(
+                f"resume_from is of format {version!r} and this release reads format {_VERSION}: begin the walk anew"
+            )
         if print_ != fingerprint(query):
-            msg = "resume_from belongs to another query: resume with the customer, filters, dates and order it was made with"
-            raise InvalidQueryError(msg)
+            raise InvalidQueryError(
+                "resume_from belongs to another query: resume with the customer, filters, dates and order of then"
+            )
         return cursor
 
 

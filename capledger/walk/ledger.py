@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from capledger._requests import Request
     from capledger.queries import LedgerQuery
+    from capledger.walk.batch import Batch
     from capledger.walk.facts import EndpointFacts
-    from capledger.walk.rows import Batch
     from capledger.windows import Span
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ _PENDING_EVENTS = 11002
 class LedgerWalk:
     """A walk over a ledger: its entries in the order of the query, each once.
 
-    Iterate over it, over its :meth:`pages`, or :meth:`collect` it. It keeps its place: after a ``break`` or an error, iterating again goes
-    on with the next entry, and a page that failed is asked for again. One consumer at a time.
+    Iterate over it, over its :meth:`pages`, or :meth:`collect` it. It keeps its place: after a ``break`` or an error,
+    iterating again goes on with the next entry, and a page that failed is asked for again. One consumer at a time.
     """
 
     def __init__(
@@ -88,16 +88,15 @@ class LedgerWalk:
     def pages(self) -> AsyncIterator[LedgerPage]:
         """Iterate over the pages that entries come on.
 
-        Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came. Entries already taken
-        from a page one by one are left out.
+        Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came.
+        Entries already taken from a page one by one are left out.
         """
         return _Loop(self, self._next_page)
 
     async def _next_page(self) -> LedgerPage:
         if self._index >= len(self._entries) and not await self._turn():
             raise StopAsyncIteration
-        assert self._batch is not None
-        page = self._batch.page
+        page = cast("Batch", self._batch).page
         page.entries = self._entries[self._index :]
         self._index = len(self._entries)
         return page
@@ -135,7 +134,7 @@ class LedgerWalk:
         """The place after the last entry yielded, as text for ``resume_from`` in this process or another."""
         place = None
         if self._batch is not None and self._index:
-            place = self._batch.place(self._batch.ranks[self._index - 1])
+            place = self._batch.place_after(self._index - 1)
         elif self._batch is None and self._resume is not None:
             return self._resume.encode(self._query)
         span = self._range()
@@ -149,7 +148,7 @@ class LedgerWalk:
 
     @property
     def report(self) -> WalkReport:
-        """What the walk has cost and how far it is; the same object all the time, brought up to date when it is asked for."""
+        """What the walk has cost and how far it is; one object, brought up to date when it is asked for."""
         self._report.rows_yielded = self._yielded_before + self._index
         return self._report
 

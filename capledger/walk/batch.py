@@ -1,0 +1,70 @@
+"""What the walk hands out at once: the entries that one page adds to it, and where each of them stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, frozen
+
+from capledger.models import LedgerEntry, LedgerPage
+from capledger.walk.cursor import Place
+from capledger.walk.facts import Direction
+from capledger.windows import Window
+
+
+@define
+class Extent:
+    """What is known of a listing once its first answer has come."""
+
+    #: Rows stated now, and rows stated first: what was added later is not of this walk.
+    total: int
+    snapshot: int
+    #: The rank that the walk needs next.
+    next_rank: int
+    #: The order in which the server gives rows; None while all that came are of one moment.
+    direction: Direction | None = None
+
+    def all_given(self, order: Direction) -> bool:
+        """Whether the walk is past the last row."""
+        return self.next_rank >= self.snapshot if order == "asc" else self.next_rank < 0
+
+    def wanted_of(self, rows: list[LedgerEntry], low: int, order: Direction) -> tuple[list[LedgerEntry], range]:
+        """Give those of a page's rows (oldest first, from rank ``low``) that come next, in order, and their ranks."""
+        if order == "asc":
+            first, end = self.next_rank, min(low + len(rows), self.snapshot)
+            return rows[first - low : end - low], range(first, end)
+        first = min(self.next_rank, low + len(rows) - 1)
+        return rows[: first - low + 1][::-1], range(first, low - 1, -1)
+
+    def go_past(self, low: int, size: int, order: Direction) -> None:
+        """Move on behind a page of so many ranks from ``low``."""
+        self.next_rank = min(low + size, self.snapshot) if order == "asc" else low - 1
+
+
+@frozen
+class Batch:
+    """Entries in the order of the query, and the rank of each."""
+
+    entries: list[LedgerEntry]
+    ranks: Sequence[int]
+    page: LedgerPage
+    _window: Window | None
+    _extent: Extent
+    _order: Direction
+
+    def place_after(self, index: int) -> Place:
+        """Give the place after one of the entries."""
+        rank = self.ranks[index]
+        return Place(
+            window=self._window,
+            next_rank=rank + 1 if self._order == "asc" else rank - 1,
+            snapshot=self._extent.snapshot,
+            total=self._extent.total,
+            direction=self._extent.direction or self._order,
+        )
+
+    def without(self, count: int) -> Batch | None:
+        """Leave out the first entries; None when nothing is left."""
+        self.page.entries = self.entries[count:]
+        left = Batch(self.page.entries, self.ranks[count:], self.page, self._window, self._extent, self._order)
+        return left if left.entries else None

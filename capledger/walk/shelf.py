@@ -1,0 +1,87 @@
+"""Pages that came and wait for their turn, found again by rank."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from capledger.models import LedgerPage
+from capledger.walk.rows import age_of, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from capledger.models import LedgerEntry
+    from capledger.walk.facts import Direction
+
+
+@define
+class Segment:
+    """A page that came: where it lies in the server's order, and of how many rows."""
+
+    #: Rows before it in the server's order.
+    position: int
+    #: ``totalEntries`` of the same answer.
+    total: int
+    #: How many positions it stands for; more than its rows only where a short page was let pass.
+    size: int
+    page: LedgerPage
+
+    def lowest(self, direction: Direction) -> int:
+        """Give the rank of its oldest row."""
+        return lowest_rank(self.position, self.size, self.total, direction)
+
+    def oldest_first(self, direction: Direction) -> list[LedgerEntry]:
+        """Give its rows by rank; rows that are out of order within the page are put right."""
+        entries = self.page.entries
+        rows = entries if direction == "asc" else entries[::-1]
+        return rows if shape_of(entries) in {direction, "flat"} else sorted(rows, key=age_of)
+
+
+def lowest_rank(position: int, size: int, total: int, direction: Direction) -> int:
+    """Give the rank of the oldest of ``size`` rows from a position on, in a listing of so many."""
+    return position if direction == "asc" else total - position - size
+
+
+@define
+class Shelf:
+    """The pages held of one listing."""
+
+    _held: list[Segment] = field(factory=list)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Segment]:
+        """Go through the pages in the server's order."""
+        return iter(sorted(self._held, key=attrgetter("position")))
+
+    def add(self, segment: Segment) -> None:
+        """Keep a page."""
+        self._held.append(segment)
+
+    def remove(self, segment: Segment) -> None:
+        """Let a page go."""
+        self._held.remove(segment)
+
+    def clear(self, *, keep_first: bool = False) -> None:
+        """Let every page go, or every page but the first."""
+        self._held = [segment for segment in self._held if keep_first and segment.position == 0]
+
+    def holds(self, position: int) -> bool:
+        """Tell whether the page that begins there is here."""
+        return any(segment.position == position for segment in self._held)
+
+    def covering(self, rank: int, direction: Direction) -> Segment | None:
+        """Give the page that has the row of this rank."""
+        for segment in self._held:
+            low = segment.lowest(direction)
+            if low <= rank < low + segment.size:
+                return segment
+        return None
+
+    def rows(self) -> list[LedgerEntry]:
+        """Give all rows in the server's order."""
+        return [entry for segment in self for entry in segment.page.entries]
