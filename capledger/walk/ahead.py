@@ -31,11 +31,11 @@ class Ahead(Generic[K, T]):
         task.add_done_callback(_retrieve)
         self._tasks[key] = task
 
-    async def first(self) -> tuple[K, asyncio.Task[T]]:
-        """Wait for a fetch to finish and give it; the one begun first, if several have."""
+    async def first(self) -> tuple[K, asyncio.Task[T]] | None:
+        """Wait for a fetch to finish and give it; the one begun first, if several have; None if they were ended."""
         await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        key = next(key for key, task in self._tasks.items() if task.done())
-        return key, self._tasks.pop(key)
+        key = next((key for key, task in self._tasks.items() if task.done()), None)
+        return None if key is None else (key, self._tasks.pop(key))
 
     def stop(self) -> list[asyncio.Task[T]]:
         """End everything under way at once; give the tasks, for who wants to await their end."""

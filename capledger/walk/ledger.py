@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
 from capledger.walk.ahead import Ahead
 from capledger.walk.course import Course, PageKey
 from capledger.walk.cursor import Cursor
+from capledger.walk.loop import Loop
 from capledger.windows import local_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from datetime import datetime
-    from typing import Self
 
     from capledger._requests import Request
     from capledger.queries import LedgerQuery
     from capledger.walk.batch import Batch
     from capledger.walk.facts import EndpointFacts
     from capledger.windows import Span
-
-T = TypeVar("T")
 
 #: The service works on events of the customer, so the ledger may be incomplete.
 _PENDING_EVENTS = 11002
@@ -76,7 +74,7 @@ class LedgerWalk:
     # Iterating
 
     def __aiter__(self) -> AsyncIterator[LedgerEntry]:
-        return _Loop(self, self.__anext__)
+        return Loop(self, self.__anext__)
 
     async def __anext__(self) -> LedgerEntry:
         if self._index >= len(self._entries) and not await self._turn():
@@ -91,7 +89,7 @@ class LedgerWalk:
         Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came.
         Entries already taken from a page one by one are left out.
         """
-        return _Loop(self, self._next_page)
+        return Loop(self, self._next_page)
 
     async def _next_page(self) -> LedgerPage:
         if self._index >= len(self._entries) and not await self._turn():
@@ -215,7 +213,10 @@ class LedgerWalk:
         if not len(self._ahead):
             msg = "the server has given all it has and it does not add up"
             raise PaginationError(msg)
-        key, task = await self._ahead.first()
+        finished = await self._ahead.first()
+        if finished is None:
+            return
+        key, task = finished
         try:
             page = task.result()
         except CapledgerError as error:
@@ -248,20 +249,3 @@ class LedgerWalk:
         if self._span is None:
             self._span = self._fix_span()
         return self._span
-
-
-class _Loop(Generic[T]):
-    """One ``async for`` over a walk: when it is left, by whatever way, nothing stays under way."""
-
-    def __init__(self, walk: LedgerWalk, step: Callable[[], Awaitable[T]]) -> None:
-        self._walk = walk
-        self._step = step
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __anext__(self) -> Awaitable[T]:
-        return self._step()
-
-    def __del__(self) -> None:
-        self._walk.stop()
