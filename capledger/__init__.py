@@ -54,9 +54,16 @@ from capledger.models import (
     TransactionDetails,
     WalkReport,
 )
-from capledger.queries import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery, OrgScope
+from capledger.queries import (
+    CustomerLedgerQuery,
+    EventDetailsQuery,
+    EventFlags,
+    GroupLedgerQuery,
+    LedgerQuery,
+    OrgScope,
+)
 from capledger.session import LedgerSession
-from capledger.walk import LedgerWalk
+from capledger.walk import EventWalk, LedgerWalk
 
 __all__ = [
     "AnswerTooLargeError",
@@ -74,8 +81,10 @@ __all__ = [
     "DecodeError",
     "EntryDetail",
     "EventDetailsQuery",
+    "EventFlags",
     "EventNotFoundError",
     "EventSummary",
+    "EventWalk",
     "EventsPage",
     "FeatureDisabledError",
     "GroupLedgerQuery",

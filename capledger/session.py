@@ -12,7 +12,8 @@ from capledger._retry import RetryPolicy
 from capledger._transport import Transport
 from capledger.clusters import known_zone
 from capledger.errors import ConfigurationError, InvalidQueryError
-from capledger.walk import Cursor, EndpointFacts, LedgerWalk
+from capledger.queries.flags import EventFlags, as_flags
+from capledger.walk import Cursor, EndpointFacts, EventJoin, EventWalk, LedgerWalk
 from capledger.windows import Span
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from capledger._requests import Request
     from capledger.auth import Auth
     from capledger.models import WalkReport
-    from capledger.queries import LedgerQuery
+    from capledger.queries import EventDetailsQuery, LedgerQuery
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ class LedgerSession:
         )
         self._zone = zone
         self._facts: dict[tuple[type, bool], EndpointFacts] = {}
-        self._walks: WeakSet[LedgerWalk] = WeakSet()
+        self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
     async def __aenter__(self) -> Self:
         await self._transport.open()
@@ -108,6 +109,7 @@ class LedgerSession:
         prefetch: int = 4,
         resume_from: str | None = None,
         on_incomplete: Literal["raise", "warn"] = "raise",
+        details: bool | EventFlags = False,
     ) -> LedgerWalk:
         """Walk a ledger: ``async for entry in session.entries(query)``; nothing is sent before the first is asked for.
 
@@ -116,6 +118,8 @@ class LedgerSession:
             prefetch: pages under way or waiting ahead of the one being read, at the most.
             resume_from: a cursor of an earlier walk of the same query; goes on after the entry it was taken at.
             on_incomplete: "warn" goes on when rows and totals do not add up, and leaves ``report.complete`` False.
+            details: fill in ``entry.event``, ten entries a request; an :class:`~capledger.EventFlags` asks for more
+                of it. None stays where the service has no details.
 
         Raises:
             InvalidQueryError: the query or the cursor cannot be used.
@@ -132,15 +136,33 @@ class LedgerSession:
             return Span.resolve(query.start, query.end, zone=zone, now=now)
 
         span()
+        facts, flags = self._facts_of(query), as_flags(details)
+        join = EventJoin(query, flags, fetch=self._fetch, facts=facts, prefetch=prefetch) if flags else None
         walk = LedgerWalk(
             query,
             span=span,
-            fetch=self._fetch,
-            facts=self._facts_of(query),
+            fetch=join.fetch if join else self._fetch,
+            facts=facts,
             prefetch=prefetch,
             resume=resume,
             tolerant=on_incomplete == "warn",
+            attach=join.attach if join else None,
         )
+        self._walks.add(walk)
+        return walk
+
+    def events(self, query: EventDetailsQuery, *, prefetch: int = 4) -> EventWalk:
+        """Walk over the details of events: ``async for event in session.events(query)``.
+
+        Args:
+            query: whose events, which of them (any number), and which parts of their details.
+            prefetch: groups of ten under way or waiting ahead of the one being read, at the most.
+
+        Raises:
+            InvalidQueryError: an argument cannot be used.
+        """
+        check_at_least_one("prefetch", prefetch)
+        walk = EventWalk(query, fetch=self._fetch, prefetch=prefetch)
         self._walks.add(walk)
         return walk
 

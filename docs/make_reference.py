@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields, frozen
 
-from capledger import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, errors, models
+from capledger import CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, errors, models
 from capledger._wire import camel_case
 from capledger.models import _fields as wire
 
@@ -177,6 +177,7 @@ def queries() -> Iterator[str]:
         (CustomerLedgerQuery, _customer_documents(), IRREGULAR),
         (GroupLedgerQuery, _group_documents(), group_irregular),
         (EventDetailsQuery, event_documents, IRREGULAR),
+        (EventFlags, event_documents, IRREGULAR),
     ):
         yield f"### {query.__name__}\n\n{summary(query)}\n\n{parameters(query, documents, irregular)}"
 

@@ -148,8 +148,9 @@ class LedgerEntry:
     concept_id: int | None = None
     #: With ``include_concept_details``.
     concept_name: str | None = None
-    #: Everything about the event, where details were asked for with the entries; not part of the ledger's answer.
-    event: LedgerEvent | None = field(default=None, metadata=wire(absent=True))
+    #: Everything about the event, where details were asked for with the entries; not part of the ledger's answer,
+    #: and not looked at when entries are compared.
+    event: LedgerEvent | None = field(default=None, eq=False, metadata=wire(absent=True))
 
 
 @define

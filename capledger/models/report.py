@@ -29,5 +29,7 @@ class WalkReport:
     complete: bool = False
     #: Warnings of the service, each kind once.
     warnings: list[Notice] = field(factory=list)
+    #: Ids or references of events that the service has no details of; of ``session.events`` alone.
+    missing: list[int | str] = field(factory=list, repr=False)
     #: When the walk has to be over, in seconds of the session's monotonic clock; None: whenever.
     deadline: float | None = field(default=None, repr=False)

@@ -8,7 +8,8 @@ refused by the service later. Queries compare, hash and pickle by value; ``attrs
 from __future__ import annotations
 
 from capledger.queries.events import EventDetailsQuery
+from capledger.queries.flags import EventFlags
 from capledger.queries.ledger import CustomerLedgerQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.scope import OrgScope
 
-__all__ = ["CustomerLedgerQuery", "EventDetailsQuery", "GroupLedgerQuery", "LedgerQuery", "OrgScope"]
+__all__ = ["CustomerLedgerQuery", "EventDetailsQuery", "EventFlags", "GroupLedgerQuery", "LedgerQuery", "OrgScope"]

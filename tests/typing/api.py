@@ -14,8 +14,11 @@ from capledger import (
     BasicAuth,
     CustomerLedgerQuery,
     EventDetailsQuery,
+    EventFlags,
+    EventWalk,
     GroupLedgerQuery,
     LedgerEntry,
+    LedgerEvent,
     LedgerPage,
     LedgerQuery,
     LedgerSession,
@@ -48,7 +51,7 @@ CustomerLedgerQuery.email(1)  # type: ignore[arg-type]  # an address is a text
 
 group: LedgerQuery = GroupLedgerQuery(identifier_value=381335652, roles={"PRIMARY"})
 
-EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=["13499091", 13499092], api_version="v2")
+events = EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=["13499091", 13499092], api_version="v2")
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_name="ReturnBill", event_reference_ids=[1, "a"])
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=[1.5])  # type: ignore[list-item]  # whole numbers
 
@@ -81,4 +84,12 @@ async def walk() -> None:
         async for page in session.entries(group).pages():
             assert_type(page, LedgerPage)
         assert_type(await session.entries(customer).collect(), list[LedgerEntry])
+        async for entry in session.entries(customer, details=True):
+            assert_type(entry.event, LedgerEvent | None)
+        session.entries(customer, details=EventFlags(get_bill_details=True))
+        session.entries(customer, details="bills")  # type: ignore[arg-type]  # a flag, or flags
+        assert_type(session.events(events, prefetch=4), EventWalk)
+        async for event in session.events(events):
+            assert_type(event, LedgerEvent)
+        assert_type(session.events(events).missing, list[int | str])
     LedgerSession("https://eu.api.capillarytech.com", OAuthClientCredentials("key", "secret"))

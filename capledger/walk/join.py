@@ -1,0 +1,90 @@
+"""Details of events for the entries of a ledger walk, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import asdict
+
+from capledger.queries import EventDetailsQuery
+from capledger.queries.ledger import CustomerLedgerQuery
+from capledger.walk.inquiries import Fetch, Inquiries
+from capledger.walk.inquiry import Key, Kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from capledger._requests import Request
+    from capledger.models import LedgerEntry, LedgerEvent, WalkReport
+    from capledger.queries import EventFlags, LedgerQuery
+    from capledger.walk.facts import EndpointFacts
+
+T = TypeVar("T")
+
+
+class EventJoin:
+    """Fills ``entry.event``; pages and details together never have more than ``prefetch`` requests under way."""
+
+    def __init__(
+        self, query: LedgerQuery, flags: EventFlags, *, fetch: Fetch, facts: EndpointFacts, prefetch: int
+    ) -> None:
+        self._query = query
+        self._flags = flags
+        self._fetch = fetch
+        self._facts = facts
+        self._prefetch = prefetch
+        self._turns = asyncio.Semaphore(prefetch)
+        self._entries: list[LedgerEntry] | None = None
+        self._inquiries: Inquiries | None = None
+        self._answers: dict[Key, list[LedgerEvent]] = {}
+
+    async def fetch(self, request: Request[T], report: WalkReport) -> T:
+        """Fetch in turn; the walk gets this for its pages."""
+        async with self._turns:
+            return await self._fetch(request, report)
+
+    async def attach(self, entries: list[LedgerEntry], report: WalkReport) -> None:
+        """Fill in the events of a page; after an error, the same page is gone on with where it stood."""
+        if self._entries is not entries or self._inquiries is None:
+            self._answers = {}
+            self._inquiries = self._inquire(entries, report)
+            self._entries = entries
+        try:
+            while (inquiry := await self._inquiries.next()) is not None:
+                self._answers |= inquiry.found
+        finally:
+            self._inquiries.stop()
+        for entry in entries:
+            entry.event = next(iter(self._answers.get(entry.event_log_id, ())), None)
+        self._entries = self._inquiries = None
+
+    def _inquire(self, entries: list[LedgerEntry], report: WalkReport) -> Inquiries:
+        names: dict[Key, str] = {entry.event_log_id: entry.event_name for entry in entries}
+        kinds = Kinds(names, self._facts.kinds_without_details)
+        return Inquiries(
+            details_query(self._query, self._flags, [entry.event_log_id for entry in entries]),
+            (key for key, name in names.items() if name not in kinds.without_details),
+            fetch=self.fetch,
+            report=report,
+            prefetch=self._prefetch,
+            kinds=kinds,
+        )
+
+
+def details_query(query: LedgerQuery, flags: EventFlags, event_ids: Iterable[int]) -> EventDetailsQuery:
+    """Ask for events of the same customer or group, in the same organisations, from the same version of the API."""
+    return EventDetailsQuery(
+        identifier_name=query.identifier_name,
+        identifier_value=query.identifier_value,
+        source=query.source,
+        type=query.type,
+        account_id=query.account_id,
+        include_alternate_currencies=query.include_alternate_currencies,
+        alternate_currency_names=query.alternate_currency_names,
+        scope=query.scope,
+        api_version="v2" if query.scope is None else "v2.1",
+        event_ids=event_ids,
+        is_primary_user=query.is_primary_user if isinstance(query, CustomerLedgerQuery) else None,
+        **asdict(flags),
+    )
