@@ -180,8 +180,10 @@ class Transport:
     def __del__(self) -> None:
         client = getattr(self, "_http", None)
         if client is not None and client.is_leaking:
-            client.abandon()
-            warnings.warn("a capledger session was never closed", ResourceWarning, source=self, stacklevel=2)
+            try:
+                warnings.warn("a capledger session was never closed", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                client.abandon()
 
     async def fetch(self, request: Request[T], report: Tally) -> T:
         """Ask until there is an answer or a reason to give up; count in *report*.
