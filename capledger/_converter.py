@@ -18,7 +18,7 @@ from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
-from capledger._dates import ZoneNeededError, read_date
+from capledger._dates import NotADateError, read_date
 from capledger._json import UnreadableError
 from capledger.models._fields import (
     all_attributes,
@@ -161,9 +161,7 @@ def _date(value: object, zone: tzinfo | None) -> datetime:
         raise UnexpectedError("a date", value)
     try:
         return read_date(value, zone)
-    except ZoneNeededError:
-        raise
-    except ValueError:
+    except NotADateError:
         raise UnexpectedError("a date", value) from None
 
 

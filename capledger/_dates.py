@@ -33,20 +33,27 @@ _MONTHS: Final = {
 _HOURS_EAST: Final = {"IST": 5.5, "SGT": 8, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
 
-class ZoneNeededError(ValueError):
+class ZoneNeededError(Exception):
     """The text has no zone, and the session has none to read it in."""
+
+
+class NotADateError(ValueError):
+    """The text is no date, or its zone cannot be told."""
 
 
 def read_date(text: str, zone: tzinfo | None) -> datetime:
     """Return the aware datetime of ``text``; ``zone`` is the server's, for texts without one.
 
-    Raises :class:`ZoneNeededError` where a zone is needed and None is given, else :class:`ValueError` for no date.
+    Raises :class:`ZoneNeededError` where a zone is needed and None is given, else :class:`NotADateError`.
     """
-    if match := _ISO.fullmatch(text):
-        return _from_iso(match, zone)
-    if match := _JAVA.fullmatch(text):
-        return _from_java(match, zone)
-    raise ValueError("not a date")
+    try:
+        if match := _ISO.fullmatch(text):
+            return _from_iso(match, zone)
+        if match := _JAVA.fullmatch(text):
+            return _from_java(match, zone)
+    except ValueError:  # a month, day, hour or offset that does not exist
+        pass
+    raise NotADateError("not a date")
 
 
 def _from_iso(match: re.Match[str], zone: tzinfo | None) -> datetime:
@@ -74,7 +81,7 @@ def _add_fraction(whole: datetime, digits: str | None) -> datetime:
 def _from_java(match: re.Match[str], zone: tzinfo | None) -> datetime:
     month, day, hour, minute, second, name, year = match.groups()
     if month not in _MONTHS:
-        raise ValueError("not a month")
+        raise NotADateError("not a month")
     local = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second))
     return _in_named_zone(local, name, zone)
 
@@ -95,7 +102,7 @@ def _offset(text: str) -> tzinfo:
         return UTC
     match = _OFFSET.fullmatch(text)
     if match is None:
-        raise ValueError("not a zone that can be told")
+        raise NotADateError("not a zone that can be told")
     delta = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
     if not delta:
         return UTC

@@ -26,7 +26,7 @@ def parse_json(body: bytes) -> object:
         reason: ValueError = NotJsonError("not JSON")
     except RecursionError:
         reason = UnreadableError("nested too deeply")
-    except UnreadableError as error:
+    except (NotJsonError, UnreadableError) as error:
         reason = error
     except ValueError:
         reason = UnreadableError("a number of too many digits")

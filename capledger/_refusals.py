@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from capledger.errors import (
     ERROR_CLASSES,
@@ -56,17 +56,21 @@ class Failure:
     message: str = ""
 
 
-@define
+def _core(subject: str) -> str:
+    return subject.strip().removeprefix("+")
+
+
+@frozen
 class Scrubber:
     """Takes a customer's identifier out of the service's texts, also where it is percent-encoded or in other case."""
 
-    _subject: str = field(repr=False)
+    _subject: str = field(repr=False, converter=_core)
 
     def __call__(self, text: str) -> str:
         """Return the text in one line, of bounded length, without the identifier."""
-        line = " ".join(text.split())
-        if self._subject.strip():
-            line = _pattern(self._subject.strip()).sub("<identifier>", line)
+        line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+        if self._subject:
+            line = _pattern(self._subject).sub("<identifier>", line)
         return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
 
 

@@ -41,7 +41,7 @@ def read(model: type[T], body: bytes, zone: tzinfo | None) -> T | None:
         wire = _decoder(model).decode(body)
         if wire.errors:
             return None
-        made: T = copier(model)(wire, ORIGIN.replace(tzinfo=zone) if zone else _NoZone())
+        made: T = copier(model)(wire, _NoZone() if zone is None else ORIGIN.replace(tzinfo=zone))
     except _UNUSUAL:
         return None
     return made

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import NOTHING, has
 
-from capledger._quick.structs import blanks
-from capledger.models._fields import TWIN, all_attributes, shape, twin_of, wire_attributes, wire_name, wire_of
+from capledger.models._fields import (
+    TWIN,
+    all_attributes,
+    shape,
+    twin_of,
+    wire_attributes,
+    wire_keys,
+    wire_name,
+    wire_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,6 +77,8 @@ class CopySource:
             yield from _when(f"{value} is None", [f"{value} = {wire}.{alias}"])
         if container is not None:
             yield from self._items(container, item, value)
+        elif attribute.default not in {None, NOTHING}:
+            yield from _when(f"{value} is None", [f"{value} = {attribute.default!r}"])
         elif has(item):
             yield from self._part(item, value)
         elif item is Decimal:
@@ -91,13 +101,10 @@ class CopySource:
         yield from _indent([f"for {key}, {part} in {each}:", *_indent(body)])
 
     def _part(self, model: type[AttrsInstance], value: str) -> Iterator[str]:
-        """Turn a Struct into its model, or into None where it says nothing; the first key tells most of them."""
-        first = wire_name(wire_attributes(model)[0])
-        nothing = self._refer(f"no_{model.__name__}", blanks(model))
+        """Turn a Struct into its model, or into None where it says nothing."""
         made = self._local("made")
         yield f"if {value} is not None:"
-        yield f"    if {value}.{first} is None and {value} in {nothing}:"
-        yield f"        {value} = None"
+        yield from _indent(_when(" and ".join(_blank(model, value)), [f"{value} = None"]))
         yield "    else:"
         yield from _indent(_indent([*self._make(model, made, value), f"{value} = {made}"]))
 
@@ -116,6 +123,12 @@ class CopySource:
     def _local(self, name: str) -> str:
         self._locals += 1
         return f"{name}{self._locals}"
+
+
+def _blank(model: type[AttrsInstance], wire: str) -> Iterator[str]:
+    for attribute in wire_attributes(model):
+        for key in wire_keys(attribute):
+            yield f"not {wire}.{key}" if wire_of(attribute).blank_zero else f"{wire}.{key} is None"
 
 
 def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:

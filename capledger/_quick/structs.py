@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 import msgspec
 from attrs import NOTHING, has
 
-from capledger.models._fields import TWIN, shape, twin_of, wire_attributes, wire_keys, wire_name, wire_of
+from capledger.models._fields import TWIN, shape, twin_of, wire_attributes, wire_keys, wire_name
 
 if TYPE_CHECKING:
     from attrs import Attribute, AttrsInstance
@@ -32,14 +32,6 @@ def wire_struct(model: type[AttrsInstance]) -> type[msgspec.Struct]:
             optional += [(key, kind | None, None) for key in wire_keys(attribute)]
     # Structs are gone as soon as they are copied: nothing for the garbage collector
     return msgspec.defstruct(model.__name__, [*required, *optional], gc=False)
-
-
-@cache
-def blanks(model: type[AttrsInstance]) -> tuple[msgspec.Struct, ...]:
-    """Return the Structs of a model that say nothing."""
-    struct = wire_struct(model)
-    zeros = {wire_name(attribute): 0 for attribute in wire_attributes(model) if wire_of(attribute).blank_zero}
-    return (struct(), struct(**zeros)) if zeros else (struct(),)
 
 
 def _kind(attribute: Attribute[Any]) -> Any:  # noqa: ANN401 - a type expression has no type of its own

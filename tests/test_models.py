@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from attrs import AttrsInstance, fields
+from bodies import LEDGER, body, decode, ledger_request
+
+from capledger import models
+from capledger.models import (
+    BillDetails,
+    CustomerDetails,
+    EntryDetail,
+    LedgerEntry,
+    LedgerEvent,
+    MemberDetails,
+    MemberIdentifier,
+    TargetCompletedDetails,
+    TransactionDetails,
+    TransferParty,
+)
+from capledger.models._fields import twin_of, wire_attributes, wire_keys, wire_name
+
+MOMENT = datetime(2026, 2, 3, 10, 11, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("model", "attribute", "expected"),
+    [
+        (LedgerEntry, "event_log_id", "eventLogId"),
+        (LedgerEntry, "net_alternate_currencies_on_event", "netAlternateCurrenciesOnEvent"),
+        (LedgerEntry, "ledger_created_date_iso", "ledgerCreatedDateISO"),
+        (LedgerEntry, "org_id", "orgId"),
+        (TransactionDetails, "date_iso", "dateISO"),
+        (TargetCompletedDetails, "mile_stone_name", "mileStoneName"),
+        (TargetCompletedDetails, "target_group_id", "targetGroupID"),
+        (TargetCompletedDetails, "target_period_id", "targetPeriodID"),
+        (BillDetails, "alternate_currency_value_earned_breakup", "alternateCurrencyValueEarnedBreakup"),
+    ],
+)
+def test_names_are_the_apis_own(model: type[AttrsInstance], attribute: str, expected: str) -> None:
+    """A name of the wire is the attribute's in humps; the irregular ones are spelled out."""
+    assert wire_name(getattr(fields(model), attribute)) == expected
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_every_model_holds_one_key_once(name: str) -> None:
+    """No two attributes of a model are read from the same key, and each twin stands beside the date it takes over."""
+    model: Any = getattr(models, name)
+    attributes = wire_attributes(model)
+    keys = [key for attribute in attributes for key in wire_keys(attribute)]
+    twins = [attribute for attribute in attributes if attribute.name.endswith("_iso")]
+
+    assert len(keys) == len(set(keys))
+    assert twins == [twin for attribute in attributes if (twin := twin_of(model, attribute))]
+
+
+@pytest.mark.parametrize(
+    "personal",
+    [
+        CustomerDetails("Secret", "Secret", 987654321, "Secret"),
+        MemberDetails("Secret", "Secret", MemberIdentifier("MOBILE", "Secret"), 987654321),
+        TransferParty("987654321", "Secret", "Secret"),
+        LedgerEntry(1, "PointsTransfer", MOMENT, 987654321),
+        LedgerEvent(1, "PointsTransfer", event_reference_id="987654321", notes="Secret"),
+    ],
+)
+def test_reprs_are_quiet_about_people(personal: object) -> None:
+    """Names, identifiers and free texts stay out of reprs, and so out of logs."""
+    assert "Secret" not in repr(personal)
+    assert "987654321" not in repr(personal)
+
+
+def test_a_page_keeps_its_bytes_to_itself() -> None:
+    """The body is on the page for whoever needs what the models do not know, and not in its repr."""
+    page = decode(ledger_request(), LEDGER)
+
+    assert page.raw == body(LEDGER)
+    assert "Ada" not in repr(page)
+
+
+def test_pages_survive_pickling() -> None:
+    """A worker process can hand its pages on."""
+    page = decode(ledger_request(), LEDGER)
+
+    assert pickle.loads(pickle.dumps(page)) == page  # noqa: S301 - our own bytes
+
+
+def test_an_entry_needs_little() -> None:
+    """Three values make an entry; the rest is None or empty, and no two entries share a list."""
+    entry, other = (LedgerEntry(1, "TransactionAdd", MOMENT) for _ in range(2))
+    entry.entry_details.append(EntryDetail(points=Decimal("1.50")))
+
+    assert other.entry_details == []
+    assert other.net_alternate_currencies_on_event == {}
+    assert other.event is None
