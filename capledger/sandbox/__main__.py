@@ -43,8 +43,7 @@ def build(options: argparse.Namespace) -> Sandbox:
 async def serve(box: Sandbox) -> None:
     """Print the URL on stdout once it can be asked, and answer until cancelled."""
     async with box:
-        sys.stdout.write(f"{box.url}\n")
-        sys.stdout.flush()
+        print(box.url, flush=True)  # noqa: T201  # what the command is for
         await asyncio.Event().wait()
 
 

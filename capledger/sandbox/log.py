@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 
 from attrs import define, field
 
@@ -30,6 +30,6 @@ class LoggedRequest:
 
 
 def busiest_minute(requests: list[LoggedRequest], *, seconds: float = 60.0) -> int:
-    """The most requests that arrived within any ``seconds``; those answered 429 count too."""
+    """The most requests that arrived within any ``seconds``, the last moment excluded; refused ones count too."""
     times = sorted(request.started for request in requests)
-    return max((bisect_right(times, start + seconds) - rank for rank, start in enumerate(times)), default=0)
+    return max((bisect_left(times, start + seconds) - rank for rank, start in enumerate(times)), default=0)

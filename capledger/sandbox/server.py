@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105  # a path
+#: Seconds that answers under way have to finish when the sandbox is closed; 0 would be for ever.
+_GRACE: Final = 0.01
 #: What answers at each path, and whether it knows scopes.
 _ENDPOINTS: Final = {
     f"/{version}/pointsLedger/{resource}": (answer, scoped)
@@ -119,7 +121,7 @@ class Sandbox:
     async def start(self) -> None:
         """Listen; ``url`` is known from here on."""
         server = web.Server(self._handle, access_log=None, handler_cancellation=True)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
         await self._runner.setup()
         await web.TCPSite(self._runner, *self._address).start()
 
@@ -128,6 +130,11 @@ class Sandbox:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    @property
+    def running(self) -> bool:
+        """True between ``start`` and ``close``."""
+        return self._runner is not None and bool(self._runner.addresses)
 
     @property
     def url(self) -> str:

@@ -1,0 +1,270 @@
+"""Event details: which events, which parts of them, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sandbox_client import opened
+
+from capledger.sandbox import EVENT_NAMES, Rules, SandboxCustomer, SandboxGroup, make_row
+
+START = datetime(2024, 1, 1, 10, 20, 30)
+HOUR = timedelta(hours=1)
+FLAGS = {
+    "getBillDetails": "true",
+    "getPointsEarnedBreakup": "true",
+    "getCustomFields": "true",
+    "getExtendedFields": "true",
+    "getMaxConversionDetails": "true",
+    "getPaymentModes": "true",
+    "getPaymentMode": "true",
+    "includeAlternateCurrencies": "true",
+}
+
+
+def customer(**options: Any) -> SandboxCustomer:
+    """Event n is the n-th of the names, from 1; all have 12.340 points and 5.00 Stars."""
+    rows = [
+        make_row(
+            number, START + number * timedelta(hours=1), event_name=name, points="12.340", currencies={"Stars": "5.00"}
+        )
+        for number, name in enumerate(EVENT_NAMES, start=1)
+    ]
+    return SandboxCustomer("1", rows, **options)
+
+
+def numbered(name: str) -> int:
+    return EVENT_NAMES.index(name) + 1
+
+
+async def test_events_come_in_the_order_asked_for() -> None:
+    """Ten ids at most, each with its name, reference and organisation."""
+    async with opened(customer()) as client:
+        reply = await client.events(eventIds="5,1,3")
+
+    assert reply.status == 200
+    assert [event["eventLogId"] for event in reply.body["events"]] == [5, 1, 3]
+    assert reply.body["warnings"] == []
+    first = reply.body["events"][0]
+    assert (first["eventName"], first["eventReferenceId"], first["orgId"]) == ("CustomerRegistration", "5", 70001)
+    assert first["eventDetails"] == {"eventTime": "2024-01-01 15:20:30.0", "tillId": 9301}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("TransactionAdd", ["billDetails", "customFields", "extendedFields", "paymentModes", "pointInTimeSlabs"]),
+        ("NewBill", ["billDetails", "customFields", "extendedFields", "paymentModes", "pointInTimeSlabs"]),
+        ("GroupTransactionAdd", ["billDetails", "customFields", "extendedFields", "paymentModes", "pointInTimeSlabs"]),
+        ("ReturnBill", ["billDetails", "customFields", "extendedFields", "paymentModes"]),
+        ("PointsRedemption", ["customFields", "extendedFields", "pointsBreakup"]),
+        ("PointsTransfer", ["transferredFrom", "transferredTo", "notes"]),
+        ("AllocateGoodwillPoints", ["pointsEarned"]),
+        ("CustomerRegistration", ["pointsEarned"]),
+        ("CustomerUpdate", ["pointsEarned"]),
+        ("GenericEvent", ["pointsEarned", "behavioralEventMetadata"]),
+        ("TargetCompleted", ["targetCompletedDetails"]),
+        ("ManualPointsAdjustment", ["manualPointsAdjustmentDetails"]),
+        ("CustomerPromotionImport", ["pointsEarned", "importMeta"]),
+        ("LineItemsPointsPromotionImport", ["pointsEarned", "importMeta"]),
+        ("BillPointsPromotionImport", ["pointsEarned", "importMeta"]),
+        ("VoucherRedemption", ["voucherRedemptionDetails"]),
+    ],
+)
+@pytest.mark.parametrize("version", ["v2", "v2.1"])
+async def test_each_kind_of_event_has_its_parts(name: str, keys: list[str], version: str) -> None:
+    """With every flag on, an event has what its kind has, on both versions."""
+    async with opened(customer()) as client:
+        reply = await client.events(FLAGS, version=version, eventIds=numbered(name))
+
+    (event,) = reply.body["events"]
+    common = ["eventLogId", "eventName", "eventDetails", "eventReferenceId", "uniqueId", "orgId"]
+    assert sorted(event) == sorted(common + keys)
+
+
+async def test_without_flags_a_bill_is_its_event_alone() -> None:
+    """Details and ids, and nothing else."""
+    async with opened(customer()) as client:
+        (event,) = (await client.events(eventIds=1)).body["events"]
+
+    assert list(event) == ["eventLogId", "eventName", "eventDetails", "eventReferenceId", "uniqueId", "orgId"]
+    assert list(event["eventDetails"]) == ["eventTime", "tillId"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [
+        ("getCustomFields", "customFields"),
+        ("getExtendedFields", "extendedFields"),
+        ("getPaymentModes", "paymentModes"),
+    ],
+)
+async def test_a_flag_adds_its_part_alone(flag: str, key: str) -> None:
+    """Each flag by itself."""
+    async with opened(customer()) as client:
+        (without,) = (await client.events(eventIds=1)).body["events"]
+        (event,) = (await client.events({flag: "true"}, eventIds=1)).body["events"]
+
+    assert set(event) - set(without) == {key}
+
+
+@pytest.mark.parametrize(
+    ("version", "flag", "shown"),
+    [
+        ("v2", "getPaymentModes", True),
+        ("v2", "getPaymentMode", False),
+        ("v2.1", "getPaymentModes", False),
+        ("v2.1", "getPaymentMode", True),
+    ],
+)
+async def test_payment_modes_have_a_spelling_a_version(version: str, flag: str, *, shown: bool) -> None:
+    """The v2 page has the plural, v2.1 the singular."""
+    async with opened(customer()) as client:
+        (event,) = (await client.events({flag: "true"}, version=version, eventIds=1)).body["events"]
+
+    assert ("paymentModes" in event) == shown
+
+
+def shown_line(event: dict[str, Any]) -> bool:
+    """Whether the bill's line has its breakdown."""
+    return "pointsEarnedBreakup" in event["billDetails"]["lineItems"][0]
+
+
+async def test_a_bill_has_what_its_flags_ask_for() -> None:
+    """Breakdowns only with their flag, currencies only when asked, the conversion date in ``eventDetails``."""
+    plain = {"getBillDetails": "true"}
+    async with opened(customer()) as client:
+        bills = [
+            (await client.events(plain | more, eventIds=1)).body["events"][0]
+            for more in (
+                {},
+                {"getPointsEarnedBreakup": "true"},
+                {"includeAlternateCurrencies": "true"},
+                {"getPointsEarnedBreakup": "true", "alternateCurrencyNames": "Stars"},
+                {"getMaxConversionDetails": "true"},
+            )
+        ]
+
+    extra = ["pointsEarnedBreakup", "alternateCurrencyValueEarned", "alternateCurrencyValueEarnedBreakup"]
+    shown = [[key in event["billDetails"] for key in extra] for event in bills]
+    assert shown == [[False] * 3, [True, False, False], [False, True, False], [True] * 3, [False] * 3]
+    assert [shown_line(event) for event in bills] == [False, True, False, True, False]
+    assert bills[0]["billDetails"]["pointsEarned"]["regular"][0]["value"] == 12.34
+    assert bills[4]["eventDetails"]["maxConversionDate"] == "2024-01-16 00:00:00.0"
+
+
+async def test_a_breakdown_alone_is_a_bill_of_that_alone() -> None:
+    """No line items and no amounts with ``getPointsEarnedBreakup`` by itself."""
+    async with opened(customer()) as client:
+        (event,) = (await client.events(getPointsEarnedBreakup="true", eventIds=1)).body["events"]
+
+    assert sorted(event["billDetails"]) == ["lineItems", "pointsEarnedBreakup"]
+    assert event["billDetails"]["lineItems"] == []
+
+
+async def test_currencies_that_nobody_knows_are_a_warning() -> None:
+    """9018 beside the events, whose currencies are those named."""
+    async with opened(customer()) as client:
+        reply = await client.events(getBillDetails="true", alternateCurrencyNames="Doubloons", eventIds=1)
+
+    assert reply.notices == [9018]
+    assert reply.body["events"][0]["billDetails"]["alternateCurrencyValueEarned"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("TransactionAdd", 800_000_001),
+        ("PointsRedemption", 910_000_001),
+        ("GenericEvent", numbered("GenericEvent")),
+        ("AllocateGoodwillPoints", -1),
+    ],
+)
+async def test_events_are_found_by_reference(name: str, reference: int) -> None:
+    """A bill's by its transaction, a redemption's by the customer, goodwill by -1, others by their own id."""
+    async with opened(customer()) as client:
+        (event,) = (await client.events(eventName=name, eventReferenceIds=reference)).body["events"]
+
+    assert (event["eventName"], event["eventReferenceId"]) == (name, str(reference))
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"eventIds": "1", "eventName": "NewBill", "eventReferenceIds": "1"}, 11021),
+        ({}, 11023),
+        ({"eventName": "NewBill"}, 11023),
+        ({"eventIds": "1,x"}, 11017),
+        ({"eventIds": ",".join(["1"] * 11)}, 11014),
+        ({"eventName": "DelayedAccrual", "eventReferenceIds": "1"}, 11014),
+        ({"eventIds": str(numbered("PointsExpiry"))}, 11014),
+        ({"eventIds": "1,6275461750"}, 9021),
+        ({"eventName": "NewBill", "eventReferenceIds": "6275461750"}, 9022),
+        ({"eventIds": "1", "identifierValue": "2"}, 8015),
+        ({"eventIds": "1", "getBillDetails": "1"}, 400),
+    ],
+)
+async def test_requests_for_events_are_refused(query: dict[str, str], code: int) -> None:
+    """Each flaw has its documented code."""
+    async with opened(customer()) as client:
+        assert (await client.events(query)).code == code
+
+
+@pytest.mark.parametrize(
+    ("unknown", "events", "notices"), [("null", [1, None, 2], []), ("omit", [1, 2], []), ("warning", [1, 2], [9021])]
+)
+async def test_unknown_ids_by_the_rules(unknown: Any, events: list[int | None], notices: list[int]) -> None:
+    """A null in their place, nothing, or a warning; the others come all the same."""
+    async with opened(customer(), rules=Rules(unknown_events=unknown)) as client:
+        reply = await client.events(eventIds="1,999,2")
+
+    assert [event and event["eventLogId"] for event in reply.body["events"]] == events
+    assert reply.notices == notices
+
+
+@pytest.mark.parametrize(("unsupported", "events"), [("null", [None]), ("omit", [])])
+async def test_events_without_details_by_the_rules(unsupported: Any, events: list[None]) -> None:
+    """A null or nothing for a kind that has no details."""
+    async with opened(customer(), rules=Rules(unsupported_events=unsupported)) as client:
+        reply = await client.events(eventIds=numbered("PointsExpiry"))
+
+    assert reply.body["events"] == events
+
+
+async def test_source_values_may_not_be_recorded() -> None:
+    """11019 refuses the breakdown where the organisation does not keep it."""
+    async with opened(customer(), rules=Rules(source_values_recorded=False)) as client:
+        assert (await client.events(getPointsEarnedBreakup="true", eventIds=1)).code == 11019
+
+
+async def test_given_details_replace_those_made() -> None:
+    """A customer's own answer for an event is sent, with the flags applied to it."""
+    given = {"eventLogId": 1, "eventName": "TransactionAdd", "customFields": [], "notes": "ours"}
+    async with opened(customer(events={1: given})) as client:
+        (event,) = (await client.events(eventIds=1)).body["events"]
+
+    assert event == {"eventLogId": 1, "eventName": "TransactionAdd", "notes": "ours"}
+
+
+async def test_iso_twins_stand_beside_dates_on_v2_alone() -> None:
+    """At any depth, in the server's zone."""
+    async with opened(customer(), rules=Rules(date_style="iso")) as client:
+        (event,) = (await client.events(FLAGS, eventIds=1)).body["events"]
+        (scoped,) = (await client.events(FLAGS, version="v2.1", eventIds=1)).body["events"]
+
+    assert event["eventDetails"]["eventTimeISO"] == "2024-01-01T11:20:30Z"
+    assert event["billDetails"]["billDateISO"] == "2024-01-01T11:20:30Z"
+    assert event["billDetails"]["pointsEarned"]["regular"][0]["expiresOnISO"] == "2024-12-30T23:59:59Z"
+    assert "eventTimeISO" not in scoped["eventDetails"]
+
+
+async def test_a_groups_events_are_found() -> None:
+    """``type=USERGROUP2`` asks for a group's events."""
+    group = SandboxGroup("900", customer().rows)
+    about = {"type": "USERGROUP2", "identifierName": "groupId", "identifierValue": "900"}
+    async with opened(groups=[group]) as client:
+        reply = await client.events(about, eventIds="1,2")
+
+    assert len(reply.body["events"]) == 2
