@@ -17,7 +17,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ENTRY_DATES: Final = (("", "ledgerCreatedDate"), ("transactionDetails", "date"), ("eventDetails", "eventDate"))
 
 
-@frozen
+@frozen(cache_hash=True)
 class Look:
     """What an answer makes of its rows; rows keep their encoding by look."""
 
