@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from attrs import define, field, frozen
 
 from capledger._clock import Clock
+from capledger._refusals import failures_in
 from capledger._requests import Request
 from capledger.errors import (
     AuthenticationError,
@@ -222,42 +223,29 @@ def read_token(request: Request[Token], answer: Answer) -> Token:  # noqa: ARG00
         ServerError: HTTP 5xx, or not JSON.
         DecodeError: JSON without a usable token.
     """
-    request_id = answer.request_id
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimitedError("the token endpoint refused for the rate", None, request_id)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ServerError(f"the token endpoint failed with HTTP {answer.status}", answer.status, None, request_id)
     document = _document(answer)
-    code = _error_code(document)
-    if code is not None or answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        text = f"the service gave no token for this client key and secret (HTTP {answer.status}, code {code})"
-        raise AuthenticationError(text, answer.status, code, request_id)
+    failures = failures_in(document)
+    code = failures[0].code if failures else None
+    status, request_id = answer.status, answer.request_id
+    if HTTPStatus.TOO_MANY_REQUESTS in (status, code):
+        raise RateLimitedError("the token endpoint refused for the rate", None, request_id)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in range(500, 600):
+        raise ServerError(f"the token endpoint failed (HTTP {status}, code {code})", status, code, request_id)
+    if failures or status >= HTTPStatus.MULTIPLE_CHOICES:
+        text = f"the service gave no token for this client key and secret (HTTP {status}, code {code})"
+        raise AuthenticationError(text, status, code, request_id)
+    if document is None:
+        raise ServerError("the token endpoint answered with something else than JSON", status, None, request_id)
     return _token(document, request_id)
 
 
-def _document(answer: Answer) -> dict[str, object]:
-    """Return the JSON object of the answer; a refusal without one counts as empty."""
+def _document(answer: Answer) -> dict[str, object] | None:
+    """Return the JSON object of the answer, if it is one."""
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):
-        document = None
-    if isinstance(document, dict):
-        return document
-    if answer.status >= HTTPStatus.BAD_REQUEST:
-        return {}
-    raise ServerError(
-        "the token endpoint answered with something else than JSON", answer.status, None, answer.request_id
-    )
-
-
-def _error_code(document: dict[str, object]) -> int | None:
-    """Return the code of the first error; 0 for an error that has none, None for no error."""
-    errors = document.get("errors")
-    if not errors:
         return None
-    first = errors[0] if isinstance(errors, list) else None
-    code = first.get("code") if isinstance(first, dict) else None
-    return code if isinstance(code, int) else 0
+    return document if isinstance(document, dict) else None
 
 
 def _token(document: dict[str, object], request_id: str | None) -> Token:
