@@ -117,9 +117,12 @@ def _has_rows(page: LedgerPage | EventsPage) -> bool:
 
 def _says_something(document: object, page: LedgerPage | EventsPage) -> bool:
     """Return whether a body is an answer at all: ``{}`` is not one."""
+    if NO_ENTRIES in {notice.code for notice in page.warnings}:
+        return True
+    body = document if isinstance(document, dict) else {}
     if isinstance(page, EventsPage):
-        return isinstance(document, dict) and "events" in document
-    return bool(page.entries or page.details) or NO_ENTRIES in {notice.code for notice in page.warnings}
+        return "events" in body
+    return body.get("ledgerEntries") is not None or page.details is not None
 
 
 def _decode_error(found: list[Problem], scrub: Scrubber, request_id: str | None) -> CapledgerError:

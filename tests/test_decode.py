@@ -252,6 +252,17 @@ def test_no_entries_is_an_empty_page(document: object, status: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "document", [{"ledgerEntries": []}, {"ledgerEntries": None, "ledgerDetails": LEDGER["ledgerDetails"]}]
+)
+def test_an_empty_list_is_an_answer(document: dict[str, Any]) -> None:
+    """A page past the end may hold no rows; null stands for none where the details say which page it is."""
+    page = decode(ledger_request(), document)
+
+    assert page.entries == []
+    assert (page.details is None) == ("ledgerDetails" not in document)
+
+
 def test_pending_events_are_not_swallowed() -> None:
     """11002 as a warning stays on the page: the ledger may be incomplete."""
     page = decode(ledger_request(), LEDGER | {"warnings": [{"code": 11002, "message": "pending"}]})
@@ -264,6 +275,7 @@ def test_pending_events_are_not_swallowed() -> None:
     [
         ({}, "$.ledgerEntries: missing"),
         ({"ledgerEntries": None, "ledgerDetails": None}, "$.ledgerEntries: missing"),
+        ({"ledgerDetails": {}}, "$.ledgerEntries: missing"),
         ({"warnings": [{"code": 11002, "message": "pending"}]}, "$.ledgerEntries: missing"),
         ({"data": {"accessToken": "x"}, "errors": None}, "$.ledgerEntries: missing"),
         ([], "$: expected an object, got a list"),
@@ -293,6 +305,14 @@ def test_json_of_another_shape_is_told_by_path(document: object, path: str) -> N
 def test_events_may_be_none(document: object, events: list[None]) -> None:
     """A service that knows none of the ids says so with an empty list, null, or nulls."""
     assert decode(events_request(), document).events == events
+
+
+def test_no_entries_is_no_events() -> None:
+    """11003 means the same to a request for event details."""
+    page = decode(events_request(), {"errors": [NOTHING_THERE]}, 400)
+
+    assert page.events == []
+    assert page.warnings[0].code == 11003
 
 
 def test_events_have_to_be_there() -> None:
