@@ -13,7 +13,7 @@ from service import BASIC, OAUTH, Tally, new_transport, now, page_request, servi
 
 from capledger import CapledgerError, ConfigurationError, SessionClosedError
 from capledger._limits import RateLimit
-from capledger._logs import pseudonym
+from capledger._logs import logger, pseudonym
 from capledger._retry import RetryPolicy
 from capledger.sandbox import DEMO_MOBILE, Rules, Sandbox, faults
 
@@ -135,6 +135,12 @@ async def test_one_that_was_closed_or_never_used_does_not_warn() -> None:
         gc.collect()
 
     assert [warning for warning in caught if warning.category is ResourceWarning] == []
+
+
+@pytest.fixture(autouse=True)
+def _log_in_any_order_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The linter of layers, run by another test, switches off every logger there is."""
+    monkeypatch.setattr(logger, "disabled", False)
 
 
 SECRETS = ("server123", "8a16a6b70505eb1f1ff7cdc0cd5559a7", "sandbox-secret", "sandbox-key", "c3RvcmU", DEMO_MOBILE)
