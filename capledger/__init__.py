@@ -39,6 +39,7 @@ from capledger.errors import (
     SessionClosedError,
     SpanTooLongError,
 )
+from capledger.many import LedgerOutcome, ManyWalks, Progress
 from capledger.models import (
     ClosingBalance,
     CustomerDetails,
@@ -98,12 +99,14 @@ __all__ = [
     "LedgerDetails",
     "LedgerEntry",
     "LedgerEvent",
+    "LedgerOutcome",
     "LedgerPage",
     "LedgerQuery",
     "LedgerSession",
     "LedgerUnavailableError",
     "LedgerWalk",
     "LimitTooLargeError",
+    "ManyWalks",
     "MemberDetails",
     "Notice",
     "OAuthClientCredentials",
@@ -111,6 +114,7 @@ __all__ = [
     "PaginationError",
     "PendingEventsError",
     "PermissionDeniedError",
+    "Progress",
     "RateLimit",
     "RateLimitedError",
     "RequestTimeoutError",

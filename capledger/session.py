@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 from weakref import WeakSet
 
@@ -12,12 +13,13 @@ from capledger._retry import RetryPolicy
 from capledger._transport import Transport
 from capledger.clusters import known_zone
 from capledger.errors import ConfigurationError, InvalidQueryError
+from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
 from capledger.queries.flags import EventFlags, as_flags
 from capledger.walk import Cursor, EndpointFacts, EventJoin, EventWalk, LedgerWalk
 from capledger.windows import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     from capledger._limits import RateLimit
     from capledger._requests import Request
     from capledger.auth import Auth
-    from capledger.models import WalkReport
+    from capledger.many import OnOutcome, Queries
+    from capledger.models import LedgerPage, WalkReport
     from capledger.queries import EventDetailsQuery, LedgerQuery
 
 T = TypeVar("T")
+
+_ZONE_HINT = "give LedgerSession(timezone=...), the zone of the server's own clock"
 
 
 class LedgerSession:
@@ -41,7 +46,8 @@ class LedgerSession:
         timezone: the zone of the server's naive dates. None will do where it is documented (India, Europe).
         rate_limit: the organisation's limit, shared by everything in the session. None: learned from refusals.
         retry: how often and how patiently to ask again, and the deadline of a walk.
-        max_connections: requests under way at once.
+        max_connections: requests under way at once, whatever asks for them; ``fetch_many(max_in_flight=64)`` over 8
+            connections has 8 requests under way.
         timeout: for one attempt, body included; seconds or a timedelta.
         http: a session of the caller's, borrowed and never closed.
         trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They see whole URLs, so identifiers.
@@ -126,8 +132,7 @@ class LedgerSession:
             ConfigurationError: the server's time zone is not known.
         """
         check_at_least_one("prefetch", prefetch)
-        if on_incomplete not in ("raise", "warn"):
-            raise InvalidQueryError('on_incomplete has to be "raise" or "warn"')
+        check_on_incomplete(on_incomplete)
         zone = self._zone_for(query)
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
 
@@ -151,6 +156,101 @@ class LedgerSession:
         self._walks.add(walk)
         return walk
 
+    def fetch_many(
+        self,
+        queries: Queries,
+        *,
+        max_in_flight: int = 32,
+        ordered: bool = False,
+        fail_fast: bool = False,
+        deduplicate: bool = False,
+        prefetch: int = 4,
+        on_incomplete: Literal["raise", "warn"] = "raise",
+        details: bool | EventFlags = False,
+    ) -> ManyWalks[LedgerOutcome]:
+        """Read many ledgers: ``async for outcome in session.fetch_many(queries)``, each as it finishes.
+
+        A failed ledger is an outcome with ``error`` set, and so is an item that is no ledger query. What concerns all
+        of them (AuthenticationError, ConfigurationError) is raised, and so is whatever ``queries`` itself raises: the
+        rest is ended, what had finished is handed over, and then comes the error.
+
+        Args:
+            queries: any iterable or async iterable, drawn only as outcomes are taken. A plain one is drawn in the event
+                loop, so it should not be slow.
+            max_in_flight: ledgers drawn and not handed over yet, at the most; memory follows it. Only as many requests
+                are under way as the session has connections: for 64 at once, ``LedgerSession(max_connections=64)``.
+            ordered: outcomes in the order of the queries. A slow one holds up those behind it.
+            fail_fast: the first error of a ledger ends the rest and is raised.
+            deduplicate: ask once where queries would get the same entries in the same order. The first has the outcome,
+                others are counted in ``progress.duplicates``. Costs some 100 bytes a query, a hash of it.
+            prefetch: for each ledger, as for :meth:`entries`.
+            on_incomplete: for each ledger, as for :meth:`entries`.
+            details: for each ledger, as for :meth:`entries`.
+
+        Raises:
+            InvalidQueryError: an argument cannot be used.
+            ConfigurationError: the server's time zone is not known.
+        """
+        return fetch_many(
+            queries,
+            open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
+            clock=self._clock,
+            max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
+            ordered=ordered,
+            fail_fast=fail_fast,
+            deduplicate=deduplicate,
+        )
+
+    def stream_many(
+        self,
+        queries: Queries,
+        *,
+        max_in_flight: int = 32,
+        deduplicate: bool = False,
+        on_outcome: OnOutcome | None = None,
+        prefetch: int = 4,
+        on_incomplete: Literal["raise", "warn"] = "raise",
+        details: bool | EventFlags = False,
+    ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
+        """Read many ledgers too large to be held: ``async for query, page in session.stream_many(queries)``.
+
+        Pages of one ledger come in order, those of different ledgers as they arrive. What is held is at the most
+        ``max_in_flight`` times ``prefetch`` pages, and one more each. A ledger without entries has no page.
+
+        Args:
+            queries: as for :meth:`fetch_many`.
+            max_in_flight: ledgers being read, at the most; see :meth:`fetch_many` about connections.
+            deduplicate: as for :meth:`fetch_many`.
+            on_outcome: called, and awaited if it is a coroutine function, with the outcome of each ledger, which has no
+                entries, once the consumer has come back from its last page. None: the first error of a ledger ends
+                the rest and is raised.
+            prefetch: for each ledger, as for :meth:`entries`.
+            on_incomplete: for each ledger, as for :meth:`entries`.
+            details: for each ledger, as for :meth:`entries`.
+
+        Raises:
+            InvalidQueryError: an argument cannot be used.
+            ConfigurationError: the server's time zone is not known.
+        """
+        return stream_many(
+            queries,
+            open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
+            clock=self._clock,
+            max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
+            deduplicate=deduplicate,
+            on_outcome=on_outcome,
+        )
+
+    def _opener(
+        self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None
+    ) -> Callable[[LedgerQuery], LedgerWalk]:
+        """Check once what would fail for every query."""
+        check_at_least_one("prefetch", prefetch)
+        check_on_incomplete(on_incomplete)
+        if self._zone is None:
+            raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
+        return partial(self.entries, prefetch=prefetch, on_incomplete=on_incomplete, details=flags or False)
+
     def events(self, query: EventDetailsQuery, *, prefetch: int = 4) -> EventWalk:
         """Walk over the details of events: ``async for event in session.events(query)``.
 
@@ -169,10 +269,9 @@ class LedgerSession:
     def _zone_for(self, query: LedgerQuery) -> tzinfo:
         if self._zone is not None:
             return self._zone
-        hint = "give LedgerSession(timezone=...), the zone of the server's own clock"
         if any(isinstance(moment, datetime) and moment.tzinfo is not None for moment in (query.start, query.end)):
-            raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {hint}")
-        raise ConfigurationError(f"the time zone of this host's dates is not documented: {hint}")
+            raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {_ZONE_HINT}")
+        raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
 
     def _facts_of(self, query: LedgerQuery) -> EndpointFacts:
         """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
@@ -192,7 +291,14 @@ def check_zone(zone: object) -> None:
         )
 
 
-def check_at_least_one(name: str, value: object) -> None:
-    """Refuse what is not a whole number from 1."""
+def check_on_incomplete(value: object) -> None:
+    """Refuse what is neither of the two."""
+    if value not in ("raise", "warn"):
+        raise InvalidQueryError('on_incomplete has to be "raise" or "warn"')
+
+
+def check_at_least_one(name: str, value: object) -> int:
+    """Give a whole number from 1; refuse anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InvalidQueryError(f"{name} has to be a whole number, at least 1")
+    return value
