@@ -6,6 +6,7 @@ parameters are the query's fields in the API's spelling, which is mechanical; th
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from attrs import field, fields, frozen
@@ -18,6 +19,8 @@ from capledger.queries.subject import SubjectQuery
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+    from attrs import AttrsInstance
 
     from capledger.queries import EventDetailsQuery, LedgerQuery, OrgScope
 
@@ -108,11 +111,17 @@ def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int |
 
 
 def _own_names(query: LedgerQuery | EventDetailsQuery) -> Iterator[tuple[str, str]]:
-    # The subject's fields first: an inherited field that a query overrides would otherwise move to the end.
-    for name in dict.fromkeys(item.name for model in (SubjectQuery, type(query)) for item in fields(model)):
+    for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy holds the class to its instances' hash
         value = getattr(query, name)
-        if name not in _PLACED_APART and value is not None and value != ():
-            yield camel_case(name), encode(value)
+        if value is not None and value != ():
+            yield parameter, encode(value)
+
+
+@cache
+def _parameters(kind: type[AttrsInstance]) -> tuple[tuple[str, str], ...]:
+    # The subject's fields first: an inherited field that a query overrides would otherwise move to the end.
+    names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
+    return tuple((name, camel_case(name)) for name in names if name not in _PLACED_APART)
 
 
 def _older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:

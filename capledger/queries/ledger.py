@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, Unpack
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 from attrs import field, fields, frozen
 
@@ -13,6 +14,8 @@ from capledger.queries.scope import OrgScope
 from capledger.queries.subject import SubjectQuery, as_documented
 
 if TYPE_CHECKING:
+    from attrs import AttrsInstance
+
     from capledger.queries.options import CustomerLedgerOptions
 
 
@@ -21,10 +24,17 @@ def _is_order(_: object, __: object, value: object) -> None:
         raise InvalidQueryError('order has to be "asc" for oldest first or "desc" for newest first')
 
 
+#: Fields that say how entries are fetched, not which.
+_HOW: Final = frozenset({"page_size"})
+
+
+@cache
+def _decisive(kind: type[AttrsInstance]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind) if item.name not in _HOW)
+
+
 def _fingerprint(value: object) -> str:
     match value:
-        case None:
-            return ""
         case OrgScope():
             return f"{value.data_scope}:{_fingerprint(value.org_ids)}"
         case datetime():
@@ -59,9 +69,6 @@ class _LedgerSpan(SubjectQuery):
     #: Entries of group members in these roles (PRIMARY and so on); one role or several.
     roles: tuple[str, ...] = field(default=(), converter=checks.as_names, validator=checks.names)
 
-    #: Fields that say how entries are fetched, not which.
-    _HOW: ClassVar[frozenset[str]] = frozenset({"page_size"})
-
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         checks.one_at_most(self, "till_id", "till_ids", "store_id", "store_code")
@@ -73,9 +80,10 @@ class _LedgerSpan(SubjectQuery):
         Equal for two queries that differ only in how they fetch (``page_size``), in the order of names in a list, or in
         the zone that the same instant is written in. What was left out is not in it.
         """
-        decisive = [item for item in fields(type(self)) if item.name not in self._HOW]
-        texts = ((item.name, _fingerprint(getattr(self, item.name))) for item in decisive)
-        return (("query", type(self).__name__), *((name, text) for name, text in texts if text))
+        names = _decisive(type(self))  # type: ignore[arg-type]  # mypy holds the class to its instances' hash
+        values = ((name, getattr(self, name)) for name in names)
+        texts = ((name, _fingerprint(value)) for name, value in values if value is not None and value != ())
+        return (("query", type(self).__name__), *texts)
 
 
 @frozen(kw_only=True)
