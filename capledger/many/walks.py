@@ -143,43 +143,36 @@ class _Walker:
 
     async def fetch(self, query: LedgerQuery, _: object) -> LedgerOutcome:
         """Give the outcome with its entries."""
-        entries: list[LedgerEntry] = []
-
-        async def keep(page: LedgerPage) -> None:
-            entries.extend(page.entries)
-
-        return await self._walk(query, keep, entries)
+        return await self._walk(query, None)
 
     async def stream(self, query: LedgerQuery, give: Give[_Streamed]) -> _Streamed:
         """Give pages, and the outcome without entries."""
-        return await self._walk(query, lambda page: give((query, page)), [])
+        return await self._walk(query, give)
 
-    async def _walk(
-        self, query: LedgerQuery, take: Callable[[LedgerPage], Awaitable[None]], entries: list[LedgerEntry]
-    ) -> LedgerOutcome:
+    async def _walk(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
+        entries: list[LedgerEntry] = []
         try:
             walk = self._open(query)
         except InvalidQueryError as error:
             return self._end(LedgerOutcome(query, entries, error, WalkReport(), None))
+        failure: CapledgerError | None = None
         with self._count.following(walk):
-            failure = await self._go_through(walk, take)
+            try:
+                async for page in walk.pages():
+                    if give is None:
+                        entries += page.entries
+                    else:
+                        await give((query, page))
+            except _FOR_ALL:
+                raise
+            except CapledgerError as error:
+                failure = error
         return self._end(LedgerOutcome(query, entries, failure, walk.report, walk.cursor))
 
     def _open(self, query: LedgerQuery) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):
             raise InvalidQueryError("queries may hold CustomerLedgerQuery and GroupLedgerQuery alone")
         return self._open_walk(query)
-
-    @staticmethod
-    async def _go_through(walk: LedgerWalk, take: Callable[[LedgerPage], Awaitable[None]]) -> CapledgerError | None:
-        try:
-            async for page in walk.pages():
-                await take(page)
-        except _FOR_ALL:
-            raise
-        except CapledgerError as error:
-            return error
-        return None
 
     def _end(self, outcome: LedgerOutcome) -> LedgerOutcome:
         if outcome.error is None:
