@@ -18,7 +18,7 @@ from explode import (
     session_at,
     tasks_of_walks,
 )
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from capledger import (
@@ -139,7 +139,6 @@ async def test_a_name_without_details_is_refused_at_once() -> None:
 ids_of_all_kinds = st.lists(st.sampled_from([*KNOWN[:40], *BARE, *UNKNOWN]), min_size=1, max_size=60)
 
 
-@settings(max_examples=60)
 @given(
     ids=ids_of_all_kinds,
     unknown=st.sampled_from(["error", "null", "omit", "warning"]),
