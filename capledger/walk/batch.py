@@ -23,6 +23,8 @@ class Extent:
     next_rank: int
     #: The order in which the server gives rows; None while all that came are of one moment.
     direction: Direction | None = None
+    #: Whether the server has no order and the rows were put in order here.
+    sorted_here: bool = False
 
     def all_given(self, order: Direction) -> bool:
         """Whether the walk is past the last row."""
@@ -60,7 +62,7 @@ class Batch:
             next_rank=rank + 1 if self._order == "asc" else rank - 1,
             snapshot=self._extent.snapshot,
             total=self._extent.total,
-            direction=self._extent.direction or self._order,
+            direction="mixed" if self._extent.sorted_here else self._extent.direction or self._order,
         )
 
     def without(self, count: int) -> Batch | None:

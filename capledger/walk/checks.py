@@ -77,11 +77,11 @@ class SeenPages:
 
     def check(self, number: int, segment: Segment) -> Doubt | None:
         """The rows are not those of another page, and do not begin or end with a neighbour's."""
-        entries = segment.page.entries
-        if not entries:
+        if not segment.page.entries:
             return None
-        first, last = row_key(entries[0]), row_key(entries[-1])
-        twin = self._by_rows.get((first, last, len(entries)))
+        key = _rows_key(segment)
+        first, last, _ = key
+        twin = self._by_rows.get(key)
         if twin is not None and twin != number and not self._moved_by_growth(twin, segment):
             return Doubt("repeat", f"page {number} repeats page {twin}")
         before, after = self._ends.get(number - 1), self._ends.get(number + 1)
@@ -91,13 +91,17 @@ class SeenPages:
             return Doubt("repeat", f"page {number} ends with the first row of the page after")
         return None
 
+    def moved(self, segment: Segment) -> bool:
+        """Tell whether the same rows came before, and entries added before them have moved them on since."""
+        twin = self._by_rows.get(_rows_key(segment))
+        return twin is not None and self._moved_by_growth(twin, segment)
+
     def note(self, number: int, segment: Segment) -> None:
         """Remember a page that was taken."""
-        entries = segment.page.entries
-        if entries:
-            first, last = row_key(entries[0]), row_key(entries[-1])
-            self._ends[number] = _Ends(first, last, segment.position, segment.total)
-            self._by_rows[first, last, len(entries)] = number
+        if segment.page.entries:
+            key = _rows_key(segment)
+            self._ends[number] = _Ends(key[0], key[1], segment.position, segment.total)
+            self._by_rows[key] = number
 
     def clear(self) -> None:
         """Forget everything: pages are cut anew."""
@@ -108,3 +112,8 @@ class SeenPages:
         """Newest first, a page's rows move on by as many places as entries were added."""
         seen = self._ends[twin]
         return segment.total > seen.total and segment.position - seen.position == segment.total - seen.total
+
+
+def _rows_key(segment: Segment) -> tuple[int, int, int]:
+    entries = segment.page.entries
+    return (row_key(entries[0]), row_key(entries[-1]), len(entries)) if entries else (0, 0, 0)

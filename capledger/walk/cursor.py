@@ -11,12 +11,12 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
 from capledger.errors import InvalidQueryError
-from capledger.walk.facts import Direction, OffsetRule
+from capledger.walk.facts import OffsetRule
 from capledger.windows import Window
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Place:
     next_rank: int
     snapshot: int
     total: int
-    direction: Direction
+    #: The order in which the server gives rows; "mixed" where it has none.
+    direction: Literal["asc", "desc", "mixed"]
 
 
 @frozen(kw_only=True)
@@ -100,11 +101,12 @@ def fingerprint(query: LedgerQuery) -> str:
 
 
 def _place(window: list[int] | None, next_rank: int, snapshot: int, total: int, direction: str) -> Place:
-    if direction not in {"asc", "desc"}:
-        raise ValueError
     between = Window(_moment(window[0]), _moment(window[1])) if window else None
     numbers = {"next_rank": int(next_rank), "snapshot": int(snapshot), "total": int(total)}
-    return Place(window=between, direction="asc" if direction == "asc" else "desc", **numbers)
+    match direction:
+        case "asc" | "desc" | "mixed":
+            return Place(window=between, direction=direction, **numbers)
+    raise ValueError(direction)
 
 
 def _ticks(moment: datetime) -> int:

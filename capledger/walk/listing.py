@@ -14,7 +14,7 @@ from capledger.errors import PaginationError
 from capledger.walk.batch import Batch, Extent
 from capledger.walk.checks import Doubt, SeenPages, check_count, check_number, check_total, expected_rows
 from capledger.walk.offsets import OffsetProof
-from capledger.walk.rows import age_of, row_key, same_row, shape_of
+from capledger.walk.rows import age_of, row_key, same_row, shape_by_age, shape_of
 from capledger.walk.shelf import Segment, Shelf, lowest_rank
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _PATIENCE = 2
 #: How often a whole listing is begun anew when its totals or pages stay contradictory.
 _RESTARTS = 2
+#: How many rows in order show that the server has an order, and which.
+_ROWS_TO_TELL = 8
+#: How many answers a listing may take.
+_MOST_ANSWERS_A_PAGE, _MOST_ANSWERS_BESIDE = 4, 50
 #: How many answers in a row may bring nothing new.
 _IDLE = 8
 
@@ -79,6 +83,7 @@ class Listing:
         self._restarts = 0
         self._next_rank: int | None = None
         self._idle = 0
+        self._answers = 0
 
     @property
     def held(self) -> int:
@@ -92,7 +97,9 @@ class Listing:
 
     def resume(self, place: Place) -> None:
         """Go on where an earlier walk of the same listing stopped."""
-        self.extent = Extent(place.total, place.snapshot, place.next_rank, place.direction)
+        self._jumbled = place.direction == "mixed"
+        direction = None if place.direction == "mixed" else place.direction
+        self.extent = Extent(place.total, place.snapshot, place.next_rank, direction)
 
     def shrink(self, page_size: int) -> None:
         """Ask for smaller pages from here on."""
@@ -150,6 +157,7 @@ class Listing:
     def accept(self, number: int, page: LedgerPage) -> None:
         """Take a page that was asked for, or leave it to be asked again; raise when that does not settle it."""
         total = self._stated_total(number, page)
+        self._keep_within_reason()
         if self._adopts_page_size(number, page, total) and number:
             return
         segment = Segment(number * self.page_size, total, len(page.entries), page)
@@ -163,6 +171,16 @@ class Listing:
         doubt = self._find_doubt(number, segment)
         if doubt is None or self._lets_pass(number, segment, doubt):
             self._keep(number, segment)
+
+    def _keep_within_reason(self) -> None:
+        """Count an answer; a listing that takes several times its pages is not read from a server in its senses."""
+        self._answers += 1
+        pages = 1 if self.extent is None else -(-self.extent.snapshot // self.page_size)
+        if self._answers > _MOST_ANSWERS_A_PAGE * pages + _MOST_ANSWERS_BESIDE:
+            self._answers = 0
+            raise PaginationError(
+                f"{pages} pages are stated and after several times as many answers they do not add up"
+            )
 
     def _stated_total(self, number: int, page: LedgerPage) -> int:
         if page.details is not None and page.details.total_entries is not None:
@@ -258,6 +276,8 @@ class Listing:
             self._facts.totals_proven = True
         if self.page_size > 1:
             self._offsets.note(number, segment)
+        if extent.direction is None and self._seen.moved(segment):
+            extent.direction = "desc"
         self._seen.note(number, segment)
         if segment.size and self._is_of_use(extent, segment):
             self._shelf.add(segment)
@@ -296,14 +316,18 @@ class Listing:
         """Find out in which order rows come; until that is known, or if there is none, every page is held."""
         if self._jumbled or self._last is not None:
             return
-        shape = shape_of(self._shelf.rows())
+        rows = self._shelf.rows()
+        all_here = len(self._shelf) >= self._page_count(extent)
+        known = extent.direction or self._facts.directions.get(self._order)
+        shape = shape_by_age(rows) if all_here else shape_of(rows)
         if shape == "mixed":
             self._jumbled = True
-        elif shape != "flat":
-            extent.direction = self._facts.directions[self._order] = shape
-        elif extent.direction is None:
-            everything_is_here = len(self._shelf) >= self._page_count(extent)
-            extent.direction = self._facts.directions.get(self._order) or (self._order if everything_is_here else None)
+        elif shape == "flat":
+            extent.direction = "asc" if all_here else known
+        elif all_here or len(rows) >= _ROWS_TO_TELL or shape == known:
+            extent.direction = shape
+        if len(rows) >= _ROWS_TO_TELL and extent.direction == shape:
+            self._facts.directions[self._order] = extent.direction
 
     # What goes
 
@@ -336,7 +360,7 @@ class Listing:
         first.page.entries = sorted(self._shelf.rows(), key=age_of)
         self._shelf.clear()
         self._shelf.add(Segment(0, extent.total, len(first.page.entries), first.page))
-        extent.direction, self._jumbled = "asc", False
+        extent.direction, extent.sorted_here, self._jumbled = "asc", True, False
 
     def _give(self, extent: Extent, segment: Segment, direction: Direction) -> Batch | None:
         low, rows = segment.lowest(direction), segment.oldest_first(direction)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,13 +16,21 @@ Shape = Literal["asc", "desc", "flat", "mixed"]
 
 
 def shape_of(entries: Sequence[LedgerEntry]) -> Shape:
-    """Tell in which order rows came."""
-    moments = [entry.ledger_created_date for entry in entries]
-    if not moments or moments[0] == moments[-1]:
-        return "flat" if all(moment == moments[0] for moment in moments) else "mixed"
-    if moments[0] < moments[-1]:
-        return "asc" if all(a <= b for a, b in pairwise(moments)) else "mixed"
-    return "desc" if all(a >= b for a, b in pairwise(moments)) else "mixed"
+    """Tell in which order rows came, by their dates."""
+    return _shape([entry.ledger_created_date for entry in entries])
+
+
+def shape_by_age(entries: Sequence[LedgerEntry]) -> Shape:
+    """Tell in which order rows came, by their dates and within the same moment by their ids."""
+    return _shape([age_of(entry) for entry in entries])
+
+
+def _shape(keys: Sequence[Any]) -> Shape:
+    if not keys or keys[0] == keys[-1]:
+        return "flat" if all(key == keys[0] for key in keys) else "mixed"
+    if keys[0] < keys[-1]:
+        return "asc" if all(a <= b for a, b in pairwise(keys)) else "mixed"
+    return "desc" if all(a >= b for a, b in pairwise(keys)) else "mixed"
 
 
 def age_of(entry: LedgerEntry) -> tuple[datetime, int]:
