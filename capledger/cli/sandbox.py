@@ -1,0 +1,72 @@
+"""``capledger sandbox``: a points-ledger service to try things on."""
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from capledger.cli.helptexts import epilog
+from capledger.cli.outcome import UsageError, reported, say
+
+if TYPE_CHECKING:
+    from capledger.sandbox import Sandbox
+
+EPILOG = epilog(
+    "capledger sandbox", "capledger sandbox --port 8080 --requests-per-minute 60 --latency 0.2", connected=False
+)
+
+_WELCOME = """\
+A points-ledger service answers on {url} (Ctrl-C ends it)
+Its customers, stores and amounts are invented. In another terminal:
+
+export CAPLEDGER_BASE_URL={url}
+export CAPLEDGER_TIMEZONE=UTC
+export CAPLEDGER_USERNAME=store.server
+export CAPLEDGER_PASSWORD=server123
+
+capledger entries mobile {mobile} --from {start:%Y-%m-%d} --include-alternate-currencies
+"""
+
+
+def sandbox(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 0,
+    latency: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Wait before each answer.")] = 0.0,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Answer 429 beyond this rate.")
+    ] = None,
+) -> None:
+    """Run a points-ledger service on this machine, until Ctrl-C.
+
+    It answers over real HTTP as the documents say, for a few invented customers,
+    with the documented limits and error codes.
+    """
+    with reported():
+        try:
+            asyncio.run(_serve(port, latency, requests_per_minute))
+        except KeyboardInterrupt:
+            say("the sandbox has stopped")
+
+
+async def _serve(port: int, latency: float, requests_per_minute: int | None) -> None:
+    from capledger.cli.showcase import NEWEST_YEAR, demo_sandbox  # noqa: PLC0415  (the server is slow to import)
+    from capledger.sandbox import DEMO_MOBILE, Rules  # noqa: PLC0415  (the server is slow to import)
+
+    box = demo_sandbox(Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
+    try:
+        await _listen(box, port)
+        sys.stdout.write(_WELCOME.format(url=box.url, mobile=DEMO_MOBILE, start=NEWEST_YEAR))
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+    finally:
+        await box.close()
+
+
+async def _listen(box: "Sandbox", port: int) -> None:
+    try:
+        await box.start()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise UsageError(f"port {port} cannot be had ({reason}): choose another with --port, or 0") from None
