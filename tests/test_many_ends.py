@@ -177,6 +177,28 @@ async def test_aclose_waits_for_the_end() -> None:
 
 
 @virtual_time
+async def test_aclose_waits_for_fetches_that_take_long_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the ledgers but each request of theirs is over."""
+
+    async def fetch(*_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(10)
+
+    async with session_at(sandbox(1)) as session:
+        monkeypatch.setattr(session, "_fetch", fetch)
+        many = session.fetch_many(queries(3))
+        consumer = asyncio.ensure_future(drain(many, []))
+        await asyncio.sleep(1)
+        consumer.cancel()
+        await asyncio.wait([consumer])
+
+        assert asyncio.get_running_loop().time() == pytest.approx(11)
+        assert not others()
+
+
+@virtual_time
 async def test_two_consumers_are_refused() -> None:
     """A second task that waits for the next outcome is told to have its own; the first goes on."""
     async with session_at(sandbox(2, faults.always(faults.slow(5)))) as session:
