@@ -60,6 +60,25 @@ def expected_rows(position: int, total: int, page_size: int) -> int:
     return min(page_size, max(0, total - position))
 
 
+def other_page_size(segment: Segment, page_size: int) -> int | None:
+    """Give the page size that an answer goes by, when it shows one that was not asked for.
+
+    ``pageSize`` is the capacity of a page, or on some servers its rows; ``pageCount`` tells which.
+    """
+    details, rows, total = segment.page.details, len(segment.page.entries), segment.total
+    if details is None or not rows:
+        return None
+    stated, pages = details.page_size, details.page_count
+    if stated and stated < page_size and pages == _pages(total, stated) != _pages(total, page_size):
+        return stated
+    goes_by_rows = rows == stated or pages == _pages(total, rows)
+    return rows if goes_by_rows and rows != expected_rows(segment.position, total, page_size) else None
+
+
+def _pages(total: int, page_size: int) -> int:
+    return -(-total // page_size)
+
+
 @frozen
 class _Ends:
     first: int

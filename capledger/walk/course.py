@@ -7,6 +7,7 @@ same entries. Pure.
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class Course:
         self._serial = 0
         self._open: dict[int, Listing] = {}
         self._newest: tuple[int, Listing] | None = None
-        self._coming: Iterator[Window] = iter(())
+        self._coming: deque[Window] = deque()
         self._deciding = False
         self._skip = 0
         self._last: LedgerEntry | None = None
@@ -72,8 +73,8 @@ class Course:
             self._begin(resume)
 
     def _begin(self, resume: Cursor | None) -> None:
-        if resume is not None and resume.offset_rule is not None and not self._facts.offset_proven:
-            self._facts.offset_rule, self._facts.offset_proven = resume.offset_rule, True
+        if resume is not None:
+            self._facts.take_up(resume.offset_rule, resume.page_cap, resume.span_days)
         whole = self._span.whole_window()
         if resume is not None and resume.place is not None:
             self._take_up(resume, resume.place, whole)
@@ -88,9 +89,9 @@ class Course:
         if place.window is None or whole is None:
             return
         ahead = (place.window.end, whole.end) if self._ascending else (whole.start, place.window.start)
-        self._plan_windows(Window(*ahead))
-        if resume.newest is not None:
+        if resume.newest is not None and self._ascending:
             self._snapshots[Window(resume.newest[0], whole.end)] = resume.newest[1]
+        self._plan_windows(Window(*ahead))
 
     @property
     def _ascending(self) -> bool:
@@ -203,8 +204,8 @@ class Course:
         whole = self._span.whole_window()
         if whole is None or not self._facts.lower_span(error, -((start - end) // _DAY)):
             return False
-        self._newest = None
         if key.listing not in self._open:
+            self._newest = None
             return True
         opened = list(self._open)
         for serial in opened[opened.index(key.listing) :]:
@@ -232,8 +233,6 @@ class Course:
         self._open.clear()
         self._plan_windows(whole)
         self._open_next()
-        if self._ascending:
-            self._watch_newest(whole)
 
     def _cost_of_windows(self, whole: Window, total: int, page_size: int, first: LedgerPage) -> float:
         """Estimate the requests that windows take, from how densely the rows of the first page lie."""
@@ -249,27 +248,38 @@ class Course:
         return max(number, expected / page_size + number / 2)
 
     def _plan_windows(self, between: Window) -> None:
+        """Cut windows; in ascending order the newest is looked at first, to know what is written later for later."""
         length = windows.window_length(self._facts.span_days)
-        self._coming = windows.cut(between, length, newest_first=not self._ascending)
+        newest = self._known_newest(between, length)
+        older = between if newest is None else Window(between.start, newest.start)
+        self._coming = deque(windows.cut(older, length, newest_first=not self._ascending))
+        if newest is not None:
+            self._coming.append(newest)
+        elif self._ascending and len(self._coming) > 1:
+            self._serial += 1
+            self._newest = (self._serial, self._listing(self._coming[-1]))
 
-    def _watch_newest(self, whole: Window) -> None:
-        """Look at the newest window first, so that what is written while the walk is under way is known to be later."""
-        *_, newest = windows.cut(whole, windows.window_length(self._facts.span_days), newest_first=False)
-        self._serial += 1
-        self._newest = (self._serial, self._listing(newest))
+    def _known_newest(self, between: Window, length: timedelta) -> Window | None:
+        """Give the newest window, if it is known how many rows it had when the walk began and it is short enough."""
+        known = self.newest()
+        if known is None or not between.start < known[0] or between.end - known[0] > length:
+            self._newest = None
+            self._snapshots.clear()
+            return None
+        return Window(known[0], between.end)
 
     def _change_to_history(self) -> None:
         """Read the whole history instead, from the first entry not given yet."""
         self._open.clear()
         self._newest = None
-        self._coming = iter(())
+        self._coming.clear()
         self._skip = self.given
         self._open_listing(None)
 
     def _open_next(self) -> bool:
-        window = next(self._coming, None)
-        if window is None:
+        if not self._coming:
             return False
+        window = self._coming.popleft()
         if self._newest is not None and self._newest[1].window == window:
             serial, listing = self._newest
             self._open[serial] = listing

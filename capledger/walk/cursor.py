@@ -51,6 +51,9 @@ class Cursor:
     place: Place | None = None
     #: How ``offset`` counts, once proven.
     offset_rule: OffsetRule | None = None
+    #: Rows a page and days a window that the server accepts, as far as it has said.
+    page_cap: int | None = None
+    span_days: int = 90
     #: The newest window and its rows when the walk began, where it is still ahead.
     newest: tuple[datetime, int] | None = None
 
@@ -58,6 +61,7 @@ class Cursor:
         """Give the cursor as URL-safe text of some 150 characters."""
         place, newest = self.place, self.newest
         content: list[Any] = [_VERSION, fingerprint(query), _ticks(self.end), self.given, self.offset_rule]
+        content += [self.page_cap, self.span_days]
         content.append(newest and [_ticks(newest[0]), newest[1]])
         if place is not None:
             window = place.window and [_ticks(place.window.start), _ticks(place.window.end)]
@@ -69,14 +73,15 @@ class Cursor:
     def decode(cls, text: str, query: LedgerQuery) -> Cursor:
         """Read a cursor back; refuse what is none, or was made for another query."""
         try:
-            version, print_, end, given, rule, newest, *place = json.loads(
-                urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            )
+            content = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            version, print_, end, given, rule, page_cap, span_days, newest, *place = content
             cursor = cls(
                 end=_moment(end),
-                given=int(given),
+                given=_at_least(0, given),
                 offset_rule=rule if rule in {"page", "index"} else None,
-                newest=newest and (_moment(newest[0]), int(newest[1])),
+                page_cap=None if page_cap is None else _at_least(1, page_cap),
+                span_days=_at_least(1, span_days),
+                newest=newest and (_moment(newest[0]), _at_least(0, newest[1])),
                 place=_place(*place) if place else None,
             )
         except (ValueError, TypeError, OverflowError, RecursionError, IndexError):
@@ -102,11 +107,21 @@ def fingerprint(query: LedgerQuery) -> str:
 
 def _place(window: list[int] | None, next_rank: int, snapshot: int, total: int, direction: str) -> Place:
     between = Window(_moment(window[0]), _moment(window[1])) if window else None
-    numbers = {"next_rank": int(next_rank), "snapshot": int(snapshot), "total": int(total)}
+    numbers = {
+        "next_rank": _at_least(-1, next_rank),
+        "snapshot": _at_least(0, snapshot),
+        "total": _at_least(0, total),
+    }
     match direction:
         case "asc" | "desc" | "mixed":
             return Place(window=between, direction=direction, **numbers)
     raise ValueError(direction)
+
+
+def _at_least(least: int, number: int) -> int:
+    if not isinstance(number, int) or number < least:
+        raise ValueError(number)
+    return number
 
 
 def _ticks(moment: datetime) -> int:

@@ -41,6 +41,13 @@ class EndpointFacts:
         """Give the rows a page to ask for."""
         return min(wished, self.page_cap or wished)
 
+    def take_up(self, offset_rule: OffsetRule | None, page_cap: int | None, span_days: int) -> None:
+        """Go on with what an earlier session had learned, where this one has not learned better."""
+        if offset_rule is not None and not self.offset_proven:
+            self.offset_rule, self.offset_proven = offset_rule, True
+        self.page_cap = self.page_cap or page_cap
+        self.span_days = min(self.span_days, span_days)
+
     def lower_page_cap(self, refusal: LimitTooLargeError, asked: int) -> bool:
         """Take the cap from a refusal of so many rows; False when there is nothing smaller to ask for."""
         if self.page_cap is None or self.page_cap >= asked:

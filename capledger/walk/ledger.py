@@ -141,6 +141,8 @@ class LedgerWalk:
             given=self._given_before + self._index,
             place=place,
             offset_rule=self._facts.offset_rule if self._facts.offset_proven else None,
+            page_cap=self._facts.page_cap,
+            span_days=self._facts.span_days,
             newest=self._course.newest() if self._course is not None else None,
         ).encode(self._query)
 

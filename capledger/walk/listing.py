@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from capledger.errors import PaginationError
 from capledger.walk.batch import Batch, Extent
-from capledger.walk.checks import Doubt, SeenPages, check_count, check_number, check_total, expected_rows
+from capledger.walk.checks import (
+    Doubt,
+    SeenPages,
+    check_count,
+    check_number,
+    check_total,
+    expected_rows,
+    other_page_size,
+)
 from capledger.walk.offsets import OffsetProof
 from capledger.walk.rows import age_of, row_key, same_row, shape_by_age, shape_of
 from capledger.walk.shelf import Segment, Shelf, lowest_rank
@@ -158,9 +166,9 @@ class Listing:
         """Take a page that was asked for, or leave it to be asked again; raise when that does not settle it."""
         total = self._stated_total(number, page)
         self._keep_within_reason()
-        if self._adopts_page_size(number, page, total) and number:
-            return
         segment = Segment(number * self.page_size, total, len(page.entries), page)
+        if self._adopts_page_size(segment) and number:
+            return
         newest_first = self.extent is not None and self.extent.direction == "desc"
         if self._offsets.refuted(number, segment, newest_first=newest_first):
             self._recut(keep_first=True)
@@ -189,18 +197,14 @@ class Listing:
             raise PaginationError("the answer has entries but does not state how many there are in all")
         return 0 if number == 0 or self.extent is None else self.extent.total
 
-    def _adopts_page_size(self, number: int, page: LedgerPage, total: int) -> bool:
+    def _adopts_page_size(self, segment: Segment) -> bool:
         """Take the server's own page size when its first answer shows that it does not go by ours."""
-        rows, details = len(page.entries), page.details
-        if self._cut_known or not rows or details is None:
+        size = None if self._cut_known else other_page_size(segment, self.page_size)
+        if size is None:
             return False
-        if rows == expected_rows(number * self.page_size, total, self.page_size):
-            return False
-        if rows != details.page_size and details.page_count != -(-total // rows):
-            return False
-        if rows < self.page_size:
-            self._facts.page_cap = rows
-        self.shrink(rows)
+        if size < self.page_size:
+            self._facts.page_cap = size
+        self.shrink(size)
         return True
 
     def _is_the_end(self, page: LedgerPage) -> bool:
