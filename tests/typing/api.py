@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 from zoneinfo import ZoneInfo
 
 from attrs import evolve
@@ -12,6 +12,7 @@ from attrs import evolve
 from capledger import (
     ApiError,
     BasicAuth,
+    CapledgerError,
     CustomerLedgerQuery,
     EventDetailsQuery,
     EventFlags,
@@ -19,16 +20,22 @@ from capledger import (
     GroupLedgerQuery,
     LedgerEntry,
     LedgerEvent,
+    LedgerOutcome,
     LedgerPage,
     LedgerQuery,
     LedgerSession,
     LedgerWalk,
+    ManyWalks,
     OAuthClientCredentials,
     OrgScope,
+    Progress,
     RateLimit,
     RetryPolicy,
     WalkReport,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 customer = CustomerLedgerQuery(
     identifier_name="mobile",
@@ -59,6 +66,10 @@ EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=[1.5])  # 
 def code_of(error: ApiError) -> int:
     assert_type(error.request_id, str | None)
     return error.code
+
+
+async def queries() -> AsyncIterator[CustomerLedgerQuery]:
+    yield customer
 
 
 async def walk() -> None:
@@ -92,4 +103,18 @@ async def walk() -> None:
         async for event in session.events(events):
             assert_type(event, LedgerEvent)
         assert_type(session.events(events).missing, list[int | str])
+        many = session.fetch_many([customer, group], max_in_flight=32, ordered=True)
+        assert_type(many, ManyWalks[LedgerOutcome])
+        assert_type(many.progress, Progress)
+        assert_type(many.progress.seconds_left, float | None)
+        async for outcome in many:
+            assert_type(outcome.query, LedgerQuery)
+            assert_type(outcome.entries, list[LedgerEntry])
+            assert_type(outcome.error, CapledgerError | None)
+            assert_type(outcome.report, WalkReport)
+            assert_type(outcome.cursor, str | None)
+        async for query, page in session.stream_many(queries(), on_outcome=print):
+            assert_type(query, LedgerQuery)
+            assert_type(page, LedgerPage)
+        session.fetch_many(["917406401004"])  # type: ignore[list-item]  # queries, not identifiers
     LedgerSession("https://eu.api.capillarytech.com", OAuthClientCredentials("key", "secret"))
