@@ -59,8 +59,14 @@ class FlowingTable(Generic[T]):
             self._settle(rows)
         table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=first, header_style="bold")
         for column, width in zip(self._columns, self._widths, strict=True):
-            overflow: Any = "ellipsis" if column.narrowest is not None else "fold"
-            table.add_column(column.title, justify=column.justify, width=width, overflow=overflow)
+            cut = column.narrowest is not None
+            table.add_column(
+                column.title,
+                justify=column.justify,
+                width=width,
+                no_wrap=cut,
+                overflow="ellipsis" if cut else "fold",
+            )
         for row in rows:
             table.add_row(*(column.cell(row) for column in self._columns))
         self._console.print(table, soft_wrap=False)

@@ -8,7 +8,7 @@ from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 from rich.table import Table
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from capledger.auth import BasicAuth
 from capledger.cli.entries import columns
-from capledger.cli.showcase import demo_customer, demo_sandbox
+from capledger.cli.showcase import demo_rows, demo_sandbox
 from capledger.cli.tables import FlowingTable, StdoutConsole
 from capledger.cli.texts import amount
 from capledger.models import LedgerEntry, WalkReport
@@ -87,12 +87,12 @@ class Tour:
 
 async def take() -> Tour:
     """Start the sandbox and walk the three years."""
-    customer = demo_customer()
-    async with demo_sandbox(customer=customer) as box:
+    rows = demo_rows()
+    async with demo_sandbox(rows=rows) as box:
         began = time.perf_counter()
         async with LedgerSession(box.url, BasicAuth("store.server", "server123"), timezone=UTC) as session:
             walk = session.entries(_QUERY)
-            tour, books, days = Tour(box.url, walk.report), _books(cast("list[Row]", customer.rows)), []
+            tour, books, days = Tour(box.url, walk.report), _books(rows), []
             async for entry in walk:
                 tour.see(entry)
                 tour.exact = tour.exact and _told(entry) == next(books, None)

@@ -1,0 +1,105 @@
+"""The command line, run in this process or in one of its own, and a sandbox for it to ask."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from typer.testing import CliRunner
+
+import capledger
+from capledger.cli.app import app
+from capledger.sandbox import Sandbox, SandboxCustomer, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ROOT = Path(capledger.__file__).parent.parent
+MOBILE = "919988776655"
+ABOUT = ("entries", "mobile", MOBILE)
+START = datetime(2025, 1, 1)
+PASSWORD, SECRET = "server123", "sandbox-secret"
+NAMES = [
+    f"CAPLEDGER_{name}" for name in ("BASE_URL", "TIMEZONE", "USERNAME", "PASSWORD", "CLIENT_KEY", "CLIENT_SECRET")
+]
+#: Amounts that a float would not give back.
+AMOUNTS = ("20000.00", "0.10", "1234567890123456.789", "46.690")
+
+
+@frozen
+class Shown:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+def rows(count: int, **options: Any) -> list[dict[str, Any]]:
+    """Entries an hour apart, numbered from 1."""
+    return [
+        make_row(number + 1, START + number * timedelta(hours=1), points=AMOUNTS[number % len(AMOUNTS)], **options)
+        for number in range(count)
+    ]
+
+
+def sandbox(count: int = 250, **options: Any) -> Sandbox:
+    return Sandbox([SandboxCustomer(MOBILE, rows(count))], **options)
+
+
+def nets(ledger: Iterable[Mapping[str, Any]]) -> list[Decimal]:
+    return [Decimal(row["netPointsOnEvent"]) for row in ledger]
+
+
+def environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str | None]:
+    """The variables of a till's user of the sandbox; None takes one away."""
+    address = "http://127.0.0.1:9" if box is None else box.url
+    given = {"BASE_URL": address, "TIMEZONE": "UTC", "USERNAME": "store.server", "PASSWORD": PASSWORD} | changes
+    return dict.fromkeys(NAMES) | {f"CAPLEDGER_{name}": value for name, value in given.items()}
+
+
+async def run(box: Sandbox | None, *arguments: str, **changes: str | None) -> Shown:
+    """Run a command in a thread, while the sandbox answers in this one."""
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment(box, **changes))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Shown(result.exit_code, result.stdout, result.stderr)
+
+
+def process_environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str]:
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environment(box, **changes)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+async def start(
+    box: Sandbox | None, *arguments: str, program: tuple[str, ...] = ("-m", "capledger"), **settings: str
+) -> Process:
+    """Start a command as a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *program,
+        *arguments,
+        env=process_environment(box) | settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def finish(process: Process) -> Shown:
+    """Read a process to its end."""
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Shown(process.returncode, out.decode(), err.decode())
+
+
+Process = asyncio.subprocess.Process

@@ -1,0 +1,78 @@
+"""``capledger demo``: what a stranger sees first."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from shell import finish, run, start
+
+from capledger.cli import tour
+from capledger.cli.showcase import demo_rows
+
+if TYPE_CHECKING:
+    import pytest
+
+TOOK = re.compile(r"^(\d+) requests, (\d+) windows, (\d+) pages, ([\d,]+) entries, \d+\.\d\d seconds$")
+
+
+async def test_demo_shows_what_the_walk_does() -> None:
+    """Windows, pages, exact totals, a dict of currencies and the verdict are on one screen of 80 columns."""
+    shown = await finish(await start(None, "demo"))
+
+    took = TOOK.match(shown.lines[-1])
+    assert took is not None
+    requests, windows, pages, entries = (int(number.replace(",", "")) for number in took.groups())
+    assert (shown.code, shown.err) == (0, "")
+    assert (windows, entries) == (13, 1504)
+    assert windows < pages <= requests < 40
+    assert max(map(len, shown.lines)) <= 80
+    assert len(shown.lines) <= 40
+    assert "\x1b" not in shown.out
+    assert "{'Coins': Decimal('1947.567')}" in shown.out
+    assert "each entry once, in order, every digit" in shown.out
+
+
+async def test_demo_is_the_same_each_time() -> None:
+    """But for the port and the seconds, two demos are equal."""
+    first, second = [
+        re.sub(r":\d{4,5}|\d+\.\d+ seconds", "", shown.out)
+        for shown in [await run(None, "demo"), await run(None, "demo")]
+    ]
+
+    assert first == second
+
+
+async def test_totals_are_the_sums_of_the_rows() -> None:
+    """The net of each currency is what the rows themselves add up to, to the last digit."""
+    expected: dict[tuple[str, str], Decimal] = {}
+    for row in demo_rows():
+        if "2023-07-01" <= row["ledgerCreatedDate"] < "2026-07-01":
+            for detail in row["entryDetails"]:
+                key = detail["programName"], detail.get("alternateCurrencyName", "points")
+                sign = -1 if detail["ledgerEntryType"] == "DEBIT" else 1
+                expected[key] = expected.get(key, Decimal(0)) + sign * Decimal(detail["points"])
+
+    seen = await tour.take()
+
+    assert {key: total.net for key, total in seen.totals.items()} == expected
+    assert len(expected) == 5
+
+
+async def test_demo_would_tell_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an entry is not what the books say, the demo says so and ends with 1."""
+    books = tour._books
+    monkeypatch.setattr(tour, "_books", lambda rows: (told for told in books(rows) if told[0] != 5_000_100))
+
+    shown = await run(None, "demo")
+
+    assert shown.code == 1
+    assert "NOT what the sandbox has in its books" in shown.out
+
+
+async def test_colours_are_for_terminals() -> None:
+    """A terminal sees credits in green; FORCE_COLOR makes a pipe pass for one."""
+    shown = await finish(await start(None, "demo", FORCE_COLOR="1"))
+
+    assert "\x1b[32m+1,459.460\x1b[0m" in shown.out

@@ -1,0 +1,56 @@
+"""Tables that are printed as their rows come."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from capledger.cli.tables import Column, FlowingTable
+
+COLUMNS: list[Column[tuple[str, str]]] = [
+    Column(title="Number", cell=lambda row: row[0], justify="right"),
+    Column(title="Name", cell=lambda row: row[1], narrowest=6),
+    Column(title="Also the name", cell=lambda row: row[1], optional=True),
+]
+
+
+def printed(width: int, *batches: list[tuple[str, str]]) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    table = FlowingTable(console, COLUMNS)
+    for batch in batches:
+        table.add(batch)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_pages_share_one_heading_and_their_widths() -> None:
+    """What comes later stands below what came first."""
+    heading, first, second = printed(40, [("10000", "Ada")], [("2", "Grace")])
+
+    assert heading.startswith("Number  Name")
+    assert first.index("Ada") == second.index("Gra") == heading.index("Name")
+    assert first.index("0  ") == second.index("2  ")
+
+
+@pytest.mark.parametrize(("width", "also"), [(40, True), (24, False)])
+def test_optional_columns_are_shown_where_there_is_room(width: int, *, also: bool) -> None:
+    """A column that does not fit whole is left out, before any other is narrowed."""
+    heading, line = printed(width, [("1", "Ada Example")])
+
+    assert ("Also the name" in heading) is also
+    assert "Ada Example" in line
+
+
+def test_narrowed_texts_end_in_an_ellipsis() -> None:
+    """A column that can give gives, and shows that it did."""
+    _, line = printed(16, [("1", "Ada Example")])
+
+    assert line.split() == ["1", "Ada", "Exa…"]
+
+
+@pytest.mark.parametrize("width", [5, 14])
+def test_a_terminal_too_narrow_still_gets_its_rows(width: int) -> None:
+    """Nothing fails where nothing fits."""
+    assert len(printed(width, [("1", "Ada Example")])) >= 2
