@@ -144,6 +144,7 @@ class Transport:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
+        self._decoding = asyncio.Lock()
 
     async def open(self) -> None:
         """Bind to the running event loop. Happens by itself at the first request.
@@ -222,10 +223,15 @@ class Transport:
         if isinstance(answer, CapledgerError):
             return Failure(answer)
         call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
-        try:
-            return call.decode(call.request, answer)
-        except CapledgerError as error:
-            return Failure(_without_past(error), answer)
+        async with self._decoding:
+            try:
+                return call.decode(call.request, answer)
+            except CapledgerError as error:
+                return Failure(_without_past(error), answer)
+            finally:
+                # Answers that came together are decoded one a turn of the loop, so that the next request need not
+                # wait for all of them.
+                await asyncio.sleep(0)
 
     async def _exchange(self, call: _Call[Any]) -> Answer | CapledgerError:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""

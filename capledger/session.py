@@ -14,6 +14,7 @@ from capledger._transport import Transport
 from capledger.clusters import known_zone
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
+from capledger.queries import GroupLedgerQuery
 from capledger.queries.flags import EventFlags, as_flags
 from capledger.walk import Cursor, EndpointFacts, EventJoin, EventWalk, LedgerWalk
 from capledger.windows import Span
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from capledger.queries import EventDetailsQuery, LedgerQuery
 
 T = TypeVar("T")
+
+_USUAL_PREFETCH = 4
 
 _ZONE_HINT = "give LedgerSession(timezone=...), the zone of the server's own clock"
 
@@ -90,6 +93,7 @@ class LedgerSession:
             clock=clock,
         )
         self._zone = zone
+        self._rate_limit = rate_limit
         self._facts: dict[tuple[type, bool], EndpointFacts] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
@@ -121,7 +125,9 @@ class LedgerSession:
 
         Args:
             query: whose ledger, which part of it, and in which order.
-            prefetch: pages under way or waiting ahead of the one being read, at the most.
+            prefetch: pages under way or waiting ahead of the one being read, at the most. More than the usual 4, in a
+                session without ``rate_limit``, says that time matters more than requests: half as many pages are then
+                asked for at once, before it is known how many there are.
             resume_from: a cursor of an earlier walk of the same query; goes on after the entry it was taken at.
             on_incomplete: "warn" goes on when rows and totals do not add up, and leaves ``report.complete`` False.
             details: fill in ``entry.event``, ten entries a request; an :class:`~capledger.EventFlags` asks for more
@@ -151,6 +157,7 @@ class LedgerSession:
             prefetch=prefetch,
             resume=resume,
             tolerant=on_incomplete == "warn",
+            unseen=self._unseen_pages(query, prefetch),
             attach=join.attach if join else None,
         )
         self._walks.add(walk)
@@ -265,6 +272,12 @@ class LedgerSession:
         walk = EventWalk(query, fetch=self._fetch, prefetch=prefetch)
         self._walks.add(walk)
         return walk
+
+    def _unseen_pages(self, query: LedgerQuery, prefetch: int) -> int:
+        """Give how many pages to ask for beside the first, unseen, where requests are no concern."""
+        if self._rate_limit is not None or prefetch <= _USUAL_PREFETCH or isinstance(query, GroupLedgerQuery):
+            return 0
+        return prefetch // 2 - 1
 
     def _zone_for(self, query: LedgerQuery) -> tzinfo:
         if self._zone is not None:

@@ -1,9 +1,11 @@
-"""Fetches under way: a few at a time, ended all at once."""
+"""Fetches under way: a few at a time, collected as they finish, ended all at once."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -14,10 +16,13 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[K, T]):
-    """Tasks by key, collected as they finish."""
+    """Tasks by key, for one that waits for them."""
 
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[T]] = {}
+        self._finished: deque[K] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ending: set[asyncio.Task[T]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -28,26 +33,39 @@ class Ahead(Generic[K, T]):
     def start(self, key: K, fetch: Coroutine[object, object, T]) -> None:
         """Begin to fetch."""
         task = asyncio.get_running_loop().create_task(fetch)
-        task.add_done_callback(_retrieve)
         self._tasks[key] = task
+        task.add_done_callback(partial(self._note, key))
 
     async def first(self) -> tuple[K, asyncio.Task[T]] | None:
-        """Wait for a fetch to finish and give it; the one begun first, if several have; None if they were ended."""
-        await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        key = next((key for key, task in self._tasks.items() if task.done()), None)
-        return None if key is None else (key, self._tasks.pop(key))
+        """Wait for a fetch to finish and give it, in the order in which they finish; None if they were ended."""
+        while not self._finished:
+            if not self._tasks:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        key = self._finished.popleft()
+        return key, self._tasks.pop(key)
 
     def stop(self) -> list[asyncio.Task[T]]:
-        """End everything under way at once; give the tasks, for who wants to await their end."""
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
-        for task in tasks:
+        """End everything under way at once; give the tasks that are ending, for who wants to await that."""
+        for task in self._tasks.values():
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
             with suppress(RuntimeError):  # the loop is closed, and its tasks with it
                 task.cancel()
-        return tasks
+        self._tasks.clear()
+        self._finished.clear()
+        self._wake()
+        return list(self._ending)
 
+    def _note(self, key: K, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that a walk that was left does not warn about it
+        if self._tasks.get(key) is task:
+            self._finished.append(key)
+            self._wake()
 
-def _retrieve(task: asyncio.Task[object]) -> None:
-    """Look at a failure, so that a walk that was left does not warn about it."""
-    if not task.cancelled():
-        task.exception()
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            with suppress(RuntimeError):  # the loop is closed
+                self._waiter.set_result(None)

@@ -48,8 +48,16 @@ class Course:
     """The listings of a walk, from the first entry wanted to the last."""
 
     def __init__(
-        self, query: LedgerQuery, span: Span, facts: EndpointFacts, *, tolerant: bool, resume: Cursor | None = None
+        self,
+        query: LedgerQuery,
+        *,
+        span: Span,
+        facts: EndpointFacts,
+        tolerant: bool = False,
+        resume: Cursor | None = None,
+        unseen: int = 0,
     ) -> None:
+        """Plan; ``unseen`` is how many pages to ask for beside the first before their number is known."""
         #: Whether each listing was given whole.
         self.proven = True
         #: Listings gone through.
@@ -60,6 +68,7 @@ class Course:
         self._span = span
         self._facts = facts
         self._tolerant = tolerant
+        self._unseen = unseen
         self._serial = 0
         self._open: dict[int, Listing] = {}
         self._newest: tuple[int, Listing] | None = None
@@ -303,6 +312,7 @@ class Course:
             cautious=isinstance(self._query, GroupLedgerQuery),
             tolerant=self._tolerant,
             snapshot=None if window is None else self._snapshots.get(window),
+            unseen=0 if self._serial > 1 else self._unseen,
         )
 
     # What goes

@@ -118,7 +118,7 @@ def _place(window: list[int] | None, next_rank: int, snapshot: int, total: int, 
     raise ValueError(direction)
 
 
-def _at_least(least: int, number: int) -> int:
+def _at_least(least: int, number: object) -> int:
     if not isinstance(number, int) or number < least:
         raise ValueError(number)
     return number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
@@ -44,6 +45,7 @@ class LedgerWalk:
         prefetch: int = 4,
         resume: Cursor | None = None,
         tolerant: bool = False,
+        unseen: int = 0,
         attach: Callable[[list[LedgerEntry], WalkReport], Awaitable[None]] | None = None,
     ) -> None:
         self._query = query
@@ -53,7 +55,7 @@ class LedgerWalk:
         self._facts = facts
         self._prefetch = prefetch
         self._resume = resume
-        self._tolerant = tolerant
+        self._plan = partial(Course, query, facts=facts, tolerant=tolerant, resume=resume, unseen=unseen)
         self._attach = attach
         self._report = WalkReport()
         self._ahead: Ahead[PageKey, LedgerPage] = Ahead()
@@ -188,7 +190,7 @@ class LedgerWalk:
 
     async def _next_batch(self) -> Batch | None:
         if self._course is None:
-            self._course = Course(self._query, self._range(), self._facts, tolerant=self._tolerant, resume=self._resume)
+            self._course = self._plan(span=self._range())
         course = self._course
         while True:
             batch = course.take()
@@ -197,19 +199,24 @@ class LedgerWalk:
                 return None
             if batch is None:
                 self._raise_failure(course)
-            self._launch(course)
-            if batch is not None:
-                return batch
-            await self._receive(course)
+            launched = self._launch(course)
+            if batch is None:
+                await self._receive(course)
+                continue
+            if launched:
+                await asyncio.sleep(0)  # so that they are sent before the consumer goes to work
+            return batch
 
-    def _launch(self, course: Course) -> None:
+    def _launch(self, course: Course) -> bool:
         """Begin to fetch what is wanted, as far as ``prefetch`` has room; one page always has."""
+        before = len(self._ahead)
         for key in course.wanted():
             if key in self._ahead or key in self._failed:
                 continue
             if len(self._ahead) and len(self._ahead) + course.held >= self._prefetch:
-                return
+                break
             self._ahead.start(key, self._fetch(course.request(key), self._report))
+        return len(self._ahead) > before
 
     async def _receive(self, course: Course) -> None:
         if not len(self._ahead):

@@ -59,11 +59,13 @@ class Listing:
         cautious: bool = False,
         tolerant: bool = False,
         snapshot: int | None = None,
+        unseen: int = 0,
     ) -> None:
         """Begin with nothing known; ``span`` is the part of the walk's that the window stands for.
 
         ``cautious`` proves what ``offset`` counts before it asks further; ``tolerant`` lets wrong counts pass;
-        ``snapshot`` is how many rows there were when the walk began, if that is known.
+        ``snapshot`` is how many rows there were when the walk began, if that is known; ``unseen`` is how many pages to
+        ask for beside the first before it is known how many there are.
         """
         self.window = window
         self.page_size = facts.page_size(page_size)
@@ -78,6 +80,7 @@ class Listing:
         self._cautious = cautious
         self._tolerant = tolerant
         self._snapshot = snapshot
+        self._unseen = unseen
         self._shelf = Shelf()
         self._offsets = OffsetProof(facts)
         self._seen = SeenPages()
@@ -124,9 +127,9 @@ class Listing:
         """Give the pages that are not here, as far as is known now, the most urgent first; some may be on their way."""
         extent = self.extent
         if extent is None:
-            yield 0
+            yield from range(1 if self._answers else 1 + self._unseen)
             return
-        if extent.total > self.page_size > 1 and not self._facts.offset_proven:
+        if not self._rule_known(extent):
             yield from (number for number in (0, 1) if not self._is_here(number))
             if self._cautious:
                 return
@@ -136,6 +139,10 @@ class Listing:
             yield from self._pages_by_rank(extent, extent.direction)
         if self._probe_due(extent):
             yield 1
+
+    def _rule_known(self, extent: Extent) -> bool:
+        """Whether it is proven what ``offset`` counts, or makes no difference."""
+        return self._facts.offset_proven or not extent.total > self.page_size > 1
 
     def _is_here(self, number: int) -> bool:
         return self._shelf.holds(number * self.page_size) or (number == 0 and self._offsets.has_first)
@@ -164,8 +171,10 @@ class Listing:
 
     def accept(self, number: int, page: LedgerPage) -> None:
         """Take a page that was asked for, or leave it to be asked again; raise when that does not settle it."""
-        total = self._stated_total(number, page)
         self._keep_within_reason()
+        if number and self.extent is None and not page.entries:
+            return
+        total = self._stated_total(number, page)
         segment = Segment(number * self.page_size, total, len(page.entries), page)
         if self._adopts_page_size(segment) and number:
             return
@@ -344,7 +353,7 @@ class Listing:
             if self._jumbled or extent.direction is None:
                 return None
             segment = self._shelf.covering(extent.next_rank, extent.direction)
-            if segment is None:
+            if segment is None or not (segment.position == 0 or self._rule_known(extent)):
                 return None
             self._shelf.remove(segment)
             batch = self._give(extent, segment, extent.direction)
