@@ -10,10 +10,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from shell import ABOUT, MOBILE, PASSWORD, ROOT, finish, process_environment, run, sandbox, start
+from shell import ABOUT, MOBILE, PASSWORD, ROOT, finish, process_environment, rows, run, sandbox, start
+
+from capledger.sandbox import Sandbox, SandboxCustomer
 
 if TYPE_CHECKING:
-    from capledger.sandbox import LoggedRequest, Sandbox
+    from capledger.sandbox import LoggedRequest
 
 FORMATS = ["--json", "--csv", "--order=asc"]
 WITHOUT_EXTRA = "import sys; sys.modules[{name!r}] = None; from capledger.cli import main; main()"
@@ -108,6 +110,17 @@ async def test_other_missing_modules_are_not_taken_for_the_extra() -> None:
 
     assert shown.code == 1
     assert "capledger[cli]" not in shown.err
+
+
+async def test_terminals_of_other_encodings_get_what_they_can_show() -> None:
+    """A character that stdout cannot encode is replaced in the table; JSON is UTF-8 whatever the terminal."""
+    async with Sandbox([SandboxCustomer(MOBILE, rows(1, event_name="Bon\u2026d\u2019achat"))]) as box:
+        table = await finish(await start(box, *ABOUT, PYTHONIOENCODING="ascii"))
+        lines = await finish(await start(box, *ABOUT, "--json", PYTHONIOENCODING="ascii"))
+
+    assert (table.code, lines.code) == (0, 0)
+    assert "Bon?d?achat" in table.out
+    assert "Bon\u2026d\u2019achat" in lines.out
 
 
 async def test_version() -> None:
