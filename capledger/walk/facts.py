@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Direction = Literal["asc", "desc"]
 OffsetRule = Literal["page", "index"]
 
+#: Caps that one document or another has for the days between both dates.
+_DOCUMENTED_DAYS = (60, 30)
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -57,7 +60,8 @@ class EndpointFacts:
     def lower_span(self, refusal: SpanTooLongError, asked: int) -> bool:
         """Take the cap from a refusal of so many days; False when there is nothing shorter to ask for."""
         if self.span_days >= asked:
-            self.span_days = _stated(refusal.message, asked) or max(1, asked * 2 // 3)
+            shorter = (days for days in _DOCUMENTED_DAYS if days < asked)
+            self.span_days = _stated(refusal.message, asked) or next(shorter, max(1, asked // 2))
         return self.span_days < asked
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from capledger import BasicAuth, CustomerLedgerQuery, GroupLedgerQuery, LedgerSession
-from capledger.sandbox import Rules, Sandbox, SandboxCustomer, SandboxGroup
+from capledger.sandbox import LazyLedger, Rules, Sandbox, SandboxCustomer, SandboxGroup
 from capledger.sandbox.rows import read_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from capledger import LedgerEntry, LedgerWalk
@@ -19,11 +19,11 @@ MOBILE = "917400000001"
 GROUP = "381000001"
 
 
-def sandbox(rows: Iterable[dict[str, Any]], rules: Rules | None = None, **options: Any) -> Sandbox:
+def sandbox(rows: Sequence[dict[str, Any]] | LazyLedger, rules: Rules | None = None, **options: Any) -> Sandbox:
     return Sandbox([SandboxCustomer(MOBILE, rows)], rules=rules, **options)
 
 
-def group_sandbox(rows: Iterable[dict[str, Any]], rules: Rules | None = None) -> Sandbox:
+def group_sandbox(rows: Sequence[dict[str, Any]] | LazyLedger, rules: Rules | None = None) -> Sandbox:
     return Sandbox(groups=[SandboxGroup(GROUP, rows)], rules=rules)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import customer, expected_ids, group, group_sandbox, ids, sandbox, session, take
 
-from capledger.sandbox import Rules, make_row, seed_rows
+from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row, seed_rows
 
 START = datetime(2023, 1, 1)
 SEAMS = [START + days * timedelta(days=88) for days in range(5)]
@@ -29,7 +30,7 @@ moments = st.one_of(
 ledgers = st.lists(moments, max_size=25).map(sorted)
 
 
-def rows_of(dates):
+def rows_of(dates: list[datetime]) -> list[dict[str, Any]]:
     return [make_row(5_000_000 + rank, date) for rank, date in enumerate(dates)]
 
 
@@ -49,18 +50,26 @@ habits = st.builds(
     empty=st.sampled_from(["error400", "error200", "warning", "plain"]),
 )
 edges = st.one_of(st.none(), st.sampled_from(SEAMS), moments)
-orders = st.sampled_from(["asc", "desc"])
+Order = Literal["asc", "desc"]
+orders: st.SearchStrategy[Order] = st.sampled_from(["asc", "desc"])
 
 
-@st.composite
-def spans(draw):
-    start, end = draw(edges), draw(edges)
-    return (end, start) if start and end and end < start else (start, end)
+Span = tuple[datetime | None, datetime | None]
+
+
+def in_order(span: Span) -> Span:
+    start, end = span
+    return (end, start) if start and end and end < start else span
+
+
+spans = st.tuples(edges, edges).map(in_order)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("rule", ["both", "none"])
-async def test_seeded_ledgers_with_entries_on_every_seam_come_back_exactly(rule: str, order: str) -> None:
+async def test_seeded_ledgers_with_entries_on_every_seam_come_back_exactly(
+    rule: Literal["both", "none"], order: Order
+) -> None:
     """200 ledgers over both edge rules and both orders: windows cut, pages walked, nothing lost and nothing twice."""
     for seed in range(50):
         rows = seed_rows(seed, 30 + seed, START, SEAMS[-1])
@@ -73,8 +82,10 @@ async def test_seeded_ledgers_with_entries_on_every_seam_come_back_exactly(rule:
         assert walk.report.complete
 
 
-@given(dates=ledgers, rules=habits, span=spans(), order=orders, size=st.integers(1, 12), prefetch=st.integers(1, 6))
-async def test_any_ledger_from_any_server_comes_back_exactly(dates, rules, span, order, size, prefetch) -> None:
+@given(dates=ledgers, rules=habits, span=spans, order=orders, size=st.integers(1, 12), prefetch=st.integers(1, 6))
+async def test_any_ledger_from_any_server_comes_back_exactly(
+    *, dates: list[datetime], rules: Rules, span: Span, order: Order, size: int, prefetch: int
+) -> None:
     """Whatever the server's reading of edges, order, offset, caps and emptiness, the entries are the same."""
     rows = rows_of(dates)
     async with sandbox(rows, rules) as box, session(box) as ledger:
@@ -89,8 +100,10 @@ async def test_any_ledger_from_any_server_comes_back_exactly(dates, rules, span,
     assert box.max_in_flight <= prefetch
 
 
-@given(dates=ledgers, rules=habits, span=spans(), order=orders, size=st.integers(1, 8), data=st.data())
-async def test_a_walk_stopped_anywhere_goes_on_from_its_cursor(dates, rules, span, order, size, data) -> None:
+@given(dates=ledgers, rules=habits, span=spans, order=orders, size=st.integers(1, 8), data=st.data())
+async def test_a_walk_stopped_anywhere_goes_on_from_its_cursor(
+    *, dates: list[datetime], rules: Rules, span: Span, order: Order, size: int, data: st.DataObject
+) -> None:
     """The entries before the stop and those of a new session's walk from the cursor are the uninterrupted walk."""
     rows = rows_of(dates)
     expected = expected_ids(rows, *span, order)
@@ -109,15 +122,17 @@ async def test_a_walk_stopped_anywhere_goes_on_from_its_cursor(dates, rules, spa
 
 
 @given(dates=ledgers, rules=habits, order=orders, size=st.integers(1, 8), every=st.integers(2, 5), data=st.data())
-async def test_entries_written_meanwhile_change_nothing(dates, rules, order, size, every, data) -> None:
+async def test_entries_written_meanwhile_change_nothing(
+    *, dates: list[datetime], rules: Rules, order: Order, size: int, every: int, data: st.DataObject
+) -> None:
     """A writer that adds an entry at the new end every few requests neither shifts, doubles nor hides another."""
     rows = rows_of(dates)
     last = SEAMS[-1] + timedelta(seconds=5)
     inside = data.draw(st.booleans())
-    span = (START - timedelta(seconds=9), last + timedelta(days=2)) if inside else (None, last)
+    span: Span = (START - timedelta(seconds=9), last + timedelta(days=2)) if inside else (None, last)
     rules = rules if rules.default_order != "SHUFFLED" else Rules(order_parameters=())
 
-    def write(box, logged) -> None:
+    def write(box: Sandbox, _: LoggedRequest) -> None:
         if len(box.requests) > every and len(box.requests) % every == 0:
             number = len(box.requests)
             box.append(customer().identifier_value, make_row(6_000_000 + number, last + timedelta(seconds=number)))
@@ -132,7 +147,9 @@ async def test_entries_written_meanwhile_change_nothing(dates, rules, order, siz
 
 
 @given(dates=ledgers, rules=habits, rule=st.sampled_from(["page", "index"]), order=orders, size=st.integers(1, 8))
-async def test_groups_are_right_under_either_offset_rule(dates, rules, rule, order, size) -> None:
+async def test_groups_are_right_under_either_offset_rule(
+    *, dates: list[datetime], rules: Rules, rule: Literal["page", "index"], order: Order, size: int
+) -> None:
     """The documents call a group's offset a starting index and a page number; the walk finds out which it is."""
     rows = rows_of(dates)
     rules = Rules(group_offset=rule, order_parameters=rules.order_parameters, default_order=rules.default_order)

@@ -1,0 +1,156 @@
+"""A walk sends the fewest requests that give the answer, learns a server's caps once, and reads ahead within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+from ledgers import MOBILE, customer, expected_ids, ids, sandbox, session, take
+
+from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row
+
+END = datetime(2026, 1, 1)
+TEN_YEARS_AGO = END - timedelta(days=3652)
+
+
+def spread(count: int, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    step = (end - start) / count
+    return [make_row(1_000 + rank, start + rank * step) for rank in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "start", "end", "most"),
+    [
+        pytest.param(150, TEN_YEARS_AGO, END, 3, id="sparse ledger, ten years: windows would take 41 and more"),
+        pytest.param(150, None, END, 2, id="sparse ledger, all of it"),
+        pytest.param(150, END - timedelta(days=400), None, 2, id="sparse ledger, since a date"),
+        pytest.param(20_000, END - timedelta(days=61), END - timedelta(days=31), 2 + 2, id="dense ledger, one month"),
+        pytest.param(20_000, END - timedelta(days=365), END, 20 + 6, id="dense ledger, one year of ten"),
+        pytest.param(60, None, None, 1, id="one page"),
+        pytest.param(0, TEN_YEARS_AGO, END, 1, id="nothing in ten years"),
+        pytest.param(0, None, None, 1, id="nothing at all"),
+    ],
+)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_the_fewest_requests_are_sent(
+    order: Literal["asc", "desc"], count: int, start: datetime | None, end: datetime | None, most: int
+) -> None:
+    """The whole history in pages or date windows, whichever takes fewer requests; the entries are the same."""
+    rows = spread(count, TEN_YEARS_AGO, END) if count else []
+    async with sandbox(rows) as box, session(box) as ledger:
+        walk = ledger.entries(customer(start=start, end=end, order=order))
+        came = ids(await walk.collect())
+
+    assert came == expected_ids(rows, start, end, order)
+    assert len(box.requests) <= most
+    assert walk.report.complete
+
+
+@pytest.mark.parametrize(
+    ("rules", "refusals"),
+    [
+        (Rules(max_limit=10, limit_code=11006), 1),
+        (Rules(max_limit=10, limit_code=11029), 1),
+        (Rules(max_limit=10, cap_silently=True), 0),
+        (Rules(max_days=60), 1),
+        pytest.param(Rules(max_days=30), 2, id="the refusal says 60 days, as documented, and means 30"),
+    ],
+)
+async def test_caps_are_learned_once_a_session(rules: Rules, refusals: int) -> None:
+    """A refused page size or span is taken from the refusal, goes on unseen, and is not tried again."""
+    rows = spread(2_000, TEN_YEARS_AGO, END)
+    start = END - timedelta(days=85)
+    async with sandbox(rows, rules) as box, session(box) as ledger:
+        for _ in range(2):
+            came = ids(await ledger.entries(customer(start=start, end=END), prefetch=1).collect())
+
+            assert came == expected_ids(rows, start, END, "asc")
+
+    assert sum(request.status == 400 for request in box.requests) == refusals
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_resuming_fetches_one_page_again_at_the_most(order: Literal["asc", "desc"]) -> None:
+    """A stop in the middle of a page costs that page; one at its end costs nothing."""
+    rows = spread(1_000, TEN_YEARS_AGO, END)
+    for stop, again in ((250, 1), (300, 0)):
+        async with sandbox(rows) as box:
+            async with session(box) as ledger:
+                walk = ledger.entries(customer(order=order))
+                first = await take(walk, stop)
+            async with session(box) as ledger:
+                rest = ledger.entries(customer(order=order), resume_from=walk.cursor)
+                second = ids(await rest.collect())
+
+        assert first + second == expected_ids(rows, None, None, order)
+        assert rest.report.requests == 7 + again
+
+
+async def test_resuming_after_entries_were_added_gives_the_first_walk(subtests: pytest.Subtests) -> None:
+    """Entries of after the first walk's start are not part of it, also when it is taken up later."""
+    for rules in (Rules(), Rules(order_parameters=()), Rules(order_parameters=(), default_order="ASC")):
+        with subtests.test(rules.default_order, rules=rules.order_parameters):
+            rows = spread(1_000, TEN_YEARS_AGO, END)
+            async with sandbox(rows, rules) as box:
+                async with session(box) as ledger:
+                    walk = ledger.entries(customer())
+                    first = await take(walk, 333)
+                for number in range(150):
+                    box.append(MOBILE, make_row(50_000 + number, END + timedelta(minutes=number)))
+                async with session(box) as ledger:
+                    second = ids(await ledger.entries(customer(), resume_from=walk.cursor).collect())
+
+            assert first + second == expected_ids(rows[:1_000], None, None, "asc")
+
+
+async def test_pages_are_fetched_ahead_and_no_further() -> None:
+    """While an entry is worked on, as many pages as ``prefetch`` says are under way or waiting, and no more."""
+    rows = spread(3_000, TEN_YEARS_AGO, END)
+    all_ahead, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(box: Sandbox, _: LoggedRequest) -> None:
+        if len(box.requests) == 1 + 3:
+            all_ahead.set()
+        if len(box.requests) > 1:
+            await go_on.wait()
+
+    async with sandbox(rows, on_request=hold) as box, session(box) as ledger:
+        walk = ledger.entries(customer(), prefetch=3)
+        async for _ in walk:
+            await all_ahead.wait()
+            go_on.set()
+            while any(request.finished is None for request in box.requests):
+                await asyncio.sleep(0)
+            break
+
+        assert len(box.requests) == 1 + 3
+        assert box.max_in_flight == 3
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_the_report_is_live(order: Literal["asc", "desc"]) -> None:
+    """Rows so far and rows expected are known while the walk runs, fit for a progress bar."""
+    rows = spread(500, TEN_YEARS_AGO, END)
+    async with sandbox(rows) as box, session(box) as ledger:
+        walk = ledger.entries(customer(order=order))
+        seen = [(walk.report.rows_yielded, walk.report.rows_expected) async for _ in walk]
+
+    assert seen == [(number, 500) for number in range(1, 501)]
+    assert (walk.report.rows_received, walk.report.pages, walk.report.complete) == (500, 5, True)
+
+
+async def test_the_end_is_fixed_when_the_walk_starts() -> None:
+    """Without an end, entries of after the start are not given, and ``walk.end`` is where the next one begins."""
+    rows = spread(250, TEN_YEARS_AGO, END)
+    async with sandbox(rows) as box, session(box) as ledger:
+        walk = ledger.entries(customer())
+        first = await take(walk, 10)
+        end = walk.end
+        box.append(MOBILE, make_row(9_000, datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)))
+        came = first + ids(await walk.collect())
+
+    assert came == expected_ids(rows[:250], None, None, "asc")
+    assert end == walk.end
+    assert abs(end - datetime.now(UTC)) < timedelta(minutes=1)
