@@ -66,7 +66,7 @@ class LedgerWalk:
         self._index = 0
         self._given_before = resume.given if resume is not None else 0
         self._yielded_before = 0
-        self._unattached: Batch | None = None
+        self._taken: Batch | None = None
         self._turning = False
         self._pending = False
 
@@ -150,9 +150,15 @@ class LedgerWalk:
 
     @property
     def report(self) -> WalkReport:
-        """What the walk has cost and how far it is; one object, brought up to date when it is asked for."""
-        self._report.rows_yielded = self._yielded_before + self._index
+        """What the walk has cost and how far it is; one object, brought up to date with each page and when asked for."""
+        self._bring_report_up_to_date()
         return self._report
+
+    def _bring_report_up_to_date(self) -> None:
+        self._report.rows_yielded = self._yielded_before + self._index
+        if self._course is not None:
+            self._report.windows = self._course.passed
+            self._report.rows_expected = self._course.rows_stated
 
     # One page on
 
@@ -177,46 +183,42 @@ class LedgerWalk:
             self._given_before += self._index
             self._yielded_before += self._index
             self._batch, self._entries, self._index = batch, batch.entries, 0
+        self._bring_report_up_to_date()
         return batch is not None
 
     async def _next_attached(self) -> Batch | None:
-        """Give the next batch, with what belongs to its entries; a batch is kept until that has come too."""
-        batch = self._unattached or await self._next_batch()
-        if batch is not None and self._attach is not None:
-            self._unattached = batch
-            await self._attach(batch.entries, self._report)
-            self._unattached = None
+        """Give the next batch, with what belongs to its entries; a batch once taken is kept until it is handed out."""
+        if self._taken is None:
+            self._taken = await self._next_batch()
+            # The requests that take this page's place are sent before the consumer goes to work.
+            await asyncio.sleep(0)
+        if self._taken is not None and self._attach is not None:
+            await self._attach(self._taken.entries, self._report)
+        batch, self._taken = self._taken, None
         return batch
 
     async def _next_batch(self) -> Batch | None:
         if self._course is None:
             self._course = self._plan(span=self._range())
         course = self._course
-        while True:
-            batch = course.take()
-            if batch is None and course.finished:
+        while (batch := course.take()) is None:
+            if course.finished:
                 self._report.complete = course.proven and not self._pending
                 return None
-            if batch is None:
-                self._raise_failure(course)
-            launched = self._launch(course)
-            if batch is None:
-                await self._receive(course)
-                continue
-            if launched:
-                await asyncio.sleep(0)  # so that they are sent before the consumer goes to work
-            return batch
+            self._raise_failure(course)
+            self._launch(course)
+            await self._receive(course)
+        self._launch(course)
+        return batch
 
-    def _launch(self, course: Course) -> bool:
+    def _launch(self, course: Course) -> None:
         """Begin to fetch what is wanted, as far as ``prefetch`` has room; one page always has."""
-        before = len(self._ahead)
         for key in course.wanted():
             if key in self._ahead or key in self._failed:
                 continue
             if len(self._ahead) and len(self._ahead) + course.held >= self._prefetch:
-                break
+                return
             self._ahead.start(key, self._fetch(course.request(key), self._report))
-        return len(self._ahead) > before
 
     async def _receive(self, course: Course) -> None:
         if not len(self._ahead):
@@ -233,11 +235,7 @@ class LedgerWalk:
                 self._failed[key] = error
             return
         self._count(page)
-        try:
-            course.accept(key, page)
-        finally:
-            self._report.windows = course.passed
-            self._report.rows_expected = course.rows_stated
+        course.accept(key, page)
 
     def _raise_failure(self, course: Course) -> None:
         """Raise what befell the page that is needed now; failures further on wait until it is their turn."""

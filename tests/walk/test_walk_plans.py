@@ -51,11 +51,11 @@ async def test_the_fewest_requests_are_sent(
 @pytest.mark.parametrize(
     ("rules", "refusals"),
     [
-        (Rules(max_limit=10, limit_code=11006), 1),
-        (Rules(max_limit=10, limit_code=11029), 1),
-        (Rules(max_limit=10, cap_silently=True), 0),
-        (Rules(max_days=60), 1),
-        pytest.param(Rules(max_days=30), 2, id="the refusal says 60 days, as documented, and means 30"),
+        (Rules(empty="plain", max_limit=10, limit_code=11006), 1),
+        (Rules(empty="plain", max_limit=10, limit_code=11029), 1),
+        (Rules(empty="plain", max_limit=10, cap_silently=True), 0),
+        (Rules(empty="plain", max_days=60), 1),
+        (Rules(empty="plain", max_days=30), 1),
     ],
 )
 async def test_caps_are_learned_once_a_session(rules: Rules, refusals: int) -> None:
@@ -121,8 +121,8 @@ async def test_pages_are_fetched_ahead_and_no_further() -> None:
         async for _ in walk:
             await all_ahead.wait()
             go_on.set()
-            while any(request.finished is None for request in box.requests):
-                await asyncio.sleep(0)
+            for _ in range(50):
+                await asyncio.sleep(0)  # a turn of the loop, for whatever might still be sent
             break
 
         assert len(box.requests) == 1 + 3
@@ -139,6 +139,7 @@ async def test_the_report_is_live(order: Literal["asc", "desc"]) -> None:
 
     assert seen == [(number, 500) for number in range(1, 501)]
     assert (walk.report.rows_received, walk.report.pages, walk.report.complete) == (500, 5, True)
+    assert walk.report.windows == 1
 
 
 async def test_the_end_is_fixed_when_the_walk_starts() -> None:
