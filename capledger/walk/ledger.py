@@ -150,7 +150,7 @@ class LedgerWalk:
 
     @property
     def report(self) -> WalkReport:
-        """What the walk has cost and how far it is; one object, brought up to date with each page and when asked for."""
+        """What the walk has cost and how far it is; one object, kept up to date page by page and when asked for."""
         self._bring_report_up_to_date()
         return self._report
 
