@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What a model says as None, and why it says nothing: no customer has the id 0, and an empty object is no object.
-BLANK = ({}, {"userId": 0})
+BLANK: tuple[dict[str, int], ...] = ({}, {"userId": 0})
 
 
 def losses(raw: Any, made: Any, path: str = "$") -> Iterator[str]:
