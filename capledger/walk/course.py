@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-
-from attrs import frozen
+from typing import TYPE_CHECKING, NamedTuple
 
 from capledger import windows
 from capledger._requests import ledger_page
@@ -35,8 +33,7 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 
 
-@frozen
-class PageKey:
+class PageKey(NamedTuple):
     """One page of one listing, in the cut that it was asked in."""
 
     listing: int

@@ -213,12 +213,18 @@ class LedgerWalk:
 
     def _launch(self, course: Course) -> None:
         """Begin to fetch what is wanted, as far as ``prefetch`` has room; one page always has."""
+        if self._is_full(course):
+            return
         for key in course.wanted():
             if key in self._ahead or key in self._failed:
                 continue
-            if len(self._ahead) and len(self._ahead) + course.held >= self._prefetch:
-                return
             self._ahead.start(key, self._fetch(course.request(key), self._report))
+            if self._is_full(course):
+                return
+
+    def _is_full(self, course: Course) -> bool:
+        under_way = len(self._ahead)
+        return under_way > 0 and under_way + course.held >= self._prefetch
 
     async def _receive(self, course: Course) -> None:
         if not len(self._ahead):
