@@ -9,6 +9,7 @@ from attrs import define, field
 from capledger.errors import CapledgerError
 from capledger.models import LedgerEntry, WalkReport
 from capledger.queries import LedgerQuery
+from capledger.walk import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -35,6 +36,12 @@ class LedgerOutcome:
     error: CapledgerError | None
     #: What the walk has cost and how far it came.
     report: WalkReport
-    #: The place after the last entry, for ``session.entries(query, resume_from=...)``: of a failed one, what is missing
-    #: comes from there. None if the query could not be asked at all.
-    cursor: str | None = field(repr=False)
+    _position: Cursor | None = field(repr=False)
+
+    @property
+    def cursor(self) -> str | None:
+        """The place after the last entry, for ``session.entries(query, resume_from=...)``.
+
+        Of a failed one, what is missing comes from there. None if the query could not be asked at all.
+        """
+        return None if self._position is None else self._position.encode(self.query)

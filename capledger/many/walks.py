@@ -167,7 +167,7 @@ class _Walker:
                 raise
             except CapledgerError as error:
                 failure = error
-        return self._end(LedgerOutcome(query, entries, failure, walk.report, walk.cursor))
+        return self._end(LedgerOutcome(query, entries, failure, walk.report, walk.position))
 
     def _open(self, query: LedgerQuery) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):

@@ -132,11 +132,16 @@ class LedgerWalk:
     @property
     def cursor(self) -> str:
         """The place after the last entry yielded, as text for ``resume_from`` in this process or another."""
+        return self.position.encode(self._query)
+
+    @property
+    def position(self) -> Cursor:
+        """What the cursor says, not yet made into text."""
         place = None
         if self._batch is not None and self._index:
             place = self._batch.place_after(self._index - 1)
         elif self._batch is None and self._resume is not None:
-            return self._resume.encode(self._query)
+            return self._resume
         span = self._range()
         return Cursor(
             end=local_time(span.upper, span.zone),
@@ -146,7 +151,7 @@ class LedgerWalk:
             page_cap=self._facts.page_cap,
             span_days=self._facts.span_days,
             newest=self._course.newest() if self._course is not None else None,
-        ).encode(self._query)
+        )
 
     @property
     def report(self) -> WalkReport:
