@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 from weakref import WeakSet
 
+from yarl import URL
+
 from capledger._clock import SYSTEM_CLOCK, Clock
 from capledger._decode import Decoder
 from capledger._retry import RetryPolicy
@@ -92,10 +94,16 @@ class LedgerSession:
             allow_plain_http=allow_plain_http,
             clock=clock,
         )
+        self._base_url = URL(base_url)
         self._zone = zone
         self._rate_limit = rate_limit
         self._facts: dict[tuple[type, bool], EndpointFacts] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
+
+    @property
+    def base_url(self) -> URL:
+        """The address of the service."""
+        return self._base_url
 
     async def __aenter__(self) -> Self:
         await self._transport.open()
