@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib.metadata
 import ipaddress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -145,7 +145,7 @@ class HttpClient:
         async with self._http.request(
             request.method,
             self._url(request),
-            headers={**_COMMON_HEADERS, **dict(request.headers), **headers},
+            headers={**_common_headers(), **dict(request.headers), **headers},
             data=request.body,
             allow_redirects=False,
             auto_decompress=True,
@@ -160,18 +160,22 @@ class HttpClient:
         return url.with_query(list(request.params)) if request.params else url
 
 
+@cache
+def _common_headers() -> dict[str, str]:
+    return {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "User-Agent": f"capledger/{_version()}",
+    }
+
+
 def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415  (takes a tenth of the time of importing this package)
+
     try:
-        return importlib.metadata.version("capledger")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        return metadata.version("capledger")
+    except metadata.PackageNotFoundError:  # run from a checkout
         return "0"
-
-
-_COMMON_HEADERS = {
-    "Accept": "application/json",
-    "Content-Type": "application/json",
-    "User-Agent": f"capledger/{_version()}",
-}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -31,7 +31,8 @@
         ├── LedgerUnavailableError              9003, 9004
         └── ConnectedOrgError                   310144
 
-Every class survives pickling. No text here ever holds a credential, a token or a customer's identifier.
+Every class survives pickling; one without fields of its own needs no ``@define``. No text here ever holds a credential,
+a token or a customer's identifier.
 """
 
 from __future__ import annotations
@@ -51,27 +52,22 @@ class CapledgerError(Exception):
         return self.message
 
 
-@define(slots=False)
 class InvalidQueryError(CapledgerError, ValueError):
     """The query cannot be asked as it is; the text says what to change. No request was sent."""
 
 
-@define(slots=False)
 class ConfigurationError(CapledgerError):
     """The session cannot work as it was set up; the text says what to change."""
 
 
-@define(slots=False)
 class SessionClosedError(ConfigurationError):
     """The session was not opened yet, is closed, or belongs to another event loop."""
 
 
-@define(slots=False)
 class ConnectionFailedError(CapledgerError):
     """No whole answer came: refused, reset or cut off, at every attempt."""
 
 
-@define(slots=False)
 class RequestTimeoutError(CapledgerError, TimeoutError):
     """No whole answer within ``timeout``, or the walk's deadline has passed."""
 
@@ -113,7 +109,6 @@ class ServerError(CapledgerError):
     request_id: str | None = None
 
 
-@define(slots=False)
 class AnswerTooLargeError(ServerError):
     """The answer is larger than 64 MiB, or unpacks to more; it was not read to its end."""
 
@@ -127,7 +122,6 @@ class DecodeError(CapledgerError):
     request_id: str | None = None
 
 
-@define(slots=False)
 class PaginationError(CapledgerError):
     """The server repeats a page or contradicts itself, and asking again did not settle it."""
 
@@ -156,67 +150,54 @@ class ApiError(CapledgerError):
         return f"{self.message} (code {self.code})"
 
 
-@define(slots=False)
 class CustomerNotFoundError(ApiError):
     """8015, 11012: nobody is known by this identifier and source."""
 
 
-@define(slots=False)
 class InvalidIdentifierError(ApiError):
     """8013, 11013, 1632: the identifier's name or value is not one the service accepts."""
 
 
-@define(slots=False)
 class InvalidSourceError(ApiError):
     """8003: the source is unknown to the organisation."""
 
 
-@define(slots=False)
 class InvalidFilterError(ApiError):
     """A till, store, programme, category, role or currency that the service does not accept, alone or together."""
 
 
-@define(slots=False)
 class LimitTooLargeError(ApiError):
     """11006, 11029: more rows a page asked for than the service gives. Walks adapt to it by themselves."""
 
 
-@define(slots=False)
 class SpanTooLongError(ApiError):
     """11010: more days asked for than the service gives. Walks adapt to it by themselves."""
 
 
-@define(slots=False)
 class InvalidDateError(ApiError):
     """11011: the service does not accept the date."""
 
 
-@define(slots=False)
 class PendingEventsError(ApiError):
     """11002: events of the customer are still being worked on, so the ledger may be incomplete; ask again later."""
 
 
-@define(slots=False)
 class EventNotFoundError(ApiError):
     """9021, 9022, 11014 to 11017, 11024: an event, its name or its reference is not known."""
 
 
-@define(slots=False)
 class InvalidEventRequestError(ApiError):
     """11021, 11023: ids and references both, or neither."""
 
 
-@define(slots=False)
 class FeatureDisabledError(ApiError):
     """11019: the organisation's settings do not record what was asked for."""
 
 
-@define(slots=False)
 class LedgerUnavailableError(ApiError):
     """9003, 9004: the service could not read the ledger (its own failure, or input it does not explain)."""
 
 
-@define(slots=False)
 class ConnectedOrgError(ApiError):
     """310144: the organisation in the scope is not a connected one."""
 
