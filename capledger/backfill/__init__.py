@@ -1,0 +1,28 @@
+"""Backfills: the ledgers of a million customers into files that a warehouse loads, exact after any crash."""
+
+from __future__ import annotations
+
+from capledger.backfill.arrow import arrow_batches, arrow_schema
+from capledger.backfill.customers import CustomersError, read_customers
+from capledger.backfill.manifest import DataFile, Manifest
+from capledger.backfill.progress import Progress
+from capledger.backfill.run import Backfill
+from capledger.backfill.schema import MisfitError, Row
+from capledger.backfill.sinks import Chunks, Sink
+from capledger.backfill.verdict import JobStoppedError
+
+__all__ = [
+    "Backfill",
+    "Chunks",
+    "CustomersError",
+    "DataFile",
+    "JobStoppedError",
+    "Manifest",
+    "MisfitError",
+    "Progress",
+    "Row",
+    "Sink",
+    "arrow_batches",
+    "arrow_schema",
+    "read_customers",
+]

@@ -1,0 +1,34 @@
+"""JSON lines, gzipped."""
+
+from __future__ import annotations
+
+import gzip
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from capledger.backfill.sinks.aside import FileSink
+
+if TYPE_CHECKING:
+    from capledger.backfill.sinks.protocol import Chunks
+
+_LEVEL = 5
+
+
+class JsonLinesSink(FileSink):
+    """One object a line: amounts as texts with every digit that came, moments in ISO 8601 and UTC."""
+
+    format = "jsonl"
+    suffix = ".jsonl.gz"
+
+    def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
+        """Write a line for each row."""
+        write_lines(file, chunks, level=_LEVEL)
+
+
+def write_lines(file: IO[bytes], chunks: Chunks, *, level: int) -> None:
+    """Write rows as gzipped JSON lines; equal rows give equal bytes."""
+    encoder = msgspec.json.Encoder(decimal_format="string")
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=level, mtime=0) as packed:
+        for rows in chunks:
+            packed.write(encoder.encode_lines(rows))
