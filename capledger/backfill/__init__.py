@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capledger.backfill.arrow import arrow_batches, arrow_schema
 from capledger.backfill.customers import CustomersError, read_customers
+from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, Manifest
 from capledger.backfill.progress import Progress
 from capledger.backfill.run import Backfill
@@ -16,6 +17,7 @@ __all__ = [
     "Chunks",
     "CustomersError",
     "DataFile",
+    "Estimate",
     "JobStoppedError",
     "Manifest",
     "MisfitError",
@@ -24,5 +26,6 @@ __all__ = [
     "Sink",
     "arrow_batches",
     "arrow_schema",
+    "estimate",
     "read_customers",
 ]

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from capledger.cli.backfill import EPILOG as BACKFILL_EPILOG
+from capledger.cli.backfill import backfill
 from capledger.cli.demo import EPILOG as DEMO_EPILOG
 from capledger.cli.demo import demo
 from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
@@ -52,4 +54,5 @@ def _options(
 app.command("demo", epilog=DEMO_EPILOG)(demo)
 app.command("entries", epilog=ENTRIES_EPILOG)(entries)
 app.command("events", epilog=EVENTS_EPILOG)(events)
+app.command("backfill", epilog=BACKFILL_EPILOG)(backfill)
 app.command("sandbox", epilog=SANDBOX_EPILOG)(sandbox)

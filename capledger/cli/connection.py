@@ -20,9 +20,13 @@ _BASIC = ("CAPLEDGER_USERNAME", "CAPLEDGER_PASSWORD")
 _CLIENT = ("CAPLEDGER_CLIENT_KEY", "CAPLEDGER_CLIENT_SECRET")
 
 
-def open_session(*, rate: int | None = None, environ: Mapping[str, str] = os.environ) -> LedgerSession:
+def open_session(
+    *, rate: int | None = None, connections: int = 8, environ: Mapping[str, str] = os.environ
+) -> LedgerSession:
     """
-    A session for what the environment says, not opened yet; ``rate`` is in requests a minute.
+    A session for what the environment says, not opened yet.
+
+    ``rate`` is in requests a minute, ``connections`` the most requests under way at once.
 
     Raises:
         UsageError: a variable is missing, or says what cannot be.
@@ -34,7 +38,8 @@ def open_session(*, rate: int | None = None, environ: Mapping[str, str] = os.env
             "CAPLEDGER_BASE_URL is not set: the cluster's address, such as https://eu.api.capillarytech.com"
         )
     limit = None if rate is None else RateLimit(rate)
-    return LedgerSession(base_url, _auth(given), timezone=_zone(given, base_url), rate_limit=limit)
+    auth, zone = _auth(given), _zone(given, base_url)
+    return LedgerSession(base_url, auth, timezone=zone, rate_limit=limit, max_connections=connections)
 
 
 def _auth(given: Mapping[str, str]) -> BasicAuth | OAuthClientCredentials:

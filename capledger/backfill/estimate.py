@@ -1,0 +1,163 @@
+"""How long a job will take, from a sample of its customers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, frozen
+
+from capledger.backfill.job import Job
+from capledger.backfill.plan import Reader, check_plan, is_planned, make_plan, noted_identity
+from capledger.backfill.sinks import sink_for
+from capledger.backfill.store import JOB_FILE, Store
+from capledger.backfill.verdict import FOR_ALL
+from capledger.errors import CapledgerError
+from capledger.queries import CustomerLedgerQuery
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from capledger.backfill.job import Customer
+    from capledger.many import Queries
+    from capledger.session import LedgerSession
+    from capledger.walk import LedgerWalk
+
+#: Requests for a sample, retries included.
+MOST_REQUESTS: Final = 50
+#: What one more page may cost at the worst: the attempts of a session as it comes.
+_RESERVE: Final = 6
+#: Pages of one customer; what is beyond is reckoned from the total that the service states.
+_MOST_PAGES: Final = 4
+
+
+@frozen(kw_only=True)
+class Estimate:
+    """What is left of a job, about."""
+
+    #: Each once.
+    customers: int
+    #: Repeats among the queries.
+    duplicates: int
+    #: Customers still to be fetched.
+    left: int
+    #: Customers that were asked for, of these.
+    sampled: int
+    #: Of the sample, those who would be set aside.
+    failed: int
+    #: Sent for the sample.
+    sample_requests: int
+    #: Still to be sent.
+    requests: int
+    #: Entries still to come.
+    entries: int
+    #: The limit; None: what the sample's answers allow with as many customers at once.
+    requests_per_minute: float
+    #: Whether that is a limit that was stated.
+    limited: bool
+    seconds: float
+
+
+@define
+class _Sample:
+    customers: int = 0
+    failed: int = 0
+    sent: int = 0
+    requests: float = 0.0
+    entries: float = 0.0
+    seconds: float = 0.0
+
+
+async def estimate(
+    session: LedgerSession,
+    queries: Queries,
+    *,
+    out: str | PathLike[str] | None = None,
+    format: str = "parquet",  # noqa: A002  (as for a backfill)
+    requests_per_minute: int | None = None,
+    concurrency: int = 8,
+) -> Estimate:
+    """Ask for some customers, 50 requests at the most, and reckon what all of them take; writes nothing.
+
+    Args:
+        session: open.
+        queries: as for a backfill.
+        out: its directory. Where the job is begun already, what is left of it is reckoned.
+        format: as for a backfill.
+        requests_per_minute: the limit that it will go by.
+        concurrency: customers at once; counts where no limit is given.
+
+    Raises:
+        InvalidQueryError: a query is none, or the directory is of another job.
+    """
+    begun = out is not None and (Path(out) / JOB_FILE).exists()
+    store = Store(Path(out) if out is not None and begun else None)
+    try:
+        reader = Reader(session.base_url.host or "", sink_for(format).format)
+        if is_planned(store):
+            await check_plan(store, queries, reader)
+        else:
+            await make_plan(store, queries, reader, session.entries(CustomerLedgerQuery.mobile("0")).end)
+        sample = await _take(session, Job(store).sample(MOST_REQUESTS))
+        return _reckon(store, sample, requests_per_minute, concurrency)
+    finally:
+        store.close()
+
+
+async def _take(session: LedgerSession, customers: list[Customer]) -> _Sample:
+    """Ask one after the other, so that no request is sent that was not counted on."""
+    sample = _Sample()
+    for customer in customers:
+        if sample.sent + _RESERVE > MOST_REQUESTS:
+            break
+        walk = session.entries(customer.query, prefetch=1, resume_from=customer.cursor)
+        began = asyncio.get_running_loop().time()
+        try:
+            whole = await _walk(walk, MOST_REQUESTS - sample.sent - _RESERVE)
+        except FOR_ALL:
+            raise
+        except CapledgerError:
+            whole = True
+            sample.failed += 1
+        await walk.aclose()
+        report = walk.report
+        sample.customers += 1
+        sample.sent += report.requests
+        sample.seconds += asyncio.get_running_loop().time() - began
+        left = 0 if whole else max(0, (report.rows_expected or 0) - report.rows_received)
+        sample.requests += report.requests + left / customer.query.page_size
+        sample.entries += report.rows_yielded + left
+    return sample
+
+
+async def _walk(walk: LedgerWalk, most_requests: int) -> bool:
+    """Walk some pages; tell whether that was all of them."""
+    pages = 0
+    async for _ in walk.pages():
+        pages += 1
+        if pages == _MOST_PAGES or walk.report.requests > most_requests:
+            return False
+    return True
+
+
+def _reckon(store: Store, sample: _Sample, requests_per_minute: int | None, concurrency: int) -> Estimate:
+    left = store.number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
+    customers = store.number("SELECT count(*) FROM customers")
+    each = left / sample.customers if sample.customers else 0.0
+    requests = round(sample.requests * each)
+    possible = concurrency * sample.sent / max(sample.seconds, 0.001) * 60
+    rate = possible if requests_per_minute is None else min(possible, requests_per_minute)
+    return Estimate(
+        customers=customers,
+        duplicates=noted_identity(store).customers - customers,
+        left=left,
+        sampled=sample.customers,
+        failed=sample.failed,
+        sample_requests=sample.sent,
+        requests=requests,
+        entries=round(sample.entries * each),
+        requests_per_minute=rate or 1.0,
+        limited=requests_per_minute is not None and rate == requests_per_minute,
+        seconds=requests / rate * 60 if rate else 0.0,
+    )
