@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from capledger._clock import SYSTEM_CLOCK, Clock
+from capledger._limits import Refusals
 from capledger.errors import CapledgerError, ConfigurationError, RateLimitedError, SessionClosedError
 
 if TYPE_CHECKING:
@@ -30,13 +31,17 @@ class Permit:
     waited: float = 0.0
     #: To be set when the request goes out; a permit that was not used gives its place back.
     used: bool = False
+    #: When it was given, in the clock's seconds.
+    since: float = 0.0
+    #: Whether it was given to find out if refusals go on; nobody else sends until that is known.
+    probe: bool = False
 
 
 @define(eq=False)
 class _Waiter:
     owner: Hashable
     #: Done when it may send; failed when it never may.
-    turn: asyncio.Future[None]
+    turn: asyncio.Future[Permit]
     #: When the budget must have come to it, in the clock's seconds.
     gives_up_at: float
     #: What the gate's measure of held-up time was when it came.
@@ -80,7 +85,8 @@ class Gate:
         self._max_pause = max_pause
         self._clock = clock
         self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
-        self._resume_at = 0.0
+        self._refusals = Refusals()
+        self._probing = False
         self._timer: asyncio.TimerHandle | None = None
         self._held = 0.0
         self._held_since: float | None = None
@@ -108,20 +114,31 @@ class Gate:
             RateLimitedError: the wait would be longer than ``max_wait``.
             SessionClosedError: the gate was closed.
         """
-        permit = Permit(await self._enter(_URGENT if urgent else owner))
+        permit = await self._enter(_URGENT if urgent else owner)
         try:
             yield permit
         finally:
-            self._leave(used=permit.used)
+            self._leave(permit)
 
-    def refused(self, pause: float) -> None:
-        """Hear of a refusal for the rate: nobody sends for *pause* seconds, and the budget learns from it."""
+    def answered(self, permit: Permit) -> None:
+        """Hear that a request was not refused for the rate; if it was sent to find that out, the others may go."""
+        if self._refusals.end(permit.since):
+            self._probing = permit.probe = False
+            self._pump()
+
+    def count_refusal(self, permit: Permit) -> int:
+        """Hear that a request was refused for the rate; return how many were in a row, with nothing between them."""
+        return self._refusals.count(self._clock.monotonic(), permit.since)
+
+    def refused(self, pause: float, *, for_good: bool = False) -> None:
+        """Let nobody send for *pause* seconds, and refuse who waits now if that is ``for_good``; the budget learns."""
         now = self._clock.monotonic()
-        self._budget.refused(now)
-        self._resume_at = max(self._resume_at, now + pause)
+        self._refusals.pause(now + pause)
+        resume_at = self._refusals.resume_at
+        self._budget.refused(now, self._refusals.meaning())
         for waiter in self._waiters():
-            if waiter.gives_up_at < self._resume_at or pause > self._max_pause:
-                self._fail(waiter, _too_long(self._resume_at - now))
+            if for_good or waiter.gives_up_at < resume_at or pause > self._max_pause:
+                self._fail(waiter, _too_long(resume_at - now))
         self._pump()
 
     def close(self) -> None:
@@ -131,21 +148,21 @@ class Gate:
         for waiter in self._waiters():
             self._fail(waiter, SessionClosedError(_CLOSED))
 
-    async def _enter(self, owner: Hashable) -> float:
-        """Wait for a turn; return the seconds that the budget or a pause held it up."""
+    async def _enter(self, owner: Hashable) -> Permit:
+        """Wait for a turn."""
         if self._closed:
             raise SessionClosedError(_CLOSED)
         now = self._clock.monotonic()
-        if self._free and not self._queues and self._delay(now) <= 0:
-            self._take(now)
-            return 0.0
+        if self._free and not self._queues and not self._probing and self._delay(now) <= 0:
+            return self._take(now)
         waiter = self._line_up(owner, now)
         try:
-            await waiter.turn
+            permit = await waiter.turn
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
-        return self._held_until(self._clock.monotonic()) - waiter.held_before
+        permit.waited = self._held_until(self._clock.monotonic()) - waiter.held_before
+        return permit
 
     def _line_up(self, owner: Hashable, now: float) -> _Waiter:
         self._check_delay(owner, now)
@@ -158,7 +175,7 @@ class Gate:
         return waiter
 
     def _check_delay(self, owner: Hashable, now: float) -> None:
-        pause = self._resume_at - now
+        pause = self._refusals.resume_at - now
         if pause > self._max_pause:
             raise _too_long(pause)
         if self._max_wait < math.inf and (delay := self._delay(now, self._ahead_of(owner))) > self._max_wait:
@@ -169,12 +186,14 @@ class Gate:
         if waiter.turn.cancelled():
             self._remove(waiter)
         elif waiter.turn.exception() is None:
-            self._leave(used=False)
+            self._leave(waiter.turn.result())
 
-    def _leave(self, *, used: bool) -> None:
+    def _leave(self, permit: Permit) -> None:
         now = self._clock.monotonic()
         self._free += 1
-        if used:
+        if permit.probe:
+            self._probing = False
+        if permit.used:
             self._budget.settle(now)
         else:
             self._budget.give_back(now)
@@ -185,7 +204,7 @@ class Gate:
         now = self._clock.monotonic()
         self._held, self._held_since = self._held_until(now), None
         self._disarm()
-        while self._queues and self._free:
+        while self._queues and self._free and not self._probing:
             delay = self._delay(now)
             if delay > 0:
                 self._held_since = now
@@ -193,12 +212,13 @@ class Gate:
                 return
             waiter = self._next()
             if not waiter.turn.done():
-                self._take(now)
-                waiter.turn.set_result(None)
+                waiter.turn.set_result(self._take(now))
 
-    def _take(self, now: float) -> None:
+    def _take(self, now: float) -> Permit:
         self._free -= 1
         self._budget.take(now)
+        self._probing = self._refusals.number > 0
+        return Permit(since=now, probe=self._probing)
 
     def _next(self) -> _Waiter:
         """Take the first of the owner whose turn it is, and send the owner to the end of the line."""
@@ -227,7 +247,7 @@ class Gate:
 
     def _delay(self, now: float, ahead: int = 0) -> float:
         """Return the seconds until one with *ahead* others before it may go, as far as the budget is concerned."""
-        start = max(now, self._resume_at)
+        start = max(now, self._refusals.resume_at)
         return start - now + self._budget.delay(start, ahead)
 
     def _ahead_of(self, owner: Hashable) -> int:

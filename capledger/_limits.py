@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import define, field, frozen
 
@@ -63,8 +63,64 @@ class Budget(Protocol):
     def settle(self, now: float) -> None:
         """Hear that a request counted earlier is over: the server has counted it by now."""
 
-    def refused(self, now: float) -> None:
-        """Hear that a request was refused for the rate (HTTP 429)."""
+    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
+        """Hear that a request was refused for the rate (HTTP 429), and what that means together with those before."""
+
+
+#: Nothing gets through for a while; some requests do and many do not; a refusal that is no sign of a limit.
+Meaning = Literal["standstill", "many", "accident"]
+
+#: Seconds from the first refusal in a row to the end of the pause after the latest: more are a standstill.
+_STANDSTILL = 10.0
+#: Of so many latest answers, so many refusals are many.
+_LATEST, _MANY = 50, 15
+
+
+class Refusals:
+    """Whether refusals for the rate pass by themselves, or show a limit.
+
+    Refusals are *in a row* when nothing got through between them. Those of requests that were sent before the pause
+    after the one before have its cause and are not counted again.
+    """
+
+    def __init__(self) -> None:
+        #: Refusals in a row.
+        self.number = 0
+        #: When the pause after the latest ends.
+        self.resume_at = 0.0
+        self._since = 0.0
+        self._latest: deque[bool] = deque(maxlen=_LATEST)
+
+    def count(self, now: float, sent: float) -> int:
+        """Count the refusal of a request that was sent then; return how many are in a row."""
+        self._latest.append(True)
+        if now > self.resume_at + _MINUTE:
+            self.number = 0
+        if sent >= self.resume_at or not self.number:
+            self._since = self._since if self.number else now
+            self.number += 1
+        return self.number
+
+    def pause(self, until: float) -> None:
+        """Put the end of the pause off, if it is later."""
+        self.resume_at = max(self.resume_at, until)
+
+    def end(self, sent: float) -> bool:
+        """Hear that a request sent then got through; return whether that ended a row."""
+        self._latest.append(False)
+        ended = self.number > 0 and sent >= self.resume_at
+        if ended:
+            self.number = 0
+        return ended
+
+    def meaning(self) -> Meaning:
+        """Return what the latest refusal means; many are counted anew once they were called so."""
+        if self.resume_at - self._since > _STANDSTILL:
+            return "standstill"
+        if sum(self._latest) < _MANY:
+            return "accident"
+        self._latest.clear()
+        return "many"
 
 
 @define
@@ -138,21 +194,30 @@ class StatedBudget:
         self._under_way -= 1
         self._over.append(now + _MINUTE + _DRIFT)
 
-    def refused(self, now: float) -> None:
+    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
         """Keep to the limit as stated; the pause after a refusal is the gate's."""
 
 
 #: The lowest rate that is believed, in requests a minute: below it, obeying the refusals themselves is enough.
 _LEARNED_LEAST = 60.0
-#: Part of the minute's requests that is asked for after a refusal, and the growth for each minute without one.
+#: Part of what went through that is asked for after a refusal, and the growth for each minute without one.
 _LEARNED_PART, _LEARNED_GROWTH = 0.9, 1.1
+#: Seconds over which is counted what goes through beside refusals.
+_SHORTLY = 5.0
+#: Refusals in a minute, at least, and the part of its requests, that show that a learned rate has grown too high.
+_TOO_MANY, _TOO_MANY_PART = 8, 0.1
 
 
 class LearnedBudget:
-    """No limit until the first refusal; then somewhat less than went through in the minute before, slowly growing."""
+    """No limit until refusals show one; then somewhat less than went through, slowly growing.
+
+    At a standstill the service counts by the minute, and what went through in the minute before is its limit. Where
+    some requests go through beside the refusals, it is what went through in the last seconds.
+    """
 
     def __init__(self) -> None:
-        self._minute = _LastMinute()
+        self._passed = _LastMinute()
+        self._refused = _LastMinute()
         self._pacer: _Pacer | None = None
         self._rate = 0.0
         self._since = 0.0
@@ -163,29 +228,39 @@ class LearnedBudget:
 
     def take(self, now: float) -> None:
         """Count a request that goes now."""
-        self._minute.add(now, 1)
+        self._passed.add(now, 1)
         if self._pacer is not None:
             self._pacer.interval = _MINUTE / self.rate(now)
             self._pacer.take(now)
 
     def give_back(self, now: float) -> None:
         """Take back a request that was counted and not sent."""
-        self._minute.add(now, -1)
+        self._passed.add(now, -1)
         if self._pacer is not None:
             self._pacer.give_back()
 
     def settle(self, now: float) -> None:
         """Do nothing: what is counted here is sending."""
 
-    def refused(self, now: float) -> None:
-        """Learn from a refusal, once a minute: those that come together have one cause."""
-        self._minute.add(now, -1)
-        if self._pacer is not None and now < self._since + _MINUTE:
+    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
+        """Learn from refusals; from a standstill once a minute, since those that come together have one cause."""
+        self._passed.add(now, -1)
+        self._refused.add(now, 1)
+        if meaning == "accident" and not self._is_exceeded(now):
             return
-        went_through = self._minute.total(now) if self._pacer is None else self.rate(now)
+        if meaning != "many" and self._pacer is not None and now < self._since + _MINUTE:
+            return
+        went_through = self._passed.rate(now, _SHORTLY) if meaning == "many" else float(self._passed.total(now))
+        if self._pacer is not None:
+            went_through = self.rate(now) if meaning == "standstill" else min(self.rate(now), went_through)
         self._rate, self._since = max(_LEARNED_LEAST, went_through * _LEARNED_PART), now
         self._pacer = self._pacer or _Pacer(_MINUTE / self._rate, 1)
         self._pacer.start_over(now)
+
+    def _is_exceeded(self, now: float) -> bool:
+        """Return whether a rate learned earlier meets more refusals than accidents explain."""
+        refused = self._refused.total(now)
+        return self._pacer is not None and refused >= max(_TOO_MANY, _TOO_MANY_PART * self._passed.total(now))
 
     def rate(self, now: float) -> float:
         """Return the requests a minute that are allowed now, once a refusal was seen."""
@@ -205,9 +280,14 @@ class _LastMinute:
         self._seconds[-1][1] += count
         self._forget(now)
 
-    def total(self, now: float) -> int:
+    def total(self, now: float, seconds: float = _MINUTE) -> int:
         self._forget(now)
-        return sum(count for _, count in self._seconds)
+        return sum(count for second, count in self._seconds if second >= now - seconds)
+
+    def rate(self, now: float, seconds: float) -> float:
+        """Return what the last seconds amount to in a minute."""
+        first = next((second for second, _ in self._seconds if second >= now - seconds), now)
+        return self.total(now, seconds) * _MINUTE / max(1.0, now - first)
 
     def _forget(self, now: float) -> None:
         while self._seconds and self._seconds[0][0] < now - _MINUTE:

@@ -31,21 +31,34 @@ if TYPE_CHECKING:
 RETRIED_STATUSES = frozenset({429, 461, 500, 502, 503, 504, 520, 521})
 _REDIRECTS = 300
 
+#: A request that fails in changing ways has this many times the attempts in all.
+_MOST_IN_ALL = 3
+#: How many times as long each wait is as the one before, and each pause after refusals.
+_WAIT_GROWTH, _PAUSE_GROWTH = 3.0, 7.0
+
 
 @frozen(kw_only=True)
 class RetryPolicy:
     """How often and how patiently a session asks again. Times are seconds or a ``timedelta``.
 
+    A request is given up after ``attempts`` failures of one kind in a row: the same status, or no whole answer, or none
+    in time. One that fails now so and now otherwise has met a service that stumbles rather than one that is down; it is
+    given up after three times as many in all. Where three requests in ten fail in ten ways, two or three in ten million
+    are given up like that, and seven in ten thousand would be if any six failures were the end.
+
+    Refusals for the rate (HTTP 429) are in a row when nothing of the whole session got through between them.
+
     Raises:
         ConfigurationError: a value is out of its range.
     """
 
-    #: Requests for one answer, the first included; 1 means no retries.
+    #: Requests for one answer that fail in the same way, the first included; 1 means no retries.
     attempts: int = 6
-    #: The shortest wait before asking again. The longest doubles with each attempt, up to ``max_wait``.
-    min_wait: float = field(default=0.25, converter=to_seconds)
+    #: The shortest wait before asking again. The longest is twice that, and three times as long with each attempt, up
+    #: to ``max_wait``: short for what is over at once, and half a minute or so in all for a restart.
+    min_wait: float = field(default=0.05, converter=to_seconds)
     #: The longest wait that is our own choice.
-    max_wait: float = field(default=20.0, converter=to_seconds)
+    max_wait: float = field(default=30.0, converter=to_seconds)
     #: The longest ``Retry-After`` that is obeyed; a longer one is an error at once.
     max_retry_after: float = field(default=120.0, converter=to_seconds)
     #: Time for a whole walk, from its first request; None for no end.
@@ -106,6 +119,11 @@ class Failure:
         return None if self.answer is None else self.answer.retry_after(now)
 
     @property
+    def kind(self) -> tuple[str, int | None]:
+        """What two failures have in common that are alike."""
+        return type(self.error).__name__, self.status
+
+    @property
     def refused_for_rate(self) -> bool:
         """Whether the service said that too many ask, which concerns the whole session."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS or isinstance(self.error, RateLimitedError)
@@ -123,10 +141,15 @@ def is_retryable(failure: Failure) -> bool:
     return status in RETRIED_STATUSES
 
 
+def gives_up(attempt: int, alike: int, policy: RetryPolicy) -> bool:
+    """Return whether so many attempts, of which the last so many failed alike, are enough."""
+    return alike >= policy.attempts or attempt >= policy.attempts * _MOST_IN_ALL
+
+
 def wait_before_retry(
     failure: Failure, *, attempt: int, policy: RetryPolicy, now: datetime, random: Callable[[], float]
 ) -> float | None:
-    """Return the seconds to wait before asking again, or None to give up.
+    """Return the seconds to wait before asking again, or None where that is no use; not for refusals for the rate.
 
     Args:
         failure: what became of the attempt.
@@ -135,28 +158,30 @@ def wait_before_retry(
         now: the time of day, aware, to read a ``Retry-After`` date by.
         random: gives numbers from 0 to 1.
     """
-    if attempt >= policy.attempts or not is_retryable(failure):
+    if not is_retryable(failure):
         return None
-    if failure.refused_for_rate:
-        pause = pause_after_refusal(failure, attempt=attempt, policy=policy, now=now)
-        return pause if pause <= policy.max_retry_after else None
     stated = failure.retry_after(now)
     if stated is None:
         return _backoff(attempt, policy, random())
     return stated + policy.min_wait * random() if stated <= policy.max_retry_after else None
 
 
-def pause_after_refusal(failure: Failure, *, attempt: int, policy: RetryPolicy, now: datetime) -> float:
+def pause_after_refusal(failure: Failure, *, in_a_row: int, policy: RetryPolicy, now: datetime) -> float:
     """Return the seconds in which nobody should ask: as the service says, or else our own choice.
 
-    That is a quarter, a half, then the whole of the longest wait; with the usual policy together more than the minute
-    that limits go by. There is no jitter, since the session's gate lets its requests go one by one afterwards.
+    That is a tenth of a second at first, since a lone refusal says little, and seven times as long with each one in a
+    row: five pauses of the usual policy are more than the minute that limits go by. What the service says is obeyed to
+    the letter once; when it proves too short, the longer of both is waited. There is no jitter, since the session's
+    gate lets requests go one by one afterwards.
     """
     stated = failure.retry_after(now)
-    return min(policy.max_wait, policy.max_wait / 4 * 2.0 ** min(attempt - 1, 60)) if stated is None else stated
+    if stated is not None and in_a_row == 1:
+        return stated
+    own = min(policy.max_wait, 2.0 * policy.min_wait * _PAUSE_GROWTH ** min(in_a_row - 1, 60))
+    return max(own, stated or 0.0)
 
 
 def _backoff(attempt: int, policy: RetryPolicy, random: float) -> float:
-    """Full jitter: anything from the shortest wait to one that doubles with each attempt."""
-    longest = min(policy.max_wait, policy.min_wait * 2.0 ** min(attempt, 60))
-    return policy.min_wait + random * (longest - policy.min_wait)
+    """Full jitter: anything from the shortest wait to one that grows with each attempt."""
+    longest = min(policy.max_wait, 2.0 * policy.min_wait * _WAIT_GROWTH ** min(attempt - 1, 60))
+    return policy.min_wait + random * (max(longest, policy.min_wait) - policy.min_wait)

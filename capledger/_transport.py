@@ -18,12 +18,12 @@ from attrs import define, field
 
 from capledger._answer import Answer
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
-from capledger._gate import Gate
+from capledger._gate import Gate, Permit
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
 from capledger._logs import log
 from capledger._requests import Request
-from capledger._retry import Failure, RetryBudget, RetryPolicy, pause_after_refusal, wait_before_retry
+from capledger._retry import Failure, RetryBudget, RetryPolicy, gives_up, pause_after_refusal, wait_before_retry
 from capledger.auth import Auth, read_token
 from capledger.errors import (
     AuthenticationError,
@@ -67,6 +67,11 @@ class _Call(Generic[T]):
     #: False for the request that gets the token itself.
     signed: bool = True
     attempt: int = 1
+    #: Failures in a row like the last one, and what it was.
+    alike: int = 0
+    kind: object = None
+    #: Seconds that the last refusal for the rate pauses everybody.
+    pause: float = 0.0
     signature: dict[str, str] = field(factory=dict, repr=False)
     #: Whether a refused token was replaced already.
     renewed: bool = False
@@ -75,6 +80,11 @@ class _Call(Generic[T]):
     def deadline(self) -> float | None:
         """When to give up; a token is for everybody, whatever the deadline of the one who asks for it."""
         return getattr(self.report, "deadline", None) if self.signed else None
+
+    def count(self, failure: Failure) -> None:
+        """Count one that says nothing about the rate."""
+        self.alike = self.alike + 1 if failure.kind == self.kind else 1
+        self.kind = failure.kind
 
     def log(self, level: int, text: str, *values: object, **extra: object) -> None:
         request = self.request
@@ -219,21 +229,6 @@ class Transport:
             await self._recover(call, outcome)
 
     async def _attempt(self, call: _Call[T]) -> T | Failure:
-        answer = await self._exchange(call)
-        if isinstance(answer, CapledgerError):
-            return Failure(answer)
-        call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
-        async with self._decoding:
-            try:
-                return call.decode(call.request, answer)
-            except CapledgerError as error:
-                return Failure(_without_past(error), answer)
-            finally:
-                # Answers that came together are decoded one a turn of the loop, so that the next request need not
-                # wait for all of them.
-                await asyncio.sleep(0)
-
-    async def _exchange(self, call: _Call[Any]) -> Answer | CapledgerError:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
         for urgent in (not call.signed, *(True,) * _MOST_STALE_TOKENS):
             await self._get_signature(call)
@@ -242,8 +237,38 @@ class Transport:
                 if self._sign(call):
                     permit.used = True
                     call.report.requests += 1
-                    return await self._http.send(call.request, call.signature)
+                    outcome = self._outcome(call, await self._http.send(call.request, call.signature))
+                    self._tell_gate(call, outcome, permit)
+                    return outcome
         raise AuthenticationError("tokens run out sooner than a request can be sent with them")
+
+    def _outcome(self, call: _Call[T], answer: Answer | CapledgerError) -> T | Failure:
+        if isinstance(answer, CapledgerError):
+            return Failure(answer)
+        call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
+        try:
+            return call.decode(call.request, answer)
+        except CapledgerError as error:
+            return Failure(_without_past(error), answer)
+
+    def _tell_gate(self, call: _Call[T], outcome: T | Failure, permit: Permit) -> None:
+        """While the turn is still held, so that nobody follows into a refusal; no answer tells nothing."""
+        if not isinstance(outcome, Failure):
+            self.gate.answered(permit)
+        elif outcome.refused_for_rate:
+            self._pause(call, outcome, self.gate.count_refusal(permit))
+        else:
+            call.count(outcome)
+            if outcome.answer is not None:
+                self.gate.answered(permit)
+
+    def _pause(self, call: _Call[Any], refusal: Failure, in_a_row: int) -> None:
+        now = self._clock.now(UTC)
+        call.kind, call.alike = refusal.kind, in_a_row
+        call.pause = pause_after_refusal(refusal, in_a_row=in_a_row, policy=self._retry, now=now)
+        self.gate.refused(call.pause, for_good=1 < in_a_row >= self._retry.attempts)
+        if isinstance(refusal.error, RateLimitedError) and refusal.error.retry_after is None:
+            refusal.error.retry_after = call.pause
 
     async def _get_signature(self, call: _Call[Any]) -> None:
         if call.signed and self._signer.headers() is None:
@@ -281,17 +306,17 @@ class Transport:
         return self._signer.invalidate(call.signature)
 
     def _wait(self, call: _Call[Any], failure: Failure) -> float | None:
-        """Return the seconds to wait, or None to give up; a refusal for the rate pauses everybody."""
-        now = self._clock.now(UTC)
-        if failure.refused_for_rate:
-            pause = pause_after_refusal(failure, attempt=call.attempt, policy=self._retry, now=now)
-            self.gate.refused(pause)
-            if isinstance(failure.error, RateLimitedError) and failure.error.retry_after is None:
-                failure.error.retry_after = pause
-        wait = wait_before_retry(failure, attempt=call.attempt, policy=self._retry, now=now, random=self._random)
+        """Return the seconds until the next attempt, or None to give up."""
+        wait = None if gives_up(call.attempt, call.alike, self._retry) else self._wait_at_best(call, failure)
         if wait is None or (call.deadline is not None and self._clock.monotonic() + wait >= call.deadline):
             return None
         return wait if failure.refused_for_rate or self._retry_budget.spend() else None
+
+    def _wait_at_best(self, call: _Call[Any], failure: Failure) -> float | None:
+        if failure.refused_for_rate:
+            return call.pause if call.pause <= self._retry.max_retry_after else None
+        now = self._clock.now(UTC)
+        return wait_before_retry(failure, attempt=call.attempt, policy=self._retry, now=now, random=self._random)
 
     async def _rest(self, call: _Call[Any], seconds: float) -> None:
         """Wait, unless the session is closed meanwhile."""

@@ -147,6 +147,46 @@ async def test_a_refusal_pauses_everybody() -> None:
 
 
 @virtual_time
+async def test_after_a_refusal_one_goes_to_see() -> None:
+    """The first request after a pause goes alone; the others follow when it got through, or wait on when it did not."""
+    gate, started = new_gate(), []
+    refused = [0, 1]
+
+    async def one(owner: int) -> None:
+        async with gate.admit(owner) as permit:
+            permit.used = True
+            started.append(now())
+            await asyncio.sleep(0.5)
+            if len(started) in refused:
+                refused.remove(len(started))
+                gate.refused(gate.count_refusal(permit))
+            else:
+                gate.answered(permit)
+
+    async with gate.admit("first") as first:
+        first.used = True
+        gate.refused(gate.count_refusal(first))
+    await asyncio.gather(*(one(owner) for owner in range(6)))
+
+    assert started == pytest.approx([1, 3.5, 4, 4, 4, 4])
+
+
+@virtual_time
+async def test_when_nothing_gets_through_everybody_hears_of_it() -> None:
+    """A refusal for good ends the wait of all that are in line."""
+    gate = new_gate()
+    gate.refused(30)
+    waiting = [asyncio.create_task(send(gate, owner)) for owner in range(3)]
+    await asyncio.sleep(0)
+
+    gate.refused(30, for_good=True)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {RateLimitedError}
+    assert now() == 0
+
+
+@virtual_time
 async def test_the_longest_of_several_pauses_counts() -> None:
     """A shorter pause told later does not end a longer one."""
     gate = new_gate()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capledger import ConfigurationError
-from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
+from capledger._limits import Budget, LearnedBudget, RateLimit, Refusals, StatedBudget
 
 
 class Sender:
@@ -235,4 +236,101 @@ def test_what_was_sent_in_the_last_minute_is_counted_in_bounded_memory() -> None
     for second in range(10_000):
         budget.take(float(second))
 
-    assert len(budget._minute._seconds) <= 62
+    assert len(budget._passed._seconds) <= 62
+
+
+def test_a_refusal_by_accident_teaches_nothing() -> None:
+    """One refusal now and then is obeyed with a pause, and is no limit."""
+    budget = LearnedBudget()
+    for second in range(600):
+        budget.take(float(second))
+        if second % 15 == 0:
+            budget.refused(float(second), "accident")
+
+    assert budget.delay(600.0) == 0
+
+
+def test_where_some_go_through_the_last_seconds_tell_the_rate() -> None:
+    """A service that lets ten a second through and refuses the rest is asked for nine a second, burst or no burst."""
+    budget = LearnedBudget()
+    for _ in range(600):
+        budget.take(0.0)
+    for tenth in range(100, 200):
+        budget.take(tenth / 10)
+
+    budget.refused(20.0, "many")
+
+    assert budget.rate(20.0) == pytest.approx(0.9 * 600, rel=0.05)
+
+
+def test_a_learned_rate_that_is_too_high_is_noticed() -> None:
+    """When a tenth of a minute's requests is refused, less is asked for, though each refusal might be an accident."""
+    budget = LearnedBudget()
+    for _ in range(1_000):
+        budget.take(0.0)
+    budget.refused(0.0)
+    learned = budget.rate(0.0)
+
+    for tenth in range(600, 1_200):
+        budget.take(tenth / 10)
+        if tenth % 9 == 0:
+            budget.refused(tenth / 10, "accident")
+
+    assert budget.rate(120.0) < learned
+
+
+def test_refusals_are_in_a_row_until_something_gets_through() -> None:
+    """Those of requests sent before the pause are not counted again, and what got through from then says nothing."""
+    refusals = Refusals()
+
+    assert refusals.count(1.0, sent=0.5) == 1
+    refusals.pause(2.0)
+    assert refusals.count(1.1, sent=0.6) == 1
+    assert refusals.count(2.5, sent=1.5) == 1
+    assert not refusals.end(sent=1.9)
+    assert refusals.count(2.6, sent=2.5) == 2
+    assert refusals.end(sent=2.7)
+    assert refusals.count(3.0, sent=2.9) == 1
+
+
+def test_a_row_is_forgotten_after_a_minute_of_silence() -> None:
+    """A refusal an hour later has nothing to do with the last one."""
+    refusals = Refusals()
+    refusals.count(0.0, sent=0.0)
+    refusals.pause(5.0)
+
+    assert refusals.count(3_600.0, sent=3_600.0) == 1
+    assert refusals.meaning() == "accident"
+
+
+@pytest.mark.parametrize(("until", "meaning"), [(0.1, "accident"), (9.0, "accident"), (11.0, "standstill")])
+def test_a_long_pause_is_a_standstill(until: float, meaning: str) -> None:
+    """More than ten seconds with nothing through are no accident."""
+    refusals = Refusals()
+    refusals.count(0.0, sent=0.0)
+    refusals.pause(until)
+
+    assert refusals.meaning() == meaning
+
+
+def test_many_refusals_are_called_so_once() -> None:
+    """Fifteen of the last fifty show a limit; fifteen others have to come before that is said again."""
+    refusals = Refusals()
+    meanings = []
+    for number in range(40):
+        refusals.count(float(number), sent=float(number))
+        meanings.append(refusals.meaning())
+        refusals.end(sent=float(number))
+
+    assert [number for number, meaning in enumerate(meanings) if meaning == "many"] == [14, 29]
+
+
+def test_three_requests_in_ten_that_fail_by_accident_are_no_limit() -> None:
+    """Of ten kinds of faults two are refusals: in a hundred thousand answers they are never called many."""
+    random, refusals = Random(1), Refusals()
+    for number in range(100_000):
+        if random.random() < 0.3 * 2 / 9:
+            refusals.count(float(number), sent=float(number))
+            assert refusals.meaning() == "accident"
+        else:
+            refusals.end(sent=float(number))

@@ -22,7 +22,15 @@ from capledger import (
     ServerError,
 )
 from capledger._answer import Answer
-from capledger._retry import Failure, RetryBudget, RetryPolicy, is_retryable, pause_after_refusal, wait_before_retry
+from capledger._retry import (
+    Failure,
+    RetryBudget,
+    RetryPolicy,
+    gives_up,
+    is_retryable,
+    pause_after_refusal,
+    wait_before_retry,
+)
 from capledger.errors import AnswerTooLargeError
 
 NOW = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
@@ -39,6 +47,10 @@ def decide(given_failure: Failure, *, attempt: int = 1, policy: RetryPolicy | No
     return wait_before_retry(
         given_failure, attempt=attempt, policy=policy or RetryPolicy(), now=NOW, random=lambda: random
     )
+
+
+def pause(refusal: Failure, in_a_row: int = 1, **policy: Any) -> float:
+    return pause_after_refusal(refusal, in_a_row=in_a_row, policy=RetryPolicy(**policy), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -76,21 +88,31 @@ def test_what_is_asked_again(error: CapledgerError, status: int | None, *, expec
         ({"Retry_After": "7"}, 7.0),
         ({"Retry_After": "0"}, 0.0),
         ({"Retry_After": "120"}, 120.0),
-        ({"Retry_After": "121"}, None),
-        ({"Retry_After": "99999999999999999999999999"}, None),
+        ({"Retry_After": "99999999999999999999999999"}, 999_999_999.0),
         ({"Retry_After": "Mon, 05 Jan 2026 12:00:30 GMT"}, 30.0),
         ({"Retry_After": "Mon, 05 Jan 2026 11:59:30 GMT"}, 0.0),
-        ({"Retry_After": "Mon, 05 Jan 2026 13:00:00 GMT"}, None),
+        ({"Retry_After": "Mon, 05 Jan 2026 13:00:00 GMT"}, 3_600.0),
         ({"Retry_After": "Mon, 05 Jan 2026 13:00:09 GMT", "Date": "Mon, 05 Jan 2026 13:00:00 GMT"}, 9.0),
-        ({"Retry_After": "soon"}, 5.0),
-        ({"Retry_After": "-3"}, 5.0),
-        ({"Retry_After": ""}, 5.0),
-        ({}, 5.0),
+        ({"Retry_After": "soon"}, 0.1),
+        ({"Retry_After": "-3"}, 0.1),
+        ({"Retry_After": ""}, 0.1),
+        ({}, 0.1),
     ],
 )
-def test_retry_after_is_obeyed_or_refused(headers: dict[str, str], expected: float | None) -> None:
-    """Seconds and dates are obeyed up to the policy's longest; what cannot be read counts as not given."""
-    assert decide(failure(RateLimitedError("slow down"), 429, **headers)) == expected
+def test_retry_after_is_the_pause(headers: dict[str, str], expected: float) -> None:
+    """Seconds and dates are obeyed; what cannot be read counts as not given."""
+    assert pause(failure(RateLimitedError("slow down"), 429, **headers)) == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [("0", [0, 0.7, 4.9, 30, 30]), ("1", [1, 1, 4.9, 30, 30]), ("60", [60] * 5)],
+)
+def test_a_stated_wait_that_proves_too_short_is_lengthened(stated: str, expected: list[float]) -> None:
+    """The service is believed once; afterwards the longer of its wait and ours is waited."""
+    refusal = failure(RateLimitedError("slow down"), 429, Retry_After=stated)
+
+    assert [pause(refusal, number) for number in range(1, 6)] == pytest.approx(expected)
 
 
 def test_other_answers_may_state_a_wait_as_well() -> None:
@@ -98,7 +120,7 @@ def test_other_answers_may_state_a_wait_as_well() -> None:
     stated = failure(ServerError("failed", 503), 503, Retry_After="7")
 
     assert decide(stated, random=0.0) == 7.0
-    assert decide(stated, random=1.0) == 7.25
+    assert decide(stated, random=1.0) == 7.05
     assert decide(failure(ServerError("failed", 503), 503, Retry_After="121")) is None
 
 
@@ -106,9 +128,10 @@ def test_pauses_without_a_stated_wait_are_longer_than_a_minute_together() -> Non
     """Limits go by the minute: five pauses of the usual policy outlast one."""
     refusal = failure(RateLimitedError("slow down"), 429)
 
-    pauses = [pause_after_refusal(refusal, attempt=attempt, policy=RetryPolicy(), now=NOW) for attempt in range(1, 6)]
+    pauses = [pause(refusal, number) for number in range(1, 6)]
 
-    assert pauses == [5, 10, 20, 20, 20]
+    assert pauses == pytest.approx([0.1, 0.7, 4.9, 30, 30])
+    assert sum(pauses) > 60
 
 
 @given(
@@ -118,28 +141,50 @@ def test_pauses_without_a_stated_wait_are_longer_than_a_minute_together() -> Non
     more=st.floats(0, 100),
 )
 def test_the_backoff_stays_within_the_policy(attempt: int, random: float, least: float, more: float) -> None:
-    """Any wait of our own lies between the shortest and the longest, and below the doubling."""
+    """Any wait of our own lies between the shortest and the longest, and below what grows with each attempt."""
     policy = RetryPolicy(min_wait=least, max_wait=least + more)
 
     wait = decide(failure(ConnectionFailedError("reset")), attempt=attempt, policy=policy, random=random)
 
-    assert least <= wait <= min(policy.max_wait, least * 2**attempt) * (1 + 1e-9)
+    assert least <= wait <= min(policy.max_wait, max(least, 2 * least * 3 ** (attempt - 1))) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize(("attempt", "attempts"), [(6, 6), (1, 1), (7, 6)])
-def test_the_last_attempt_is_the_last(attempt: int, attempts: int) -> None:
-    """After as many attempts as allowed nothing is asked again."""
-    assert (
-        decide(failure(ConnectionFailedError("reset")), attempt=attempt, policy=RetryPolicy(attempts=attempts)) is None
-    )
+@pytest.mark.parametrize(
+    ("attempt", "alike", "attempts", "expected"),
+    [
+        (1, 1, 1, True),
+        (5, 5, 6, False),
+        (6, 6, 6, True),
+        (6, 5, 6, False),
+        (11, 6, 6, True),
+        (17, 1, 6, False),
+        (18, 1, 6, True),
+        (3, 1, 1, True),
+    ],
+)
+def test_attempts_are_counted_by_kind(attempt: int, alike: int, attempts: int, *, expected: bool) -> None:
+    """As many failures alike as allowed are the end, and so are three times as many of all kinds."""
+    assert gives_up(attempt, alike, RetryPolicy(attempts=attempts)) is expected
+
+
+def test_three_requests_in_ten_may_fail_in_ten_ways() -> None:
+    """Ten thousand requests of a service that stumbles all succeed, but for one time in a hundred and more."""
+    kinds = {"500": 1, "502": 1, "503": 1, "521": 1, "429": 2, "no answer": 2, "HTML": 1}
+    shares = [0.3 * number / sum(kinds.values()) for number in kinds.values()]
+
+    alike = sum(share**6 * (1 - share) / (1 - sum(shares)) for share in shares)
+    in_all = sum(shares) ** 18
+
+    assert 10_000 * (alike + in_all) < 1 / 200
+    assert 10_000 * sum(shares) ** 6 > 7
 
 
 def test_a_policy_with_thousands_of_attempts_does_not_overflow() -> None:
-    """The doubling stops at the longest wait."""
+    """The growth stops at the longest wait."""
     policy = RetryPolicy(attempts=1_000_000)
 
-    assert decide(failure(ConnectionFailedError("reset")), attempt=99_999, policy=policy, random=1.0) == 20.0
-    assert decide(failure(RateLimitedError("slow down"), 429), attempt=99_999, policy=policy) == 20.0
+    assert decide(failure(ConnectionFailedError("reset")), attempt=99_999, policy=policy, random=1.0) == 30.0
+    assert pause(failure(RateLimitedError("slow down"), 429), 99_999) == 30.0
 
 
 def test_times_may_be_timedeltas() -> None:
