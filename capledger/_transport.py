@@ -21,7 +21,7 @@ from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
-from capledger._logs import log
+from capledger._logs import log, logger
 from capledger._requests import Request
 from capledger._retry import Failure, RetryBudget, RetryPolicy, gives_up, pause_after_refusal, wait_before_retry
 from capledger.auth import Auth, read_token
@@ -154,7 +154,6 @@ class Transport:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
-        self._decoding = asyncio.Lock()
 
     async def open(self) -> None:
         """Bind to the running event loop. Happens by itself at the first request.
@@ -245,7 +244,8 @@ class Transport:
     def _outcome(self, call: _Call[T], answer: Answer | CapledgerError) -> T | Failure:
         if isinstance(answer, CapledgerError):
             return Failure(answer)
-        call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
+        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all the rest here
+            call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
         try:
             return call.decode(call.request, answer)
         except CapledgerError as error:
