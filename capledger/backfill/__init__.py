@@ -9,6 +9,7 @@ from capledger.backfill.manifest import DataFile, Manifest
 from capledger.backfill.progress import Progress
 from capledger.backfill.run import Backfill
 from capledger.backfill.schema import MisfitError, Row
+from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
 from capledger.backfill.verdict import JobStoppedError
 
@@ -23,9 +24,12 @@ __all__ = [
     "MisfitError",
     "Progress",
     "Row",
+    "Shard",
     "Sink",
     "arrow_batches",
     "arrow_schema",
+    "cut_shards",
     "estimate",
     "read_customers",
+    "run_shard",
 ]

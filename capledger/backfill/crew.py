@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: Ledgers that may fail one after the other, for a reason that is not their own, before the job is stopped.
 _LONGEST_STREAK: Final = 50
-_PREFETCH: Final = 4
+#: Pages of one customer under way: one while there are others to ask for, since a kill loses what is under way.
+_PREFETCH, _PREFETCH_AT_THE_END = 1, 4
 
 
 class Crew:
@@ -97,7 +98,7 @@ class Crew:
 
     async def _fetch(self, customer: Customer) -> None:
         try:
-            walk = self._session.entries(customer.query, prefetch=_PREFETCH, resume_from=customer.cursor)
+            walk = self._session.entries(customer.query, prefetch=self._prefetch, resume_from=customer.cursor)
         except InvalidQueryError as error:
             await self._end(failed(customer, error, WalkReport(), 0))
             return
@@ -108,6 +109,11 @@ class Crew:
             self._tally.walk_over(walk)
             walk.stop()
         await self._end(ended)
+
+    @property
+    def _prefetch(self) -> int:
+        left = self._tally.wanted - self._tally.finished_now
+        return _PREFETCH if left > 2 * self._size else _PREFETCH_AT_THE_END
 
     async def _walk(self, customer: Customer, walk: LedgerWalk) -> Ended:
         rows = customer.rows

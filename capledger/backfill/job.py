@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import datetime
+from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 State = Literal["planned", "running", "done", "empty", "incomplete", "set_aside"]
 #: What is listed in set-aside.csv.
 FAILED: Final = ("set_aside", "incomplete")
+
+_DRAWN: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
+_LEFT: Final = "state IN ('planned', 'running')"
 
 #: Rows given to a sink at a time, about, and bodies read for it in one go.
 _CHUNK_ROWS: Final = 2_000
@@ -103,6 +107,11 @@ class Job:
                 "WHERE state IN ('set_aside', 'incomplete')"
             )
 
+    def is_idle(self, *, retried_alone: bool) -> bool:
+        """Tell whether there is nothing to fetch and nothing to write."""
+        planned = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
+        return not (self._store.number(planned, int(retried_alone)) or self.ready_rows() or self.begun_batches())
+
     def draw(self, count: int, *, failures: int, retried_alone: bool) -> list[Customer]:
         """Take customers that are planned, those that never failed first; they are running from now on.
 
@@ -118,26 +127,16 @@ class Job:
         with self._store.transaction() as connection:
             rows = connection.execute(
                 f"UPDATE customers SET state = 'running', attempts = attempts + 1 WHERE id IN ({chosen}) "  # noqa: S608  (a constant)
-                "RETURNING id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures",
+                f"RETURNING {_DRAWN}",
                 (failures, int(retried_alone), count),
             ).fetchall()
         return [self._customer(row) for row in sorted(rows)]
 
     def sample(self, count: int) -> list[Customer]:
-        """Give customers still to be fetched, spread evenly over the plan, without changing anything."""
-        ids = [
-            number for (number,) in self._store.ask("SELECT id FROM customers WHERE state IN ('planned', 'running')")
-        ]
-        step = max(1, len(ids) // count)
-        rows = [
-            self._store.ask(
-                "SELECT id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures "
-                "FROM customers WHERE id = ?",
-                number,
-            )[0]
-            for number in ids[step // 2 :: step][:count]
-        ]
-        return [self._customer(row) for row in rows]
+        """Give some of the customers still to be fetched, at random but always the same, without changing anything."""
+        ids = [number for (number,) in self._store.ask(f"SELECT id FROM customers WHERE {_LEFT}")]  # noqa: S608  (a constant)
+        some = Random(0).sample(ids, min(count, len(ids)))  # noqa: S311  (a sample, no secret)
+        return [self._customer(self._store.ask(f"SELECT {_DRAWN} FROM customers WHERE id = ?", one)[0]) for one in some]  # noqa: S608  (a constant)
 
     def _customer(self, row: tuple[Any, ...]) -> Customer:
         number, name, value, source, account, template, cursor, rows, failures = row
@@ -169,11 +168,6 @@ class Job:
                     _stage(connection, item, body)
                 else:
                     _end(connection, item)
-
-    def forget(self, customer: int) -> None:
-        """Drop what is staged of a customer who is to be fetched from the beginning."""
-        with self._store.transaction() as connection:
-            _drop(connection, customer)
 
     # Data files
 

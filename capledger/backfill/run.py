@@ -150,6 +150,11 @@ class Backfill:
         if self._retry:
             job.retry_failed()
         self._tally = read_tally(store, retried_alone=self._retry)
+        if not job.is_idle(retried_alone=self._retry):
+            await self._fetch(job)
+        return await asyncio.to_thread(self._sum_up, store)
+
+    async def _fetch(self, job: Job) -> None:
         with ThreadPoolExecutor(1, "capledger-job") as noting, ThreadPoolExecutor(1, "capledger-sink") as cutting:
             cutter = Cutter(job, self._sink, self._out / ENTRIES, roll_rows=self._roll_rows, thread=cutting)
             course = Course(job, cutter, noting)
@@ -165,7 +170,6 @@ class Backfill:
             )
             async with self._reporting():
                 await course.go(crew, self._stop)
-        return await asyncio.to_thread(self._sum_up, store)
 
     def _sum_up(self, store: Store) -> Manifest:
         manifest = make_manifest(store, self._out)

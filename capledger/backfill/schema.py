@@ -168,6 +168,8 @@ _Check = Callable[[Any], object]
 
 
 def _check_money(value: Decimal) -> None:
+    if not value.is_finite():
+        raise OverflowError
     value.quantize(_STEP, context=_EXACT)
 
 

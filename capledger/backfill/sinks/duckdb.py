@@ -45,15 +45,16 @@ class DuckDbSink:
     one_file = True
 
     def __init__(self) -> None:
+        """Need the extra ``duckdb``, and say so before anything is asked for."""
+        self._duckdb = import_extra("duckdb", "duckdb")
         self._directory: Path | None = None
         self._connection: Any = None
 
     def open(self, directory: Path) -> None:
-        """Open the database, and make its tables in a new one; needs the extra ``duckdb``."""
-        duckdb = import_extra("duckdb", "duckdb")
+        """Open the database, and make its tables in a new one."""
         remove_parts(directory)
         self._directory = directory
-        self._connection = duckdb.connect(str(directory / NAME), config=_SETTINGS)
+        self._connection = self._duckdb.connect(str(directory / NAME), config=_SETTINGS)
         (directory / NAME).chmod(0o600)
         columns = ", ".join(_column(column) for column in COLUMNS)
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS entries ({columns})")

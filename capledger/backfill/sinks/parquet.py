@@ -8,8 +8,6 @@ from capledger.backfill.arrow import arrow_schema, import_arrow, record_batch
 from capledger.backfill.sinks.aside import FileSink
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from capledger.backfill.sinks.protocol import Chunks
 
 #: Rows of a row group; they are in memory, as Arrow arrays, until it is written.
@@ -22,10 +20,10 @@ class ParquetSink(FileSink):
     format = "parquet"
     suffix = ".parquet"
 
-    def open(self, directory: Path) -> None:
-        """Clear away what is half written; needs the extra ``parquet``."""
+    def __init__(self) -> None:
+        """Need the extra ``parquet``, and say so before anything is asked for."""
         import_arrow()
-        super().open(directory)
+        super().__init__()
 
     def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
         """Write row groups."""

@@ -28,11 +28,7 @@ class Sink(Protocol):
     one_file: bool
 
     def open(self, directory: Path) -> None:
-        """Make ready to write, into ``DIR/entries`` or anywhere else; clear away what is half written.
-
-        Raises:
-            ConfigurationError: something that it needs is not installed.
-        """
+        """Make ready to write, into ``DIR/entries`` or anywhere else; clear away what is half written."""
 
     def find(self, number: int) -> str | None:
         """Give the file that holds this batch, whole; None if there is none."""

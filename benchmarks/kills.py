@@ -1,0 +1,201 @@
+"""A backfill that is killed again and again: whether every entry is there once, and what the kills have cost.
+
+``python -m benchmarks.kills``; the sandbox answers in this process with faults, the command line runs in its own and
+gets SIGKILL at random instants. Requests are compared with those of a run that nothing disturbs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import gzip
+import os
+import sys
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from attrs import frozen
+
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, lazy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START: Final = datetime(2024, 1, 1)
+FORMATS: Final = ("parquet", "jsonl", "csv", "duckdb")
+#: Of the requests of an undisturbed run, that may be sent again.
+ALLOWED: Final = 0.05
+Key = tuple[str, int]
+
+
+@frozen
+class Cost:
+    """What a run took."""
+
+    requests: int
+    faults: int
+    kills: int
+    seconds: float
+
+
+def ledger_sizes(count: int, seed: int) -> list[int]:
+    """Entries of each customer: most have some, some none, a few have thousands."""
+    random = Random(seed)
+    return [random.choice((0, 3, 12, 40, 90, 150, 230)) if number % 200 else 1_500 for number in range(count)]
+
+
+def customers(sizes: list[int]) -> list[SandboxCustomer]:
+    """Sandbox customers with ledgers of these sizes."""
+    return [
+        SandboxCustomer(
+            str(917_000_000_000 + number),
+            lazy_rows(size, START, timedelta(hours=7), first_id=10_000 * (number + 1)),
+            customer_id=number + 1,
+        )
+        for number, size in enumerate(sizes)
+    ]
+
+
+def expected(sizes: list[int]) -> set[Key]:
+    """Every entry that the sandbox has."""
+    return {
+        (str(917_000_000_000 + number), 10_000 * (number + 1) + rank)
+        for number, size in enumerate(sizes)
+        for rank in range(size)
+    }
+
+
+def write_customers(path: Path, count: int) -> None:
+    """Write the file that the command takes."""
+    lines = (f"mobile,{917_000_000_000 + number}\n" for number in range(count))
+    path.write_text("identifier_name,identifier_value\n" + "".join(lines), encoding="utf-8")
+
+
+def found(directory: Path, kind: str) -> Iterator[Key]:
+    """Every entry of a data set."""
+    if kind == "duckdb":
+        import duckdb  # noqa: PLC0415  (one of four)
+
+        with duckdb.connect(str(directory / "entries.duckdb"), read_only=True) as connection:
+            yield from connection.execute("SELECT identifier_value, event_log_id FROM entries").fetchall()
+    for path in sorted(directory.iterdir()):
+        if path.name.endswith(".parquet"):
+            from pyarrow import parquet  # noqa: PLC0415  (one of four)
+
+            table = parquet.read_table(path, columns=["identifier_value", "event_log_id"])
+            yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
+        elif path.name.endswith(".jsonl.gz"):
+            with gzip.open(path) as file:
+                rows = (msgspec.json.decode(line) for line in file)
+                yield from ((row["identifier_value"], row["event_log_id"]) for row in rows)
+        elif path.name.endswith(".csv"):
+            with path.open(encoding="utf-8", newline="") as text:
+                yield from ((row["identifier_value"], int(row["event_log_id"])) for row in csv.DictReader(text))
+
+
+async def start(box: Sandbox, file: Path, out: Path, *options: str) -> asyncio.subprocess.Process:
+    """Start the command in a process of its own."""
+    environment = {
+        "CAPLEDGER_BASE_URL": box.url,
+        "CAPLEDGER_TIMEZONE": "UTC",
+        "CAPLEDGER_USERNAME": "store.server",
+        "CAPLEDGER_PASSWORD": "server123",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "capledger", "backfill", str(file), "--out", str(out), "--from", "2024-01-01", *options),
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options: str) -> Cost:
+    """Run the command to its end; before that, kill it after each of these seconds of fetching."""
+    began, before = time.perf_counter(), len(box.requests)
+    done = 0
+    for seconds in kills:
+        process = await start(box, file, out, *options)
+        seen = len(box.requests)
+        while process.returncode is None and len(box.requests) == seen:
+            await asyncio.sleep(0.005)
+        try:
+            await asyncio.wait_for(process.wait(), seconds)
+            break
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            done += 1
+    process = await start(box, file, out, *options)
+    code = await process.wait()
+    if code:
+        raise SystemExit(f"the last run ended with {code}")
+    sent = box.requests[before:]
+    return Cost(len(sent), sum(logged.fault is not None for logged in sent), done, time.perf_counter() - began)
+
+
+def verify(out: Path, kind: str, sizes: list[int]) -> None:
+    """End the benchmark unless every entry is there once."""
+    counts = Counter(found(out / "entries", kind))
+    wrong = {key: count for key, count in counts.items() if count != 1}
+    missing = expected(sizes) - counts.keys()
+    if wrong or missing or len(counts) != sum(sizes):
+        raise SystemExit(f"{kind}: {len(wrong)} entries more than once, {len(missing)} missing")
+    manifest: dict[str, Any] = msgspec.json.decode((out / "manifest.json").read_bytes())
+    if not manifest["complete"] or manifest["entries"] != sum(sizes):
+        raise SystemExit(f"{kind}: the manifest says otherwise")
+
+
+async def compare(options: argparse.Namespace) -> None:
+    """Print a line for each format."""
+    sizes = ledger_sizes(options.customers, options.seed)
+    random = Random(options.seed)
+    choices = [faults.status(503), faults.status(500), faults.cut_body(), faults.reset()]
+    with TemporaryDirectory() as place:
+        file = Path(place) / "customers.csv"
+        write_customers(file, options.customers)
+        async with Sandbox(customers(sizes), rules=Rules(latency=options.latency)) as box:
+            calm = await run(box, file, Path(place) / "calm", [])
+            verify(Path(place) / "calm", "parquet", sizes)
+            print(f"{options.customers:,} customers, {sum(sizes):,} entries, {calm.requests:,} requests undisturbed")
+            print(
+                f"{'format':10} {'kills':>6} {'requests':>9} {'faults':>7} {'sent again':>11} {'share':>7} {'seconds':>8}"
+            )
+            for kind in options.formats:
+                box.faults = faults.random_faults(options.seed, options.faults, choices)
+                out = Path(place) / kind
+                kills = [random.uniform(0.0, options.longest) for _ in range(options.kills)]
+                cost = await run(box, file, out, kills, "--format", kind)
+                verify(out, kind, sizes)
+                again = cost.requests - cost.faults - calm.requests
+                share = again / calm.requests
+                print(
+                    f"{kind:10} {cost.kills:6} {cost.requests:9,} {cost.faults:7,} {again:11,} {share:7.1%} "
+                    f"{cost.seconds:8.1f}",
+                    flush=True,
+                )
+                if share > ALLOWED:
+                    raise SystemExit("that is too much")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description="A backfill that is killed.")
+    parser.add_argument("--customers", type=int, default=2_000, help="(%(default)s)")
+    parser.add_argument("--kills", type=int, default=30, help="in each format (%(default)s)")
+    parser.add_argument("--longest", type=float, default=1.5, help="seconds of fetching before a kill (%(default)s)")
+    parser.add_argument("--faults", type=float, default=0.2, help="share of the requests (%(default)s)")
+    parser.add_argument("--latency", type=float, default=0.02, help="seconds before each answer (%(default)s)")
+    parser.add_argument("--formats", nargs="*", default=FORMATS, choices=FORMATS)
+    parser.add_argument("--seed", type=int, default=1)
+    asyncio.run(compare(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

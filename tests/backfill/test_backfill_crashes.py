@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jobs import Key, found, mobile, queries
+
+from capledger.backfill.cutter import Cutter
+from capledger.backfill.files import make_directory
+from capledger.backfill.job import Ended, Job, Page
+from capledger.backfill.plan import Reader, is_planned, make_plan
+from capledger.backfill.schema import pack
+from capledger.backfill.sinks import sink_for
+from capledger.backfill.store import Store
+from capledger.models import LedgerEntry
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from capledger.backfill.sinks import Chunks, Sink
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Crash(BaseException):
+    """The process is no more."""
+
+
+class Fuse:
+    """Crashes at the step of this number; 0: never."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Crash
+
+
+class Fragile(Store):
+    """A store that may crash before and after every commit."""
+
+    def __init__(self, directory: Path, fuse: Fuse) -> None:
+        super().__init__(directory)
+        self.fuse = fuse
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with super().transaction() as connection:
+            yield connection
+            self.fuse.step()
+        self.fuse.step()
+
+
+class FragileSink:
+    """A sink that may crash before a batch, in the middle of it, and after it."""
+
+    def __init__(self, sink: Sink, fuse: Fuse) -> None:
+        self.sink, self.fuse = sink, fuse
+        self.format, self.one_file = sink.format, sink.one_file
+        self.open, self.find, self.close = sink.open, sink.find, sink.close
+
+    def write(self, number: int, chunks: Chunks) -> str:
+        self.fuse.step()
+        name = self.sink.write(number, self._fragile(chunks))
+        self.fuse.step()
+        return name
+
+    def _fragile(self, chunks: Chunks) -> Chunks:
+        for chunk in chunks:
+            yield chunk
+            self.fuse.step()
+
+
+def page(customer: int, first: int, rows: int) -> list[LedgerEntry]:
+    return [LedgerEntry(1_000 * customer + first + rank, "TransactionAdd", NOW) for rank in range(rows)]
+
+
+async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
+    """Do what a process does, in one thread, until all is done or the fuse blows."""
+    make_directory(out / "entries")
+    store = Fragile(out, fuse)
+    sink = FragileSink(sink_for(kind), fuse)
+    try:
+        if not is_planned(store):
+            await make_plan(store, queries(len(sizes)), Reader("host", kind), NOW)
+        with ThreadPoolExecutor(1) as thread:
+            live(Job(store), Cutter(Job(store), sink, out / "entries", roll_rows=10, thread=thread), sizes)
+    except Crash:
+        abandon(store, sink)
+        raise
+    sink.close()
+    store.close()
+
+
+def live(job: Job, cutter: Cutter, sizes: list[int]) -> None:
+    job.recover()
+    cutter._open()
+    while drawn := job.draw(2, failures=0, retried_alone=False):
+        for customer in drawn:
+            done, rows = customer.rows, sizes[customer.id - 1]
+            while done < rows:
+                some = page(customer.id, done, min(3, rows - done))
+                job.note([Page(customer.id, pack(some), len(some), f"after {done}")])
+                done += len(some)
+            job.note([Ended(customer.id, "done" if rows else "empty", rows=rows)])
+        while job.ready_rows() >= 10:
+            cutter._cut()
+    while job.ready_rows():
+        cutter._cut()
+
+
+def abandon(store: Store, sink: FragileSink) -> None:
+    """Let go of the files as the end of a process does: nothing is committed, nothing is folded in."""
+    store._connection.close()
+    if store._held is not None:
+        store._held.close()
+    connection: Any = getattr(sink.sink, "_connection", None)
+    if connection is not None:
+        connection.close()
+
+
+def wanted(sizes: list[int]) -> Counter[Key]:
+    return Counter(
+        (mobile(number), 1_000 * (number + 1) + rank) for number, rows in enumerate(sizes) for rank in range(rows)
+    )
+
+
+async def survive(sizes: list[int], kind: str, crashes: list[int]) -> int:
+    """Crash at each of these steps, one life after the other, then finish; give the crashes that there were."""
+    with TemporaryDirectory() as place:
+        out = Path(place) / "out"
+        happened = 0
+        for number in crashes:
+            try:
+                await one_life(out, sizes, kind, Fuse(number))
+            except Crash:
+                happened += 1
+        await one_life(out, sizes, kind, Fuse(0))
+        assert found(out) == wanted(sizes)
+        assert not list((out / "entries").glob("*.part"))
+        shutil.rmtree(out)
+    return happened
+
+
+@given(st.lists(st.integers(0, 25), max_size=6), st.lists(st.integers(1, 40), max_size=8))
+async def test_whatever_the_crashes(sizes: list[int], crashes: list[int]) -> None:
+    """Wherever processes end, between any two steps or in the middle of a file, each entry is there once."""
+    await survive(sizes, "jsonl", crashes)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "duckdb"])
+async def test_a_crash_at_each_step(kind: str) -> None:
+    """The same in every format, with a crash at each step in turn."""
+    number = happened = 1
+    while happened:
+        happened = await survive([12, 0, 4, 7], kind, [number])
+        number += 3
+
+    assert number > 30
