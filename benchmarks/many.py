@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import resource
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import aiohttp
 
+from benchmarks.measure import peak_memory
 from capledger import BasicAuth, CustomerLedgerQuery, LedgerSession
 from capledger.sandbox import Sandbox, SandboxCustomer, lazy_rows
 
@@ -195,8 +194,7 @@ def compare(count: int, rounds: int) -> None:
 def peak(pipe: Connection, url: str, count: int) -> None:
     """Be a client's process: send the most memory that it had."""
     asyncio.run(counted(url, count))
-    unit = 1 if sys.platform == "darwin" else 1024
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+    pipe.send(peak_memory())
 
 
 def weigh(counts: list[int]) -> None:

@@ -1,0 +1,1 @@
+"""What capledger costs, beside every other way to do the same, in one run: ``python -m benchmarks``."""

@@ -1,0 +1,63 @@
+"""Decoding a page of a hundred entries: bytes in, entries out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from benchmarks.measure import Table, in_turns, repeated
+from benchmarks.peers import cattrs_reader, pydantic_of, struct_of
+from benchmarks.server import AUTH
+from capledger import CustomerLedgerQuery, LedgerPage, LedgerSession
+from capledger._answer import Answer
+from capledger._decode import Decoder
+from capledger._requests import ledger_page
+from capledger.sandbox import Sandbox, SandboxCustomer, seed_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS: Final = 100
+_MOBILE: Final = "917000000000"
+
+
+def measure(rounds: int = 15, times: int = 20) -> Table:
+    """Compare the ways to decode one page."""
+    body = asyncio.run(sample_page())
+    contestants = readers(body)
+    timed = in_turns({name: repeated(times, run) for name, run in contestants.items()}, rounds)
+    taken = {name: one.processor for name, one in timed.items()}
+    ours = taken["capledger"]
+    rows = [(name, f"{used / times / ROWS * 1e6:.2f}", f"{used / ours:.2f}") for name, used in taken.items()]
+    title = f"Decoding a page of {ROWS} entries ({len(body) / 1000:.0f} kB), median of {rounds} rounds"
+    figures = {name: used / times / ROWS * 1e6 for name, used in taken.items()}
+    return Table(title, ("", "us an entry", "times capledger"), rows, figures, "microseconds an entry")
+
+
+def readers(body: bytes) -> dict[str, Callable[[], object]]:
+    """What is compared, by name."""
+    decoder, structs, patient = Decoder(UTC), msgspec.json.Decoder(struct_of(LedgerPage)), cattrs_reader()
+    request = ledger_page(CustomerLedgerQuery.mobile(_MOBILE), offset=0, limit=ROWS, order="ASC", start=None, end=None)
+    answer = Answer(200, {}, body)
+    return {
+        "msgspec, its own Structs": lambda: structs.decode(body),
+        "capledger": lambda: decoder.decode(request, answer),
+        "json.loads, dicts without types": lambda: json.loads(body),
+        "pydantic 2": lambda: pydantic_of(LedgerPage).model_validate_json(body),
+        "orjson, then cattrs": lambda: patient(body),
+    }
+
+
+async def sample_page() -> bytes:
+    """A page of the sandbox, of entries of many kinds."""
+    rows = seed_rows(7, ROWS, datetime(2024, 1, 1), datetime(2025, 1, 1))
+    async with (
+        Sandbox([SandboxCustomer(_MOBILE, rows)]) as box,
+        LedgerSession(box.url, AUTH, timezone=UTC) as session,
+    ):
+        pages = [page.raw async for page in session.entries(CustomerLedgerQuery.mobile(_MOBILE)).pages()]
+    return pages[0]

@@ -1,0 +1,71 @@
+"""The same fields for others to decode: made from our models, so that nobody has less to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import msgspec
+import orjson
+import pydantic
+from attrs import NOTHING, Attribute, AttrsInstance, fields, has
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.preconf.orjson import make_converter
+
+from capledger import LedgerPage
+from capledger.models._fields import shape, wire_attributes, wire_name
+
+
+@cache
+def struct_of(model: type[AttrsInstance]) -> type[msgspec.Struct]:
+    """A msgspec Struct with the fields of a model: nothing is checked or made beyond what its types say."""
+    required = [(wire_name(item), _kind(item, struct_of)) for item in _required(model)]
+    optional = [(wire_name(item), _kind(item, struct_of) | None, None) for item in _optional(model)]
+    return msgspec.defstruct(model.__name__, [*required, *optional])
+
+
+@cache
+def pydantic_of(model: type[AttrsInstance]) -> type[pydantic.BaseModel]:
+    """A pydantic model with the fields of a model."""
+    members: dict[str, Any] = {
+        item.name: (_kind(item, pydantic_of), pydantic.Field(alias=wire_name(item))) for item in _required(model)
+    }
+    for item in _optional(model):
+        members[item.name] = (_kind(item, pydantic_of) | None, pydantic.Field(None, alias=wire_name(item)))
+    return pydantic.create_model(model.__name__, **members)
+
+
+def cattrs_reader() -> Any:  # noqa: ANN401 - a function from bytes to whatever its hooks make
+    """Read with orjson and cattrs into our own models, with the hooks that one writes for this."""
+    converter = make_converter()
+    converter.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
+    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value).replace(tzinfo=UTC))
+    converter.register_structure_hook_factory(
+        has,
+        lambda model: make_dict_structure_fn(
+            model,
+            converter,
+            **{  # type: ignore[arg-type]  # may name an option
+                item.name: override(rename=wire_name(item)) for item in fields(model)
+            },
+        ),
+    )
+    return lambda body: converter.structure(orjson.loads(body), LedgerPage)
+
+
+def _required(model: type[AttrsInstance]) -> list[Attribute[Any]]:
+    return [item for item in wire_attributes(model) if item.default is NOTHING]
+
+
+def _optional(model: type[AttrsInstance]) -> list[Attribute[Any]]:
+    return [item for item in wire_attributes(model) if item.default is not NOTHING]
+
+
+def _kind(item: Attribute[Any], part: Any) -> Any:  # noqa: ANN401 - type expressions
+    container, inner = shape(item.type)
+    kind: Any = part(inner) if has(inner) else inner
+    if container is None:
+        return kind
+    return list[kind] if container is list else dict[str, kind]
