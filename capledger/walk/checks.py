@@ -71,6 +71,8 @@ def other_page_size(segment: Segment, page_size: int) -> int | None:
     stated, pages = details.page_size, details.page_count
     if stated and stated < page_size and pages == _pages(total, stated) != _pages(total, page_size):
         return stated
+    if stated == page_size and pages == _pages(total, page_size):
+        return None
     goes_by_rows = rows == stated or pages == _pages(total, rows)
     return rows if goes_by_rows and rows != expected_rows(segment.position, total, page_size) else None
 
@@ -94,8 +96,8 @@ class SeenPages:
     _ends: dict[int, _Ends] = field(factory=dict)
     _by_rows: dict[tuple[int, int, int], int] = field(factory=dict)
 
-    def check(self, number: int, segment: Segment) -> Doubt | None:
-        """The rows are not those of another page, and do not begin or end with a neighbour's."""
+    def check(self, number: int, segment: Segment, *, newest_first: bool) -> Doubt | None:
+        """The rows are not those of another page, nor a neighbour's first or last, and moved as the total did."""
         if not segment.page.entries:
             return None
         key = _rows_key(segment)
@@ -108,6 +110,8 @@ class SeenPages:
             return Doubt("repeat", f"page {number} begins with the last row of the page before")
         if after is not None and after.total == segment.total and after.first == last:
             return Doubt("repeat", f"page {number} ends with the first row of the page after")
+        if newest_first and before is not None and not _moved_along(before, segment):
+            return Doubt("total", f"the server stated {before.total} entries and then {segment.total}; no row moved")
         return None
 
     def moved(self, segment: Segment) -> bool:
@@ -131,6 +135,12 @@ class SeenPages:
         """Newest first, a page's rows move on by as many places as entries were added."""
         seen = self._ends[twin]
         return segment.total > seen.total and segment.position - seen.position == segment.total - seen.total
+
+
+def _moved_along(before: _Ends, segment: Segment) -> bool:
+    """Tell whether rows added in front have moved the last row of the page before on to this page."""
+    growth, rows = segment.total - before.total, segment.page.entries
+    return not 0 < growth <= len(rows) or row_key(rows[growth - 1]) == before.last
 
 
 def _rows_key(segment: Segment) -> tuple[int, int, int]:

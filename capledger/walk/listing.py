@@ -95,6 +95,8 @@ class Listing:
         self._next_rank: int | None = None
         self._idle = 0
         self._answers = 0
+        #: Rows that a doubtful page had: a total below that is none.
+        self._rows_seen = 0
 
     @property
     def held(self) -> int:
@@ -222,17 +224,19 @@ class Listing:
 
     def _find_doubt(self, number: int, segment: Segment) -> Doubt | None:
         details = segment.page.details
+        newest_first = self.extent is not None and self.extent.direction == "desc"
         echo = None if details is None or self._facts.offset_rule == "index" else details.page_number
         return (
             check_number(number, echo)
-            or check_total(self.extent.total if self.extent is not None else None, segment.total)
+            or check_total(self.extent.total if self.extent is not None else self._rows_seen, segment.total)
             or check_count(segment, self.page_size)
-            or self._seen.check(number, segment)
+            or self._seen.check(number, segment, newest_first=newest_first)
         )
 
     def _lets_pass(self, number: int, segment: Segment, doubt: Doubt, *, patience: int = _PATIENCE) -> bool:
         """Decide about a doubtful page: have it asked again, begin anew, let it pass (True), or raise."""
         self._doubts[number] += 1
+        self._rows_seen = max(self._rows_seen, len(segment.page.entries))
         if self._doubts[number] <= patience:
             return False
         if doubt.kind == "count" and self._tolerant:
