@@ -122,9 +122,7 @@ async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options:
     done = 0
     for seconds in kills:
         process = await start(box, file, out, *options)
-        seen = len(box.requests)
-        while process.returncode is None and len(box.requests) == seen:
-            await asyncio.sleep(0.005)
+        await first_request(box, process)
         try:
             await asyncio.wait_for(process.wait(), seconds)
             break
@@ -138,6 +136,15 @@ async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options:
         raise SystemExit(f"the last run ended with {code}")
     sent = box.requests[before:]
     return Cost(len(sent), sum(logged.fault is not None for logged in sent), done, time.perf_counter() - began)
+
+
+async def first_request(box: Sandbox, process: asyncio.subprocess.Process) -> None:
+    """Wait until the command asks for something, or is at its end."""
+    arrived = asyncio.Event()
+    box.on_request = lambda *_: arrived.set()
+    waits = [asyncio.create_task(arrived.wait()), asyncio.create_task(process.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    waits[0].cancel()
 
 
 def verify(out: Path, kind: str, sizes: list[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Unpack
 
 import msgspec
 
@@ -14,8 +14,9 @@ from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
     from pathlib import Path
+
+    from capledger.queries.options import CustomerLedgerOptions
 
 _REQUIRED: Final = ("identifier_name", "identifier_value")
 _KNOWN: Final = (*_REQUIRED, "source", "account_id")
@@ -34,22 +35,19 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     account_id: str | int | None = None
 
 
-def read_customers(
-    path: Path | str, *, start: datetime | None = None, end: datetime | None = None
-) -> Iterator[CustomerLedgerQuery]:
+def read_customers(path: Path | str, **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
     """Give a query for each customer of a file, one by one; ``-`` is standard input.
 
     Args:
         path: CSV with the header ``identifier_name,identifier_value[,source][,account_id]``, or JSON lines with those
             keys, in UTF-8. What begins with ``{`` is JSON lines.
-        start: for each query.
-        end: for each query.
+        options: for each query: ``start``, ``end`` and so on.
 
     Raises:
         CustomersError: there is no such file, or a line of it cannot be used.
     """
     with _opened(path) as file:
-        yield from read_lines(file, start=start, end=end)
+        yield from read_lines(file, **options)
 
 
 @contextmanager
@@ -65,9 +63,7 @@ def _opened(path: Path | str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def read_lines(
-    file: Iterable[bytes], *, start: datetime | None = None, end: datetime | None = None
-) -> Iterator[CustomerLedgerQuery]:
+def read_lines(file: Iterable[bytes], **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
     """Give a query for each customer of some lines, as :func:`read_customers` does."""
     lines = _Lines(file)
     first = next(lines, None)
@@ -76,7 +72,7 @@ def read_lines(
     read = _read_json if first.startswith("{") else _read_csv
     for values in read(first, lines):
         with lines.blamed():
-            yield _query(values, start, end)
+            yield _query(values, options)
 
 
 class _Lines:
@@ -147,14 +143,11 @@ def _check_header(names: list[str], lines: _Lines) -> None:
         raise lines.error(f"the header may have each of these once, and no other: {', '.join(_KNOWN)}")
 
 
-def _query(values: dict[str, Any], start: datetime | None, end: datetime | None) -> CustomerLedgerQuery:
+def _query(values: dict[str, Any], options: CustomerLedgerOptions) -> CustomerLedgerQuery:
     given = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    source, account = given.get("source") or "INSTORE", given.get("account_id")
-    return CustomerLedgerQuery(
-        identifier_name=given["identifier_name"],
-        identifier_value=given["identifier_value"],
-        source=source,
-        account_id=None if account in ("", None) else str(account),
-        start=start,
-        end=end,
-    )
+    own: dict[str, Any] = {**options, **{name: given[name] for name in _REQUIRED}}
+    if given.get("source"):
+        own["source"] = given["source"]
+    if given.get("account_id") not in ("", None):
+        own["account_id"] = str(given["account_id"])
+    return CustomerLedgerQuery(**own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -126,7 +127,7 @@ async def _take(session: LedgerSession, customers: list[Customer]) -> _Sample:
         sample.sent += report.requests
         sample.seconds += asyncio.get_running_loop().time() - began
         left = 0 if whole else max(0, (report.rows_expected or 0) - report.rows_received)
-        sample.requests += report.requests + left / customer.query.page_size
+        sample.requests += report.requests if whole else report.pages + ceil(left / customer.query.page_size)
         sample.entries += report.rows_yielded + left
     return sample
 

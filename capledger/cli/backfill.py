@@ -34,7 +34,7 @@ T = TypeVar("T")
 #: Finished, with customers set aside.
 SET_ASIDE: Final = 3
 #: Customers at once where no rate is given, and seconds that an answer may take without holding up the rate given.
-_CONCURRENCY, _SLOWEST, _MOST = 8, 2, 64
+_CONCURRENCY, _SLOWEST, _MOST = 6, 2, 32
 
 EPILOG = "\n\n".join(
     [
@@ -158,7 +158,7 @@ class Command:
     def _queries(self) -> "Iterator[CustomerLedgerQuery]":
         from capledger.backfill import read_customers  # noqa: PLC0415  (help needs none of it)
 
-        return read_customers(self.customers, start=self.start, end=self.end)
+        return read_customers(self.customers, start=self.start, end=self.end, include_alternate_currencies=True)
 
     async def _until_stopped(self, job: "Backfill", give_terminal_back: "Callable[[], None]") -> "Manifest":
         """Run; the first signal stops it in an orderly way, the second at once."""
@@ -242,8 +242,10 @@ def forecast(found: "Estimate") -> str:
         f"{found.customers:,} customers ({_count(found.duplicates, 'repeat')} left out), {found.left:,} to be fetched",
         f"about {found.requests:,} requests for {found.entries:,} entries",
         f"about {duration(found.seconds)} at {rate} ({'the limit' if found.limited else 'as fast as it answers'})",
-        (f"from a sample of {_count(found.sampled, 'customer')}, {found.failed:,} of whom failed: "
-        f"{_count(found.sample_requests, 'request')}"),
+        (
+            f"from a sample of {_count(found.sampled, 'customer')}, {found.failed:,} of whom failed: "
+            f"{_count(found.sample_requests, 'request')}"
+        ),
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -1,0 +1,89 @@
+"""A part of a job that a worker elsewhere does by itself: picklable in, manifest out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from capledger.backfill.recipe import with_end
+from capledger.backfill.run import Backfill
+from capledger.queries import LedgerQuery
+from capledger.session import LedgerSession
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from os import PathLike
+
+    from capledger.backfill.manifest import Manifest
+
+
+@frozen(kw_only=True)
+class Shard:
+    """Some of the customers, and a directory of their own.
+
+    It can be pickled if ``connect`` can: a function of a module, or a ``functools.partial`` of one.
+    """
+
+    number: int
+    queries: tuple[LedgerQuery, ...] = field(repr=False)
+    #: ``shard-00001`` and so on below the directory of the whole job; the worker needs to reach it.
+    out: str
+    #: Makes a session, not opened yet. What is secret is best read from the worker's environment in there.
+    connect: Callable[[], LedgerSession] = field(repr=False)
+    format: str = "parquet"
+    concurrency: int = 8
+
+
+def cut_shards(
+    queries: Iterable[LedgerQuery],
+    *,
+    out: str | PathLike[str],
+    connect: Callable[[], LedgerSession],
+    end: datetime,
+    size: int = 1_000,
+    format: str = "parquet",  # noqa: A002  (as for a backfill)
+    concurrency: int = 8,
+) -> Iterator[Shard]:
+    """Cut queries into shards, lazily.
+
+    Args:
+        queries: any iterable; a repeat is left out where it falls into the same shard.
+        out: the directory of the whole job.
+        connect: makes a session on the worker.
+        end: of queries without one, so that all shards mean the same range; naive is the server's time.
+        size: customers of a shard.
+        format: of the files.
+        concurrency: customers at once on each worker.
+    """
+    items = (with_end(query, end) for query in queries)
+    number = 0
+    while some := tuple(islice(items, size)):
+        number += 1
+        yield Shard(
+            number=number,
+            queries=some,
+            out=str(Path(out) / f"shard-{number:05}"),
+            connect=connect,
+            format=format,
+            concurrency=concurrency,
+        )
+
+
+def run_shard(shard: Shard) -> Manifest:
+    """Do a shard, in an event loop of its own; doing it again goes on with it, or finds it done.
+
+    Raises:
+        CapledgerError: as :meth:`Backfill.run` does; every one of them survives pickling.
+    """
+    return asyncio.run(_run(shard))
+
+
+async def _run(shard: Shard) -> Manifest:
+    async with shard.connect() as session:
+        backfill = Backfill(session, shard.queries, out=shard.out, format=shard.format, concurrency=shard.concurrency)
+        return await backfill.run()
