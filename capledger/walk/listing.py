@@ -22,7 +22,7 @@ from capledger.walk.checks import (
     other_page_size,
 )
 from capledger.walk.offsets import OffsetProof
-from capledger.walk.rows import age_of, row_key, same_row, shape_by_age, shape_of
+from capledger.walk.rows import Shape, age_of, row_key, same_row, shape_by_age, shape_of
 from capledger.walk.shelf import Segment, Shelf, lowest_rank
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ class Listing:
         self.extent: Extent | None = None
         #: Whether what was given is proven to be all; a listing that had to let a wrong count pass is not.
         self.proven = True
-        #: Goes up when pages are cut anew, so that answers still on their way are known to be of the old cut.
-        self.generation = 0
         self._span = span
         self._order: Direction = order
         self._facts = facts
+        self._generation = 0
+        self._rule = facts.offset_rule
         self._cautious = cautious
         self._tolerant = tolerant
         self._snapshot = snapshot
@@ -97,6 +97,19 @@ class Listing:
         self._answers = 0
         #: Rows that a doubtful page had: a total below that is none.
         self._rows_seen = 0
+
+    @property
+    def generation(self) -> int:
+        """Goes up when pages are cut anew, so that answers still on their way are known to be of the old cut.
+
+        That is also when another listing of the session has proven what ``offset`` counts, against what was assumed.
+        """
+        self._follow_rule()
+        return self._generation
+
+    def _follow_rule(self) -> None:
+        if self._rule != self._facts.offset_rule:
+            self._recut(keep_first=True)
 
     @property
     def held(self) -> int:
@@ -140,7 +153,7 @@ class Listing:
         else:
             yield from self._pages_by_rank(extent, extent.direction)
         if self._probe_due(extent):
-            yield 1
+            yield from (0, 1) if self._first_key is None else (1,)
 
     def _rule_known(self, extent: Extent) -> bool:
         """Whether it is proven what ``offset`` counts, or makes no difference."""
@@ -180,9 +193,9 @@ class Listing:
         segment = Segment(number * self.page_size, total, len(page.entries), page)
         if self._adopts_page_size(segment) and number:
             return
-        newest_first = self.extent is not None and self.extent.direction == "desc"
-        if self._offsets.refuted(number, segment, newest_first=newest_first):
-            self._recut(keep_first=True)
+        verdict = self._offsets.judge(number, segment, self.extent.direction if self.extent is not None else None)
+        if verdict in {"refuted", "unclear"}:
+            self._recut(keep_first=verdict == "refuted")
             return
         if number and self.extent is not None and self._probe_due(self.extent) and self._is_the_end(page):
             self._facts.totals_proven = True
@@ -276,7 +289,8 @@ class Listing:
 
     def _recut(self, *, keep_first: bool = False) -> None:
         """Forget pages, not ranks: they are asked for again in another cut."""
-        self.generation += 1
+        self._generation += 1
+        self._rule = self._facts.offset_rule
         self._cut_known = False
         self._shelf.clear(keep_first=keep_first)
         self._offsets.forget()
@@ -291,8 +305,8 @@ class Listing:
             self._first_key = row_key(segment.page.entries[0])
         if segment.total > segment.size or number:
             self._facts.totals_proven = True
-        if self.page_size > 1:
-            self._offsets.note(number, segment)
+        if number == 0 and self.page_size > 1:
+            self._offsets.note_first(segment)
         if extent.direction is None and self._seen.moved(segment):
             extent.direction = "desc"
         self._seen.note(number, segment)
@@ -334,9 +348,10 @@ class Listing:
         if self._jumbled or self._last is not None:
             return
         rows = self._shelf.rows()
+        at_once = all(segment.total == extent.total for segment in self._shelf)
         all_here = len(self._shelf) >= self._page_count(extent)
         known = extent.direction or self._facts.directions.get(self._order)
-        shape = shape_by_age(rows) if all_here else shape_of(rows)
+        shape = shape_by_age(rows) if all_here and at_once else self._shape(rows, at_once=at_once)
         if shape == "mixed":
             self._jumbled = True
         elif shape == "flat":
@@ -346,10 +361,20 @@ class Listing:
         if len(rows) >= _ROWS_TO_TELL and extent.direction == shape:
             self._facts.directions[self._order] = extent.direction
 
+    def _shape(self, rows: list[LedgerEntry], *, at_once: bool) -> Shape:
+        """Tell the order of all that came; "flat" where it would do for either."""
+        if at_once:
+            return shape_of(rows)
+        ascending, descending = self._shelf.fits("asc"), self._shelf.fits("desc")
+        if ascending == descending:
+            return "flat" if ascending else "mixed"
+        return "asc" if ascending else "desc"
+
     # What goes
 
     def take(self) -> Batch | None:
         """Give the next entries of the query's order, if their page is here."""
+        self._follow_rule()
         extent = self.extent
         while extent is not None and len(self._shelf) and not extent.all_given(self._order):
             if self._jumbled:

@@ -7,7 +7,7 @@ where rows are counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import define
 
@@ -16,7 +16,12 @@ from capledger.walk.facts import EndpointFacts
 from capledger.walk.rows import same_row
 
 if TYPE_CHECKING:
+    from capledger.walk.facts import Direction
     from capledger.walk.shelf import Segment
+
+
+#: What a page says about the rule that it was asked for by.
+Verdict = Literal["proven", "refuted", "unclear"]
 
 
 @define
@@ -36,30 +41,36 @@ class OffsetProof:
         """Give the ``offset`` that asks for a page."""
         return number * page_size if self._facts.offset_rule == "index" else number
 
-    def refuted(self, number: int, segment: Segment, *, newest_first: bool) -> bool:
-        """Tell whether a page proves that the server counts rows; remember it for the session.
+    def judge(self, number: int, segment: Segment, direction: Direction | None) -> Verdict | None:
+        """Learn from another page than the first, unless the rule is known: every row that both would hold is compared.
 
-        Every row that this page and the first would both hold is compared. Entries that were added in between have
-        moved the rows of the first page on, where the newest come first.
+        Entries that were added in between have moved the first page's rows on, where the newest come first; whether
+        they do has to be known for that, and some moves look the same under both rules.
         """
-        if self._facts.offset_proven or number == 0 or self._rows is None:
-            return False
-        moved = segment.total - self._total if newest_first else 0
-        repeated = self._rows[max(0, number - moved) :]
-        came = segment.page.entries
-        if not (came and repeated and all(same_row(a, b) for a, b in zip(repeated, came, strict=False))):
-            return False
-        self._facts.offset_rule, self._facts.offset_proven = "index", True
-        return True
+        came, first = segment.page.entries, self._rows
+        if self._facts.offset_proven or not number or first is None or not came:
+            return None
+        grown = segment.total - self._total
+        moved = grown if direction == "desc" else 0
+        fits_index, fits_page = self._repeats(came, number - moved), self._repeats(came, segment.position - moved)
+        if (grown and direction is None) or (fits_index and fits_page):
+            return "unclear"
+        if not fits_index and not 0 <= number - moved < len(first):
+            return "unclear" if grown else None
+        self._facts.offset_rule, self._facts.offset_proven = "index" if fits_index else "page", True
+        self._rows = None
+        return "refuted" if fits_index else "proven"
 
-    def note(self, number: int, segment: Segment) -> None:
-        """Learn from a page that was taken: another one than the first, that did not refute the rule, proves it."""
-        if number == 0 and not self._facts.offset_proven:
+    def _repeats(self, came: list[LedgerEntry], start: int) -> bool:
+        """Whether rows that begin at this place of the first page are its rows, as far as both reach."""
+        first = (self._rows or [])[max(0, start) :]
+        pairs = list(zip(first, came[max(0, -start) :], strict=False))
+        return bool(pairs) and all(same_row(one, other) for one, other in pairs)
+
+    def note_first(self, segment: Segment) -> None:
+        """Keep the first page to compare with."""
+        if not self._facts.offset_proven:
             self._rows, self._total = list(segment.page.entries), segment.total
-        elif self._rows is not None and segment.page.entries and number < len(self._rows):
-            self._facts.offset_proven = True
-        if self._facts.offset_proven:
-            self._rows = None
 
     def forget(self) -> None:
         """Forget the first page; pages are cut anew."""

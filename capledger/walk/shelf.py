@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.models import LedgerPage
-from capledger.walk.rows import age_of, shape_of
+from capledger.walk.rows import age_of, same_row, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,20 @@ class Shelf:
             if low <= rank < low + segment.size:
                 return segment
         return None
+
+    def fits(self, direction: Direction) -> bool:
+        """Tell whether all rows, put by rank as if the server's order were this, lie in the order of their dates.
+
+        Pages that came at different totals are seen where they belong, and rows that two of them hold are compared.
+        """
+        by_rank: dict[int, LedgerEntry] = {}
+        for segment in self._held:
+            entries = segment.page.entries
+            rows = entries if direction == "asc" else reversed(entries)
+            for rank, row in enumerate(rows, segment.lowest(direction)):
+                if not same_row(by_rank.setdefault(rank, row), row):
+                    return False
+        return shape_of([by_rank[rank] for rank in sorted(by_rank)]) in {"asc", "flat"}
 
     def rows(self) -> list[LedgerEntry]:
         """Give all rows in the server's order."""
