@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from capledger import LedgerEntry
 
+Ledger = list[dict[str, Any]]
+
 START, END = datetime(2024, 1, 1), datetime(2024, 6, 1)
 FAULTS = [
     *(faults.status(code) for code in (500, 502, 503, 521)),
@@ -42,14 +44,15 @@ def mobile(number: int) -> str:
     return str(917_400_000_000 + number)
 
 
-def customers(count: int, rows: int) -> list[SandboxCustomer]:
-    return [SandboxCustomer(mobile(number), seed_rows(number, rows, START, END)) for number in range(count)]
+def ledgers(count: int, rows: int) -> list[Ledger]:
+    return [seed_rows(number, rows, START, END) for number in range(count)]
 
 
 @asynccontextmanager
 async def service(
-    holders: list[SandboxCustomer], script: FaultScript | None, rules: Rules | None = None, **options: Any
+    rows: list[Ledger], script: FaultScript | None, rules: Rules | None = None, **options: Any
 ) -> AsyncIterator[tuple[Sandbox, LedgerSession]]:
+    holders = [SandboxCustomer(mobile(number), ledger) for number, ledger in enumerate(rows)]
     async with Sandbox(holders, faults=script, rules=rules, clock=asyncio.get_running_loop().time) as box:
         auth = BasicAuth("store.server", "server123")
         async with LedgerSession(box.url, auth, timezone=UTC, clock=LoopClock(), **options) as session:
@@ -68,20 +71,18 @@ def ids(entries: list[LedgerEntry]) -> list[int]:
     return [entry.event_log_id for entry in entries]
 
 
-def expected(holder: SandboxCustomer) -> list[int]:
-    return [
-        number for _, number in sorted((read_date(row["ledgerCreatedDate"]), row["eventLogId"]) for row in holder.rows)
-    ]
+def expected(ledger: Ledger) -> list[int]:
+    return [number for _, number in sorted((read_date(row["ledgerCreatedDate"]), row["eventLogId"]) for row in ledger)]
 
 
 @pytest.mark.parametrize("together", [1, 40])
 def test_five_hundred_walks_through_a_storm_are_exact(together: int) -> None:
     """With the usual policy, one after another or forty at once, each of 500 walks gives exactly its entries."""
-    holders = customers(500, 12)
+    rows = ledgers(500, 12)
 
     async def main() -> None:
         script = faults.random_faults(together, 0.3, FAULTS)
-        async with service(holders, script, Rules(latency=0.01)) as (box, session):
+        async with service(rows, script, Rules(latency=0.01)) as (box, session):
             turns = asyncio.Semaphore(together)
 
             async def one(number: int) -> list[int]:
@@ -90,7 +91,7 @@ def test_five_hundred_walks_through_a_storm_are_exact(together: int) -> None:
 
             came = await asyncio.gather(*(one(number) for number in range(500)))
 
-            assert came == [expected(holder) for holder in holders]
+            assert came == [expected(ledger) for ledger in rows]
             assert 0.25 < len([logged for logged in box.requests if logged.fault]) / len(box.requests) < 0.35
             assert asyncio.get_running_loop().time() < 150
 
@@ -99,15 +100,15 @@ def test_five_hundred_walks_through_a_storm_are_exact(together: int) -> None:
 
 def test_a_storm_under_a_limit_keeps_the_limit() -> None:
     """Faults, retries and refusals included, no minute has more than its 600 requests."""
-    holders = customers(8, 600)
+    rows = ledgers(8, 600)
 
     async def main() -> None:
         script = faults.random_faults(3, 0.3, FAULTS)
         rules = Rules(latency=0.05, requests_per_minute=600)
-        async with service(holders, script, rules, rate_limit=RateLimit(600), max_connections=16) as (box, session):
+        async with service(rows, script, rules, rate_limit=RateLimit(600), max_connections=16) as (box, session):
             came = await asyncio.gather(*(walk(session, number, page_size=10) for number in range(8)))
 
-            assert [ids(entries) for entries in came] == [expected(holder) for holder in holders]
+            assert [ids(entries) for entries in came] == [expected(ledger) for ledger in rows]
             assert busiest_minute(box.requests) <= 600
 
     run(main())
@@ -115,14 +116,14 @@ def test_a_storm_under_a_limit_keeps_the_limit() -> None:
 
 def test_eight_walks_use_their_limit_and_never_exceed_it() -> None:
     """Of 600 a minute at least 95% are used while eight walks have pages to ask for; none is above, none refused."""
-    holders = customers(8, 1_500)
+    rows = ledgers(8, 1_500)
 
     async def main() -> None:
         rules = Rules(latency=0.2, requests_per_minute=600)
-        async with service(holders, None, rules, rate_limit=RateLimit(600), max_connections=16) as (box, session):
+        async with service(rows, None, rules, rate_limit=RateLimit(600), max_connections=16) as (box, session):
             came = await asyncio.gather(*(walk(session, number, page_size=10) for number in range(8)))
 
-            assert [ids(entries) for entries in came] == [expected(holder) for holder in holders]
+            assert [ids(entries) for entries in came] == [expected(ledger) for ledger in rows]
             assert busiest_minute(box.requests) <= 600
             assert {logged.status for logged in box.requests} == {200}
             assert len([logged for logged in box.requests if logged.started < 120]) >= 0.95 * 1_200

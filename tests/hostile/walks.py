@@ -58,7 +58,7 @@ def expected(*, order: str = "asc", dated: bool = False) -> list[int]:
 
 
 def query(*, order: Any = "asc", page_size: int = 10, dated: bool = False, **options: Any) -> CustomerLedgerQuery:
-    span = {"start": START, "end": END} if dated else {}
+    span: dict[str, Any] = {"start": START, "end": END} if dated else {}
     return CustomerLedgerQuery.mobile(
         MOBILE, order=order, page_size=page_size, include_alternate_currencies=True, **span, **options
     )
