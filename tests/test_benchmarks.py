@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import decode, imports, latency, many, memory, report, requests_sent, walk
+from benchmarks import decode, imports, latency, many, memory, profile, report, requests_sent, walk
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.measure import Table
 
@@ -43,6 +43,13 @@ def test_many_ledgers_are_timed_and_weighed(capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert all(client in printed for client in many.CLIENTS)
     assert "peak MiB" in printed
+
+
+def test_a_walk_is_profiled(capsys: pytest.CaptureFixture[str]) -> None:
+    """The profile names functions of the walk."""
+    profile.main(entries=3_000)
+
+    assert "capledger/" in capsys.readouterr().out
 
 
 def test_requests_are_the_fewest() -> None:
