@@ -171,9 +171,7 @@ async def compare(options: argparse.Namespace) -> None:
             calm = await run(box, file, Path(place) / "calm", [])
             verify(Path(place) / "calm", "parquet", sizes)
             print(f"{options.customers:,} customers, {sum(sizes):,} entries, {calm.requests:,} requests undisturbed")
-            print(
-                f"{'format':10} {'kills':>6} {'requests':>9} {'faults':>7} {'sent again':>11} {'share':>7} {'seconds':>8}"
-            )
+            print(f"{'format':10} {'kills':>6} {'requests':>9} {'faults':>7} {'again':>7} {'share':>7} {'s':>6}")
             for kind in options.formats:
                 box.faults = faults.random_faults(options.seed, options.faults, choices)
                 out = Path(place) / kind
@@ -183,8 +181,8 @@ async def compare(options: argparse.Namespace) -> None:
                 again = cost.requests - cost.faults - calm.requests
                 share = again / calm.requests
                 print(
-                    f"{kind:10} {cost.kills:6} {cost.requests:9,} {cost.faults:7,} {again:11,} {share:7.1%} "
-                    f"{cost.seconds:8.1f}",
+                    f"{kind:10} {cost.kills:6} {cost.requests:9,} {cost.faults:7,} {again:7,} {share:7.1%} "
+                    f"{cost.seconds:6.1f}",
                     flush=True,
                 )
                 if share > ALLOWED:

@@ -18,10 +18,12 @@ from capledger.errors import CapledgerError
 from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from os import PathLike
 
     from capledger.backfill.job import Customer
     from capledger.many import Queries
+    from capledger.queries import LedgerQuery
     from capledger.session import LedgerSession
     from capledger.walk import LedgerWalk
 
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 MOST_REQUESTS: Final = 50
 #: What one more page may cost at the worst: the attempts of a session as it comes.
 _RESERVE: Final = 6
-#: Pages of one customer; what is beyond is reckoned from the total that the service states.
-_MOST_PAGES: Final = 4
+#: Requests for one customer, or more where there are few of them.
+_PAGES: Final = 4
 
 
 @frozen(kw_only=True)
@@ -68,6 +70,12 @@ class _Sample:
     requests: float = 0.0
     entries: float = 0.0
     seconds: float = 0.0
+
+    def add(self, requests: int, entries: int) -> None:
+        """Count a customer."""
+        self.customers += 1
+        self.requests += requests
+        self.entries += entries
 
 
 async def estimate(
@@ -109,37 +117,45 @@ async def estimate(
 async def _take(session: LedgerSession, customers: list[Customer]) -> _Sample:
     """Ask one after the other, so that no request is sent that was not counted on."""
     sample = _Sample()
-    for customer in customers:
-        if sample.sent + _RESERVE > MOST_REQUESTS:
+    loop = asyncio.get_running_loop()
+    for number, customer in enumerate(customers):
+        allowed = MOST_REQUESTS - sample.sent - _RESERVE
+        if allowed < 0:
             break
         walk = session.entries(customer.query, prefetch=1, resume_from=customer.cursor)
-        began = asyncio.get_running_loop().time()
+        began = loop.time()
         try:
-            whole = await _walk(walk, MOST_REQUESTS - sample.sent - _RESERVE)
+            await _walk(sample, customer, walk, min(allowed, max(_PAGES, allowed // (len(customers) - number))))
         except FOR_ALL:
             raise
         except CapledgerError:
-            whole = True
             sample.failed += 1
+            sample.add(walk.report.requests, walk.report.rows_yielded)
         await walk.aclose()
-        report = walk.report
-        sample.customers += 1
-        sample.sent += report.requests
-        sample.seconds += asyncio.get_running_loop().time() - began
-        left = 0 if whole else max(0, (report.rows_expected or 0) - report.rows_received)
-        sample.requests += report.requests if whole else report.pages + ceil(left / customer.query.page_size)
-        sample.entries += report.rows_yielded + left
+        sample.sent += walk.report.requests
+        sample.seconds += loop.time() - began
     return sample
 
 
-async def _walk(walk: LedgerWalk, most_requests: int) -> bool:
-    """Walk some pages; tell whether that was all of them."""
-    pages = 0
-    async for _ in walk.pages():
-        pages += 1
-        if pages == _MOST_PAGES or walk.report.requests > most_requests:
-            return False
-    return True
+async def _walk(sample: _Sample, customer: Customer, walk: LedgerWalk, most_requests: int) -> None:
+    """Walk as far as the requests go; what is beyond is reckoned."""
+    report = walk.report
+    async for page in walk.pages():
+        if report.requests > most_requests:
+            left = _left(walk, customer.query, page.entries[-1].ledger_created_date) if page.entries else 0
+            sample.add(report.pages + ceil(left / customer.query.page_size), report.rows_yielded + left)
+            return
+    sample.add(report.requests, report.rows_yielded)
+
+
+def _left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> int:
+    """Reckon the entries beyond: from the part of the range that is left, or from the total that the service states."""
+    report, start = walk.report, walk.start
+    if start is None:
+        return max(0, (report.rows_expected or 0) - report.rows_received)
+    through = abs(reached - start) / (walk.end - start)
+    through = max(0.01, through if query.order == "asc" else 1 - through)
+    return round(report.rows_yielded / through * (1 - through))
 
 
 def _reckon(store: Store, sample: _Sample, requests_per_minute: int | None, concurrency: int) -> Estimate:

@@ -33,7 +33,7 @@ _DRAWN: Final = "id, identifier_name, identifier_value, source, account_id, temp
 _LEFT: Final = "state IN ('planned', 'running')"
 
 #: Rows given to a sink at a time, about, and bodies read for it in one go.
-_CHUNK_ROWS: Final = 2_000
+_CHUNK_ROWS: Final = 1_000
 _CHUNK_BODIES: Final = 200
 
 

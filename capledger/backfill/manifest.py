@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from attrs import frozen
+from attrs import asdict, frozen
 
 from capledger.backfill.files import digest, written_aside
 from capledger.backfill.plan import noted_identity
@@ -117,7 +117,7 @@ def _files(store: Store, directory: Path) -> list[DataFile]:
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write ``manifest.json``."""
     with written_aside(directory / MANIFEST) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        file.write(msgspec.json.format(msgspec.json.encode(asdict(manifest)), indent=2) + b"\n")
 
 
 def write_set_aside(store: Store, directory: Path) -> None:

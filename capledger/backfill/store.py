@@ -110,7 +110,7 @@ class Store:
     def close(self) -> None:
         """Fold the log into the file and let go of the directory."""
         with self._lock:
-            self._connection.execute("PRAGMA incremental_vacuum")
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
             self._connection.close()
             if self._held is not None:
                 self._held.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import msgspec
 import typer
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 
 from capledger.cli import options
 from capledger.cli.connection import open_session
@@ -172,8 +172,8 @@ class Command:
             return INTERRUPTED
         return 0 if manifest.complete else SET_ASIDE
 
-    def _print(self, result: object, text: str) -> None:
-        sys.stdout.write(msgspec.json.encode(result).decode() + "\n" if self.as_json else text)
+    def _print(self, result: "Manifest | Estimate", text: str) -> None:
+        sys.stdout.write(msgspec.json.encode(asdict(result)).decode() + "\n" if self.as_json else text)
         sys.stdout.flush()
 
 
@@ -226,8 +226,8 @@ def summary(manifest: "Manifest") -> str:
     """What a job has come to, for people."""
     failed = manifest.set_aside + manifest.incomplete
     lines = [
-        f"{manifest.entries:,} entries of {manifest.done:,} customers in {_count(len(manifest.files), 'file')}",
-        f"{manifest.empty:,} customers without entries, {failed:,} set aside",
+        f"{manifest.entries:,} entries of {_count(manifest.done, 'customer')} in {_count(len(manifest.files), 'file')}",
+        f"{_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
         f"{manifest.requests:,} requests, {manifest.retries:,} of them retries",
     ]
     if manifest.duplicates:

@@ -29,12 +29,12 @@ async def test_a_sample_tells_the_whole(tmp_path: Path) -> None:
 
 
 async def test_a_huge_customer_is_reckoned_from_its_total() -> None:
-    """A ledger of thousands of pages takes a few requests of the sample."""
+    """A ledger of a thousand pages is not walked to its end."""
     huge = SandboxCustomer(mobile(0), lazy_rows(100_000, START, timedelta(minutes=1)))
     async with Sandbox([huge]) as box, session_at(box) as session:
         found = await estimate(session, queries(1))
 
-    assert len(box.requests) <= 10
+    assert len(box.requests) <= 50
     assert found.entries == pytest.approx(100_000, rel=0.01)
     assert found.requests == pytest.approx(1_000, rel=0.02)
     assert not found.limited

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks
 
 #: Rows of a row group; they are in memory, as Arrow arrays, until it is written.
-_GROUP_ROWS: Final = 32_000
+_GROUP_ROWS: Final = 16_000
 
 
 class ParquetSink(FileSink):
@@ -56,3 +56,4 @@ class _Group:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=self._rows)
         self._batches, self._rows = [], 0
+        pa.default_memory_pool().release_unused()
