@@ -142,13 +142,17 @@ def _by_failure(answer: Answer, failures: list[Failure], scrub: Scrubber, now: d
 
 
 def _settled(answer: Answer, text: str, code: int | None, now: datetime) -> CapledgerError | None:
-    """Return the error for what status or code settle by themselves: rate, credentials, rights, a failing service."""
+    """Return the error for what status or code settle by themselves: rate, credentials, rights, a failing service.
+
+    What the service says of wrong credentials is not repeated: it may name them.
+    """
     status, request_id = answer.status, answer.request_id
     told = f": {text}" if text else ""
     if _TOO_MANY in (status, code):
         return RateLimitedError(f"the service refused for the rate{told}", answer.retry_after(now), request_id)
     if status in _UNAUTHENTICATED or code in _UNAUTHENTICATED:
-        return AuthenticationError(f"the credentials or the token were refused{told}", status, code, request_id)
+        text = f"the credentials or the token were refused (HTTP {status}, code {code})"
+        return AuthenticationError(text, status, code, request_id)
     if status in _FORBIDDEN or code in _FORBIDDEN:
         return PermissionDeniedError(f"the credentials may not read this{told}", status, code, request_id)
     if code == _AUTHORIZATION_UNAVAILABLE or code in range(500, 600):

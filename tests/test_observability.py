@@ -1,0 +1,53 @@
+"""What the page on observability says can be seen, can be seen."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import aiohttp
+from clock import LoopClock, virtual_time
+
+from capledger import CustomerLedgerQuery, LedgerSession, OAuthClientCredentials
+from capledger.sandbox import DEMO_MOBILE, Sandbox, faults
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from yarl import URL
+
+
+def without_query(url: URL) -> str:
+    return str(url.with_query(None))
+
+
+@virtual_time
+async def test_a_trace_config_sees_every_attempt_and_can_leave_the_identifier_out() -> None:
+    """Token requests and retries have spans of their own; the filtered URL tells the endpoint and nobody's name."""
+    spans: list[str] = []
+
+    async def on_request_end(
+        client: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        spans.append(f"{params.method} {without_query(params.url)} {params.response.status}")
+
+    trace_config = aiohttp.TraceConfig()
+    trace_config.on_request_end.append(on_request_end)
+    script = faults.on_ledgers(faults.first(1, faults.status(503)))
+    async with Sandbox(faults=script, clock=asyncio.get_running_loop().time) as box:
+        auth = OAuthClientCredentials("sandbox-key", "sandbox-secret")
+        options = {"timezone": UTC, "clock": LoopClock(), "trace_configs": [trace_config]}
+        async with LedgerSession(box.url, auth, **options) as session:  # type: ignore[arg-type]  # each has its type
+            walk = session.entries(CustomerLedgerQuery.mobile(DEMO_MOBILE))
+            await walk.__anext__()
+            await walk.aclose()
+
+    ledger = f"GET {box_url(spans)}/v2/pointsLedger/getCustomerLedgerInfo"
+    assert spans[:3] == [f"POST {box_url(spans)}/v3/oauth/token/generate 200", f"{ledger} 503", f"{ledger} 200"]
+    assert not [span for span in spans if DEMO_MOBILE in span]
+    assert walk.report.retries == 1
+
+
+def box_url(spans: list[str]) -> str:
+    return spans[0].split()[1].removesuffix("/v3/oauth/token/generate")

@@ -1,0 +1,176 @@
+"""Nothing that a failing run says, shows or leaves lying about tells who was asked for, or with what."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import hashlib
+import json
+import logging
+import pickle
+import traceback
+import types
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from clock import LoopClock, run
+
+from capledger import (
+    BasicAuth,
+    CapledgerError,
+    CustomerLedgerQuery,
+    EventDetailsQuery,
+    LedgerSession,
+    OAuthClientCredentials,
+    RetryPolicy,
+)
+from capledger._logs import logger
+from capledger.sandbox import Fault, Sandbox, SandboxCustomer, faults, seed_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+USER, PASSWORD = "till.quorra", "zanzibar-zwieback"
+KEY, SECRET = "key-of-xylophones", "secret-of-yttrium"
+MOBILE, NAME, SURNAME, EXTERNAL = "917455512377", "Quintessa", "Vanderbloom", "EXT-OKAPI-77"
+ROWS = seed_rows(3, 30, datetime(2024, 1, 1), datetime(2024, 3, 1), customer_id=718_281_828)
+
+HASHED = hashlib.md5(PASSWORD.encode(), usedforsecurity=False).hexdigest()
+BASIC = base64.b64encode(f"{USER}:{HASHED}".encode()).decode()
+SECRETS = [USER, PASSWORD, KEY, SECRET, MOBILE, NAME, SURNAME, EXTERNAL, HASHED, HASHED.upper(), BASIC]
+
+FAULTS: list[Fault] = [
+    faults.status(503, f"no ledger of {MOBILE}"),
+    faults.status(500, f"<html>{NAME} {SURNAME}</html>"),
+    faults.refusal(8015, f"{MOBILE} not found"),
+    faults.refusal(9999, f"unexpected: {MOBILE}"),
+    faults.gateway(401, f"{USER} may not"),
+    faults.too_many("1"),
+    faults.reset(),
+    faults.cut_body(),
+    faults.stall(),
+    faults.html(),
+    faults.nan(),
+    faults.null_entry(),
+    faults.json_body({"ledgerEntries": [{"eventLogId": f"{MOBILE}x", "eventName": {MOBILE: MOBILE}}]}),
+    faults.json_body({MOBILE: 1, "ledgerEntries": {MOBILE: MOBILE}}),
+    faults.redirect(f"https://elsewhere.example/?q={MOBILE}"),
+    faults.repeat_page(),
+    faults.short_page(),
+    faults.warning_beside(11002, f"events of {MOBILE} are pending"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _log_in_any_order_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The linter of layers, run by another test, switches off every logger there is."""
+    for name in list(logging.Logger.manager.loggerDict):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+    monkeypatch.setattr(logger, "disabled", False)
+
+
+def reachable(*roots: Any) -> Iterator[Any]:
+    """Every object of this library that can be reached from some, by whatever way a debugger would go."""
+    seen: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        found = waiting.pop()
+        module = type(found).__module__ or ""
+        container = isinstance(found, dict | list | tuple | set | frozenset)
+        if (
+            id(found) in seen
+            or not (container or module.startswith("capledger"))
+            or isinstance(found, types.ModuleType)
+        ):
+            continue
+        seen.add(id(found))
+        if not container:
+            yield found
+        waiting += gc.get_referents(found)
+
+
+def decoded(cursor: str) -> str:
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+
+
+def shown(things: Iterable[Any]) -> Iterator[str]:
+    """What each looks like in a debugger, a format string or a log."""
+    for thing in things:
+        yield from (repr(thing), str(thing), f"{thing}")
+
+
+def told_by(error: BaseException | None) -> Iterator[str]:
+    """An error with its fields, its traceback and all that led to it."""
+    while error is not None:
+        yield from traceback.format_exception(error)
+        yield repr(error) + str(error) + repr(error.args) + repr(vars(error))
+        cursor = getattr(error, "cursor", None)
+        yield decoded(cursor) if cursor else ""
+        yield from told_by(error.__cause__)
+        error = error.__context__
+
+
+async def fail(fault: Fault, auth: Any) -> list[str]:
+    """A run of walks, of entries and of events, that fails; everything it said and left."""
+    customer = SandboxCustomer(MOBILE, ROWS, first_name=NAME, last_name=SURNAME, external_id=EXTERNAL)
+    script = faults.when(lambda logged: logged.method == "GET" and len(box.requests) > 2, faults.always(fault))
+    box = Sandbox([customer], users={USER: PASSWORD}, clients={KEY: SECRET}, faults=script)
+    told: list[str] = []
+    async with box:
+        retry = RetryPolicy(attempts=2)
+        async with LedgerSession(box.url, auth, timezone=UTC, clock=LoopClock(), retry=retry, timeout=5) as session:
+            query = CustomerLedgerQuery.mobile(MOBILE, page_size=10)
+            walk = session.entries(query)
+            details = EventDetailsQuery(identifier_name="mobile", identifier_value=MOBILE, event_ids=[1, 2])
+            again = session.entries(query, resume_from=walk.cursor)
+            events = session.events(details)
+            pages: list[Any] = []
+            outcomes: list[Any] = []
+            errors: list[CapledgerError] = []
+            try:
+                outcomes += [outcome async for outcome in session.fetch_many([query, query])]
+            except CapledgerError as error:
+                errors.append(error)
+            errors += [outcome.error for outcome in outcomes if outcome.error is not None]
+            for items in (walk.pages(), again.pages(), events):
+                try:
+                    pages += [item async for item in items]
+                except CapledgerError as error:
+                    errors.append(error)
+            for failure in errors:
+                told += told_by(failure)
+                told.append(pickle.dumps(failure).decode("latin-1"))
+            told += shown(reachable(session, walk, events, query, details, auth, pages, outcomes, errors))
+            told += [walk.cursor, decoded(walk.cursor), *(decoded(outcome.cursor) for outcome in outcomes)]
+            tokens = {sent.headers.get("x-cap-api-oauth-token") for sent in box.requests} - {None}
+    assert not [text for text in told for token in tokens if str(token) in text]
+    return told
+
+
+@pytest.mark.parametrize(
+    "auth", [BasicAuth(USER, PASSWORD), OAuthClientCredentials(KEY, SECRET)], ids=["basic", "oauth"]
+)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_failing_run_tells_nothing(fault: Fault, auth: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Logs of all loggers at DEBUG, warnings, reprs of all that is reachable, errors and cursors: no secret in any."""
+    caplog.set_level(logging.DEBUG)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        told = run(fail(fault, auth))
+        gc.collect()
+    told += [json.dumps(vars(record), default=repr) + record.getMessage() for record in caplog.records]
+    told += [str(warning.message) for warning in caught]
+
+    assert [record for record in caplog.records if record.name.startswith("capledger")]
+    assert len(told) > 100
+    assert [(secret, text[:300]) for text in told for secret in SECRETS if secret in text] == []
+
+
+def test_what_is_looked_for_can_be_found() -> None:
+    """The search itself works: what holds a secret openly is found."""
+    open_secret = CapledgerError(f"about {MOBILE}")
+
+    assert any(MOBILE in text for text in told_by(open_secret))
+    assert any(MOBILE in text for text in shown(reachable([{"errors": (open_secret,)}])))
