@@ -43,14 +43,13 @@ EPILOG = "\n\n".join(
             "capledger backfill customers.csv --out ledgers --rate 600",
             "capledger backfill customers.csv --out ledgers --rate 600 --retry-set-aside",
             connected=True,
-        ),
-        "  3    finished, and customers were set aside",
+        ).replace("  130  ", "  3    finished, with customers set aside in DIR/set-aside.csv\n  130  "),
         paragraph(
             "CUSTOMERS",
             [
                 "identifier_name,identifier_value,source,account_id",
                 "mobile,917406401004,INSTORE,",
-                "The last two may be left out. JSON lines of the same keys do as well.",
+                "The last two columns may be left out. JSON lines of the same keys do as well.",
             ],
         ),
     ]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 NAME: Final = "entries.duckdb"
 #: Of the file beside, which is read once.
 _LEVEL: Final = 1
-_SETTINGS: Final = {"threads": 2, "memory_limit": "512MB", "preserve_insertion_order": "true"}
+_SETTINGS: Final = {"threads": 1, "memory_limit": "256MB", "preserve_insertion_order": "true"}
 
 
 class DuckDbSink:
