@@ -53,8 +53,8 @@ def readers(body: bytes) -> dict[str, Callable[[], object]]:
 
 
 async def sample_page() -> bytes:
-    """A page of the sandbox, of entries of many kinds."""
-    rows = seed_rows(7, ROWS, datetime(2024, 1, 1), datetime(2025, 1, 1))
+    """A full page of the sandbox, of entries of many kinds."""
+    rows = seed_rows(7, 2 * ROWS, datetime(2024, 1, 1), datetime(2025, 1, 1))
     async with (
         Sandbox([SandboxCustomer(_MOBILE, rows)]) as box,
         LedgerSession(box.url, AUTH, timezone=UTC) as session,
