@@ -55,7 +55,7 @@ class Course:
             work.result()
 
     async def _put_in_order(self, *, whole: bool) -> None:
+        await self.journal.flush()
+        self._job.recover()
         if not self._trouble.done():
-            await self.journal.flush()
-            self._job.recover()
             await self._cutter.close(last=whole)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, frozen
 
 from capledger.backfill.job import Job
-from capledger.backfill.plan import Reader, check_plan, is_planned, make_plan, noted_identity
+from capledger.backfill.plan import check_plan, is_planned, make_plan, noted_identity, reader_for
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.store import JOB_FILE, Store
 from capledger.backfill.verdict import FOR_ALL
 from capledger.errors import CapledgerError
-from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,11 +102,11 @@ async def estimate(
     begun = out is not None and (Path(out) / JOB_FILE).exists()
     store = Store(Path(out) if out is not None and begun else None)
     try:
-        reader = Reader(session.base_url.host or "", sink_for(format).format)
+        reader = reader_for(session, sink_for(format).format)
         if is_planned(store):
             await check_plan(store, queries, reader)
         else:
-            await make_plan(store, queries, reader, session.entries(CustomerLedgerQuery.mobile("0")).end)
+            await make_plan(store, queries, reader)
         sample = await _take(session, Job(store).sample(MOST_REQUESTS))
         return _reckon(store, sample, requests_per_minute, concurrency)
     finally:

@@ -11,8 +11,8 @@ import msgspec
 from attrs import define, field
 
 from capledger.backfill.recipe import Templates
-from capledger.errors import InvalidQueryError
-from capledger.queries import LedgerQuery
+from capledger.errors import ConfigurationError, InvalidQueryError
+from capledger.queries import CustomerLedgerQuery, LedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from capledger.backfill.store import Store
     from capledger.many import Queries
+    from capledger.session import LedgerSession
 
 #: Queries noted in one go, before others get their turn.
 _SLICE: Final = 1_000
@@ -34,6 +35,8 @@ class Identity:
     """What makes a job the same job; texts that may be shown, since no identifier is among them."""
 
     service: str
+    #: The zone of the server's clock, which naive dates are in.
+    zone: str
     format: str
     #: Queries as given, repeats included.
     customers: int = 0
@@ -46,6 +49,7 @@ class Identity:
         """Say what is different now, for people."""
         pairs = [
             ("service", self.service, now.service),
+            ("time zone", self.zone, now.zone),
             ("format", self.format, now.format),
             ("range", " and ".join(self.ranges), " and ".join(now.ranges)),
             ("filters", " and ".join(self.filters), " and ".join(now.filters)),
@@ -58,10 +62,18 @@ class Identity:
 
 
 class Reader:
-    """Reads queries and sums up what they are."""
+    """Reads queries and sums up what they are.
 
-    def __init__(self, service: str, format_: str) -> None:
-        self.identity = Identity(service, format_)
+    Args:
+        service: its host.
+        now: the moment, in the zone of the server's clock.
+        format_: of the sink.
+    """
+
+    def __init__(self, service: str, now: datetime, format_: str) -> None:
+        self.identity = Identity(service, str(now.tzinfo), format_)
+        #: The end of ranges that have none.
+        self.now = now
         self._templates = Templates()
         self._digest = blake2b(digest_size=16)
         self._parts: dict[str, tuple[str, str]] = {}
@@ -100,7 +112,7 @@ def _range_and_filters(template: str) -> tuple[str, str]:
     return f"{start or 'the beginning'} to {end or 'the start of the job'}", msgspec.json.encode(keywords).decode()
 
 
-async def make_plan(store: Store, queries: Queries, reader: Reader, fixed_end: datetime) -> None:
+async def make_plan(store: Store, queries: Queries, reader: Reader) -> None:
     """Note every query once, all of them or none.
 
     Raises:
@@ -119,7 +131,7 @@ async def make_plan(store: Store, queries: Queries, reader: Reader, fixed_end: d
             connection.executemany(_INSERT, rows)
         connection.executemany("INSERT INTO templates VALUES (?, ?)", [(n, text) for text, n in numbers.items()])
         identity = reader.finish()
-        noted = {"identity": msgspec.json.encode(identity).decode(), "end": fixed_end.isoformat()}
+        noted = {"identity": msgspec.json.encode(identity).decode(), "end": reader.now.isoformat()}
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", noted.items())
 
 
@@ -137,9 +149,16 @@ async def check_plan(store: Store, queries: Queries, reader: Reader) -> None:
 
 
 def noted_identity(store: Store) -> Identity:
-    """Give what the plan was made from."""
+    """Give what the plan was made from.
+
+    Raises:
+        ConfigurationError: another release made it, and wrote other things down.
+    """
     [(text,)] = store.ask("SELECT value FROM meta WHERE key = 'identity'")
-    return msgspec.json.decode(text, type=Identity)
+    try:
+        return msgspec.json.decode(text, type=Identity)
+    except msgspec.ValidationError:
+        raise ConfigurationError("the directory's job was begun by another release: finish it with that one") from None
 
 
 def is_planned(store: Store) -> bool:
@@ -164,3 +183,9 @@ async def _later(queries: Any) -> AsyncIterator[LedgerQuery]:  # noqa: ANN401  (
         if number % _SLICE == 0:
             await asyncio.sleep(0)
         yield query
+
+
+def reader_for(session: LedgerSession, format_: str) -> Reader:
+    """Give a reader of queries for this service, now."""
+    now = session.entries(CustomerLedgerQuery.mobile("0")).end  # the session's clock, in the server's zone
+    return Reader(session.base_url.host or "", now, format_)

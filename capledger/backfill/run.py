@@ -14,12 +14,11 @@ from capledger.backfill.cutter import Cutter
 from capledger.backfill.files import make_directory
 from capledger.backfill.job import Job
 from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest, write_set_aside
-from capledger.backfill.plan import Reader, check_plan, is_planned, make_plan
+from capledger.backfill.plan import check_plan, is_planned, make_plan, reader_for
 from capledger.backfill.progress import Progress, Tally, read_tally
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.store import JOB_FILE, Store
 from capledger.errors import InvalidQueryError
-from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -135,14 +134,13 @@ class Backfill:
             await asyncio.wait([task])
 
     async def _plan(self, store: Store) -> None:
-        reader = Reader(self._session.base_url.host or "", self._sink.format)
+        reader = reader_for(self._session, self._sink.format)
         if is_planned(store):
             await check_plan(store, self._queries, reader)
             return
         if any((self._out / ENTRIES).iterdir()):
             raise InvalidQueryError(f"the directory has data in {ENTRIES} and no {JOB_FILE}: choose another directory")
-        now = self._session.entries(CustomerLedgerQuery.mobile("0")).end  # the server's clock, with its zone
-        await make_plan(store, self._queries, reader, now)
+        await make_plan(store, self._queries, reader)
 
     async def _run(self, store: Store) -> Manifest:
         job = Job(store)

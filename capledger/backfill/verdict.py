@@ -16,6 +16,7 @@ from capledger.errors import (
     ConnectionFailedError,
     DecodeError,
     IncompleteLedgerError,
+    InvalidQueryError,
     PaginationError,
     PendingEventsError,
     PermissionDeniedError,
@@ -58,7 +59,7 @@ def is_of_the_service(error: CapledgerError) -> bool:
 
 def failed(customer: Customer, error: CapledgerError, report: WalkReport, rows: int) -> Ended:
     """Give what becomes of a customer after a failure: put off while it may pass, else set aside."""
-    anew = isinstance(error, _OF_THE_LEDGER)
+    anew = isinstance(error, _OF_THE_LEDGER) or (customer.cursor is not None and isinstance(error, InvalidQueryError))
     passing = (anew or is_of_the_service(error)) and customer.failures + 1 < MOST_ROUNDS
     state: State = "planned" if passing else "incomplete" if isinstance(error, _INCOMPLETE) else "set_aside"
     return Ended(

@@ -94,7 +94,7 @@ async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
     sink = FragileSink(sink_for(kind), fuse)
     try:
         if not is_planned(store):
-            await make_plan(store, queries(len(sizes)), Reader("host", kind), NOW)
+            await make_plan(store, queries(len(sizes)), Reader("host", NOW, kind))
         with ThreadPoolExecutor(1) as thread:
             live(Job(store), Cutter(Job(store), sink, out / "entries", roll_rows=10, thread=thread), sizes)
     except Crash:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
-from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from clock import LoopClock, VirtualTimeLoop
@@ -20,26 +20,20 @@ from jobs import (
     queries,
     sandbox,
     session_at,
-    set_aside,
 )
 
 from capledger import (
-    AuthenticationError,
-    BasicAuth,
     ConfigurationError,
     InvalidQueryError,
-    LedgerSession,
     RateLimit,
-    RetryPolicy,
 )
-from capledger.backfill import Backfill, JobStoppedError
-from capledger.sandbox import LoggedRequest, Rules, Sandbox, SandboxCustomer, busiest_minute, faults, make_row
+from capledger.backfill import Backfill
+from capledger.sandbox import LoggedRequest, Rules, Sandbox, SandboxCustomer, busiest_minute, make_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from capledger.backfill import Chunks, Manifest, Progress
+    from capledger.backfill import Manifest, Progress
 
 TWO, NEXT_CENTURY = datetime(2025, 1, 2), datetime(2101, 1, 1)
 SIZES = [3, 0, 250, 7, 40, 0, 101]
@@ -110,6 +104,15 @@ async def test_async_queries_and_groups(tmp_path: Path) -> None:
         await backfill(box, later(), tmp_path / "out")
 
     assert found(tmp_path / "out") == expected([3, 3])
+
+
+async def test_another_time_zone_is_refused(tmp_path: Path) -> None:
+    """Naive dates mean other moments there."""
+    async with sandbox([3]) as box:
+        await backfill(box, queries(1), tmp_path / "out")
+        async with session_at(box, timezone=ZoneInfo("Asia/Kolkata")) as session:
+            with pytest.raises(InvalidQueryError, match="time zone UTC there and Asia/Kolkata here"):
+                await Backfill(session, queries(1), out=tmp_path / "out", format="jsonl").run()
 
 
 @pytest.mark.parametrize(
@@ -189,143 +192,6 @@ async def test_entries_written_later_are_not_in_the_range(tmp_path: Path) -> Non
 
     assert [manifest.complete for manifest in manifests] == [False, True]
     assert found(tmp_path / "out") == expected([3, 3, 1])
-
-
-# Failures
-
-
-async def test_unknown_customers_are_set_aside(tmp_path: Path) -> None:
-    """Who is unknown is listed with the code, everybody else's entries are there, and a retry asks for those alone."""
-    sizes = [5] * 40
-    async with sandbox(sizes[:37]) as box:
-        first = await backfill(box, queries(40), tmp_path / "out")
-        box.add(customer(38, 5))
-        sent = len(box.requests)
-        second = await backfill(box, queries(40), tmp_path / "out", retry_set_aside=True)
-        asked = [logged.query["identifierValue"] for logged in box.requests[sent:]]
-
-    assert (first.set_aside, first.finished, first.complete) == (3, True, False)
-    assert sorted(asked) == [mobile(37), mobile(38), mobile(39)]
-    assert [row["identifier_value"] for row in set_aside(tmp_path / "out")] == [mobile(37), mobile(39)]
-    assert {row["code"] for row in set_aside(tmp_path / "out")} == {"8015"}
-    assert not any(row["identifier_value"] in row["error"] for row in set_aside(tmp_path / "out"))
-    assert (second.set_aside, second.done) == (2, 38)
-    assert found(tmp_path / "out") == expected([*sizes[:37], 0, 5])
-
-
-async def test_failures_that_may_pass_are_tried_again_later(tmp_path: Path) -> None:
-    """A ledger that fails beyond the retries of a request goes on later where it stood."""
-    broken = faults.numbered(dict.fromkeys(range(2, 5), faults.status(503)))
-    async with sandbox([250, 3], faults=broken) as box, session_at(box, retry=RetryPolicy(attempts=1)) as session:
-        manifest = await Backfill(
-            session, queries(2), out=tmp_path / "out", format="jsonl", pause=0, concurrency=1
-        ).run()
-
-    assert manifest.complete
-    assert found(tmp_path / "out") == expected([250, 3])
-    assert len(box.requests) <= 4 + 4  # three failed, and one was under way beside them
-
-
-async def test_incomplete_ledgers_are_set_aside(tmp_path: Path) -> None:
-    """A ledger whose totals do not add up, or that the service calls unfinished, is in no file."""
-    pending = SandboxCustomer(mobile(1), [make_row(1, TWO)], customer_id=2, pending=True)
-    async with Sandbox([customer(0, 3), pending]) as box:
-        manifest = await backfill(box, queries(2), tmp_path / "out")
-
-    assert (manifest.done, manifest.incomplete) == (1, 1)
-    assert found(tmp_path / "out") == expected([3])
-    [row] = set_aside(tmp_path / "out")
-    assert (row["identifier_value"], row["code"]) == (mobile(1), "11002")
-
-
-async def test_values_that_do_not_fit_are_set_aside(tmp_path: Path) -> None:
-    """An amount beyond the column is no reason to round it: the customer is set aside, with the column."""
-    exact = make_row(1, TWO, points="1.123456789")
-    beyond = make_row(2, TWO, points="1.1234567891")
-    ledgers = [SandboxCustomer(mobile(n), [row], customer_id=n + 1) for n, row in enumerate([exact, beyond])]
-    async with Sandbox(ledgers) as box:
-        await backfill(box, queries(2), tmp_path / "out")
-
-    assert found(tmp_path / "out") == Counter([(mobile(0), 1)])
-    [row] = set_aside(tmp_path / "out")
-    assert row["error"] == "MisfitError: a value does not fit the column entry_details.points"
-
-
-async def test_wrong_credentials_stop_the_job(tmp_path: Path) -> None:
-    """What concerns everybody ends the run, nobody is set aside, and the next run goes on."""
-    async with sandbox([3] * 9) as box:
-        async with LedgerSession(box.url, BasicAuth("store.server", "wrong"), timezone=UTC) as session:
-            with pytest.raises(AuthenticationError):
-                await Backfill(session, queries(9), out=tmp_path / "out", format="jsonl").run()
-        manifest = await backfill(box, queries(9), tmp_path / "out")
-
-    assert manifest.complete
-    assert found(tmp_path / "out") == expected([3] * 9)
-
-
-async def test_a_service_that_is_down_stops_the_job(tmp_path: Path) -> None:
-    """When one ledger after the other fails for the service's reasons, the customers are not given up."""
-    async with sandbox([3] * 200) as box:
-        box.faults = faults.always(faults.status(503))
-        async with session_at(box, retry=RetryPolicy(attempts=1)) as session:
-            with pytest.raises(JobStoppedError, match="50 ledgers failed one after the other"):
-                await Backfill(session, queries(200), out=tmp_path / "out", format="jsonl").run()
-        assert len(box.requests) < 60
-        box.faults = None
-        manifest = await backfill(box, queries(200), tmp_path / "out")
-
-    assert manifest.complete
-
-
-async def test_a_sink_that_fails_ends_the_run(tmp_path: Path) -> None:
-    """A full disk is raised; what was fetched is staged, and the next run needs no request to finish."""
-
-    class Full:
-        format = "jsonl"
-        one_file = False
-
-        def open(self, directory: Path) -> None: ...
-        def find(self, number: int) -> str | None: ...
-        def close(self) -> None: ...
-        def write(self, number: int, chunks: Chunks) -> str:
-            raise OSError(28, "No space left on device")
-
-    async with sandbox([3] * 5) as box:
-        with pytest.raises(OSError, match="No space"):
-            await backfill(box, queries(5), tmp_path / "out", sink=Full())
-        sent = len(box.requests)
-        manifest = await backfill(box, queries(5), tmp_path / "out")
-
-    assert (len(box.requests), manifest.complete) == (sent, True)
-    assert found(tmp_path / "out") == expected([3] * 5)
-
-
-async def test_a_sink_of_ones_own(tmp_path: Path) -> None:
-    """A sink is five methods; rows come in chunks, as dictionaries of the columns."""
-
-    class Kept:
-        format = "kept"
-        one_file = True
-
-        def __init__(self) -> None:
-            self.batches: dict[int, list[Any]] = {}
-
-        def open(self, directory: Path) -> None: ...
-        def close(self) -> None: ...
-        def find(self, number: int) -> str | None:
-            return "memory" if number in self.batches else None
-
-        def write(self, number: int, chunks: Chunks) -> str:
-            self.batches[number] = [row for chunk in chunks for row in chunk]
-            return "memory"
-
-    sink = Kept()
-    async with sandbox([3] * 5) as box:
-        manifest = await backfill(box, queries(5), tmp_path / "out", sink=sink)
-
-    kept: Sequence[dict[str, Any]] = sink.batches[1]
-    assert Counter((row["identifier_value"], row["event_log_id"]) for row in kept) == expected([3] * 5)
-    assert [(file.rows, file.bytes) for file in manifest.files] == [(15, None)]
 
 
 # Ends and progress
