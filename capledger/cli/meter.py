@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from capledger.cli.outcome import say
 
@@ -33,7 +34,8 @@ class Meter:
     def __enter__(self) -> Self:
         console = Console(stderr=True)
         if console.is_terminal:
-            columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
+            text = Column(ratio=1, overflow="fold")  # on as many lines as it takes
+            columns = (BarColumn(bar_width=16), TextColumn("{task.description}", table_column=text))
             self._bar = Progress(*columns, console=console, expand=True, transient=True)
             self._bar.start()
         return self

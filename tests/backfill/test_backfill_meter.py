@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+from attrs import evolve
+
+from capledger.backfill import Progress
+from capledger.cli.backfill import fitting
+from capledger.cli.meter import Meter, describe, duration
+
+MOMENT = Progress(
+    customers=2_000,
+    finished=1_234,
+    done=1_200,
+    empty=30,
+    incomplete=1,
+    set_aside=3,
+    duplicates=0,
+    entries=165_852,
+    requests=3_000,
+    retries=518,
+    requests_per_minute=1_190.4,
+    elapsed=100.0,
+    seconds_left=754.0,
+)
+LINE = "1,234 of 2,000 customers, 165,852 entries, 1,190 of 1,200 requests/min, 4 set aside, 518 retries, 12 min left"
+
+
+@pytest.mark.parametrize(
+    ("moment", "limit", "line"),
+    [
+        (MOMENT, " of 1,200", LINE),
+        (
+            evolve(MOMENT, set_aside=0, incomplete=0, retries=0, seconds_left=None),
+            "",
+            "1,234 of 2,000 customers, 165,852 entries, 1,190 requests/min",
+        ),
+    ],
+)
+def test_a_moment_is_one_line(moment: Progress, limit: str, line: str) -> None:
+    """Customers, entries, the rate against the limit; failures, retries and the time left where there are any."""
+    assert describe(moment, limit) == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (3_599, "59 min"), (3_700, "1 h 01 min"), (187_300, "2 d 4 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """Times are as exact as they are of use."""
+    assert duration(seconds) == text
+
+
+def test_lines_once_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no terminal, a line a minute is said, and nothing in between."""
+    seconds = itertools.count(time.monotonic())
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    with Meter(1_200) as shown:
+        for _ in range(150):
+            shown.show(MOMENT)
+
+    assert capsys.readouterr().err.splitlines() == [f"capledger: {LINE}"] * 2
+
+
+def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal of 80 columns everything is to be seen, and the line is gone in the end."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    with Meter(1_200) as shown:
+        shown.show(MOMENT)
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "12 min left" in err
+    assert "165,852 entries" in err
+
+
+@pytest.mark.parametrize(("rate", "customers"), [(None, 6), (60, 6), (600, 20), (1_200, 32), (60_000, 32)])
+def test_customers_at_once_follow_the_rate(rate: int | None, customers: int) -> None:
+    """As many as the rate needs where an answer takes two seconds, within reason: a kill loses what is under way."""
+    assert fitting(rate) == customers
