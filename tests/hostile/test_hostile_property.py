@@ -3,10 +3,9 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from clock import run
 from hypothesis import given
 from hypothesis import strategies as st
-from walks import came_of
+from walks import came_of, run
 
 from capledger.sandbox import Fault, faults
 

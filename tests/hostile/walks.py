@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
-from clock import LoopClock
+from clock import LoopClock, VirtualTimeLoop
 
 from capledger import BasicAuth, CapledgerError, CustomerLedgerQuery, LedgerSession, WalkReport
 from capledger.sandbox import FaultScript, Rules, Sandbox, SandboxCustomer, seed_rows
 from capledger.sandbox.rows import read_date
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from capledger import LedgerWalk
 
@@ -23,6 +23,12 @@ MOBILE = "917400000001"
 START, END = datetime(2024, 1, 1), datetime(2024, 3, 1)
 ROWS = seed_rows(7, 47, START, END)
 DATES = {row["eventLogId"]: read_date(row["ledgerCreatedDate"]) for row in ROWS}
+
+
+def run(main: Coroutine[Any, Any, Came]) -> Came:
+    """In virtual time, without asyncio's debug mode, which would take most of the time."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
 
 
 @define
