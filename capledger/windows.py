@@ -48,6 +48,8 @@ class Span:
     lower: datetime | None
     upper: datetime
     zone: tzinfo
+    #: When the walk began, as far as known: an entry dated before it was there then.
+    began: datetime | None = None
 
     @classmethod
     def resolve(cls, start: date | None, end: date | None, *, zone: tzinfo, now: datetime) -> Span:
@@ -57,7 +59,7 @@ class Span:
         if lower is not None and end is not None and upper < lower:
             msg = "end is before start: give an end that is later than start"
             raise InvalidQueryError(msg)
-        return cls(lower, upper, zone)
+        return cls(lower, upper, zone, now)
 
     @property
     def empty(self) -> bool:
@@ -77,11 +79,19 @@ class Span:
             return self
         lower = self.lower if window.start <= whole.start else window.start.replace(tzinfo=self.zone)
         upper = self.upper if window.end >= whole.end else window.end.replace(tzinfo=self.zone)
-        return Span(lower, upper, self.zone)
+        return Span(lower, upper, self.zone, self.began)
 
     def holds(self, moment: datetime) -> bool:
         """Tell whether an entry of this moment belongs to the span."""
         return (self.lower is None or self.lower <= moment) and moment < self.upper
+
+    def expected(self, moment: datetime) -> bool:
+        """Tell whether an entry of this moment belongs to the span and was written before the walk began."""
+        return self.holds(moment) and (self.began is None or moment < self.began)
+
+    def blur(self, moment: datetime) -> timedelta:
+        """Give how far back the server's clock may seem to go: within a second, or in the hour that comes twice."""
+        return max(_PAD, _repeated(local_time(moment, self.zone), self.zone))
 
 
 def local_time(moment: datetime, zone: tzinfo) -> datetime:

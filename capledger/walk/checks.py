@@ -73,7 +73,7 @@ def other_page_size(segment: Segment, page_size: int) -> int | None:
         return stated
     if stated == page_size and pages == _pages(total, page_size):
         return None
-    goes_by_rows = rows == stated or pages == _pages(total, rows)
+    goes_by_rows = rows == stated or pages == _pages(total, rows) or (stated is None and pages is None)
     return rows if goes_by_rows and rows != expected_rows(segment.position, total, page_size) else None
 
 

@@ -90,6 +90,7 @@ class Listing:
         #: Whether rows come in no order, so that all have to be here before the first is given.
         self._jumbled = False
         self._last: LedgerEntry | None = None
+        self._resumed = False
         self._doubts: Counter[int] = Counter()
         self._restarts = 0
         self._next_rank: int | None = None
@@ -123,6 +124,7 @@ class Listing:
 
     def resume(self, place: Place) -> None:
         """Go on where an earlier walk of the same listing stopped."""
+        self._resumed = True
         self._jumbled = place.direction == "mixed"
         direction = None if place.direction == "mixed" else place.direction
         self.extent = Extent(place.total, place.snapshot, place.next_rank, direction)
@@ -193,9 +195,7 @@ class Listing:
         segment = Segment(number * self.page_size, total, len(page.entries), page)
         if self._adopts_page_size(segment) and number:
             return
-        verdict = self._offsets.judge(number, segment, self.extent.direction if self.extent is not None else None)
-        if verdict in {"refuted", "unclear"}:
-            self._recut(keep_first=verdict == "refuted")
+        if self._recut_by_proof(number, segment):
             return
         if number and self.extent is not None and self._probe_due(self.extent) and self._is_the_end(page):
             self._facts.totals_proven = True
@@ -213,6 +213,14 @@ class Listing:
             raise PaginationError(
                 f"{pages} pages are stated and after several times as many answers they do not add up"
             )
+
+    def _recut_by_proof(self, number: int, segment: Segment) -> bool:
+        """Let a page say what ``offset`` counts; True when pages have to be asked for anew because of it."""
+        verdict = self._offsets.judge(number, segment, self.extent.direction if self.extent is not None else None)
+        if verdict in {"refuted", "unclear"}:
+            self._recut(keep_first=verdict == "refuted")
+            return True
+        return False
 
     def _stated_total(self, number: int, page: LedgerPage) -> int:
         if page.details is not None and page.details.total_entries is not None:
@@ -276,11 +284,16 @@ class Listing:
     def _may_restart(self) -> bool:
         """Whether what was given keeps its rank when the total turns out to be another."""
         oldest_first = self.extent is not None and self.extent.direction == "asc"
-        return self._restarts < _RESTARTS and (self._last is None or oldest_first)
+        return self._restarts < _RESTARTS and (self._at_start or oldest_first)
+
+    @property
+    def _at_start(self) -> bool:
+        """Whether nothing was given yet, by this walk or the one it goes on from."""
+        return self._last is None and not self._resumed
 
     def _restart(self) -> None:
         self._restarts += 1
-        if self._last is None:
+        if self._at_start:
             self._jumbled = False
         elif self.extent is not None:
             self._next_rank = self.extent.next_rank
@@ -313,6 +326,10 @@ class Listing:
         if segment.size and self._is_of_use(extent, segment):
             self._shelf.add(segment)
             self._find_direction(extent)
+        if number == 0:
+            # Pages that came before the first one could not say what they prove.
+            others = [held for held in self._shelf if held.position]
+            any(self._recut_by_proof(held.position // self.page_size, held) for held in others)
 
     def _extend(self, total: int) -> Extent:
         if self.extent is None:
@@ -409,6 +426,7 @@ class Listing:
         if self._contradicts_last(extent, rows, low):
             self._lets_pass(-1, segment, Doubt("repeat", "rows changed places between two pages"))
             return None
+        self._look_beyond(extent, rows, low)
         chosen, ranks = extent.wanted_of(rows, low, self._order)
         if chosen and self._last is not None and not self._tolerant and self._goes_back(self._last, chosen[0]):
             raise PaginationError("the server's rows are not in the order of their dates")
@@ -424,9 +442,16 @@ class Listing:
         reaches_back = self._last is not None and low <= behind < low + len(rows)
         return reaches_back and self._last is not None and not same_row(rows[behind - low], self._last)
 
+    def _look_beyond(self, extent: Extent, rows: list[LedgerEntry], low: int) -> None:
+        """Do not call the walk proven if rows beyond the first total bear dates from before the walk began."""
+        later = rows[max(0, extent.snapshot - low) :]
+        if any(self._span.expected(row.ledger_created_date) for row in later):
+            self.proven = False
+
     def _goes_back(self, last: LedgerEntry, following: LedgerEntry) -> bool:
         earlier, later = (last, following) if self._order == "asc" else (following, last)
-        return later.ledger_created_date < earlier.ledger_created_date
+        back = earlier.ledger_created_date - later.ledger_created_date
+        return back > self._span.blur(earlier.ledger_created_date)
 
     def _within_span(self, extent: Extent, rows: list[LedgerEntry], ranks: range, page: LedgerPage) -> Batch | None:
         holds = self._span.holds

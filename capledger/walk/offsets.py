@@ -44,18 +44,19 @@ class OffsetProof:
     def judge(self, number: int, segment: Segment, direction: Direction | None) -> Verdict | None:
         """Learn from another page than the first, unless the rule is known: every row that both would hold is compared.
 
-        Entries that were added in between have moved the first page's rows on, where the newest come first; whether
-        they do has to be known for that, and some moves look the same under both rules.
+        Entries that were added in between have moved the first page's rows on, where the newest come first; some moves
+        look the same under both rules.
         """
         came, first = segment.page.entries, self._rows
         if self._facts.offset_proven or not number or first is None or not came:
             return None
         grown = segment.total - self._total
-        moved = grown if direction == "desc" else 0
-        fits_index, fits_page = self._repeats(came, number - moved), self._repeats(came, segment.position - moved)
-        if (grown and direction is None) or (fits_index and fits_page):
+        moves = {"asc": {0}, "desc": {grown}}.get(direction or "", {0, grown})
+        fits_index = any(self._repeats(came, number - moved) for moved in moves)
+        fits_page = any(self._repeats(came, segment.position - moved) for moved in moves)
+        if fits_index and fits_page:
             return "unclear"
-        if not fits_index and not 0 <= number - moved < len(first):
+        if not fits_index and not all(moved - len(came) < number < len(first) + moved for moved in moves):
             return "unclear" if grown else None
         self._facts.offset_rule, self._facts.offset_proven = "index" if fits_index else "page", True
         self._rows = None

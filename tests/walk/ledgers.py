@@ -36,7 +36,7 @@ def customer(**options: Any) -> CustomerLedgerQuery:
 
 
 def group(**options: Any) -> GroupLedgerQuery:
-    return GroupLedgerQuery(identifier_value=GROUP, **options)
+    return GroupLedgerQuery(**{"identifier_value": GROUP} | options)
 
 
 def ids(entries: Iterable[LedgerEntry]) -> list[int]:
