@@ -63,7 +63,7 @@ def _bars(axes: Axes, table: Table) -> None:
     bars = axes.barh(names, values, color=[_OURS if name == "capledger" else _OTHERS for name in names])
     labels = [f"{value:,.0f}" if value >= _LARGE else f"{value:.1f}" for value in values]
     axes.bar_label(bars, labels, padding=3, fontsize=8)
-    axes.set_title(f"{table.title.partition(',')[0]}: {table.unit}", fontsize=9, loc="left")
+    axes.set_title(f"{table.title.partition(', ')[0]}: {table.unit}", fontsize=9, loc="left")
     axes.tick_params(labelsize=8, length=0)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
