@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Bytes of an answer, after unpacking, that are read at the most.
 LARGEST_ANSWER = 64 * 1024 * 1024
+#: Bytes of an answer that is decoded in less time than a turn of the event loop takes.
+_SOON_DECODED = 8 * 1024
 
 #: The time limit is ours, since aiohttp's would count the wait for a connection.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -127,7 +129,8 @@ class HttpClient:
         An error is returned rather than raised: no traceback or context of it can lead back to the URL.
         """
         answer = await self._send(request, headers)
-        await self._hand_over()
+        if isinstance(answer, Answer) and len(answer.body) > _SOON_DECODED:
+            await self._hand_over()
         return answer
 
     async def _hand_over(self) -> None:

@@ -68,6 +68,7 @@ class LedgerWalk:
         self._yielded_before = 0
         self._taken: Batch | None = None
         self._turning = False
+        self._launched = False
         self._pending = False
 
     def __repr__(self) -> str:
@@ -195,8 +196,9 @@ class LedgerWalk:
         """Give the next batch, with what belongs to its entries; a batch once taken is kept until it is handed out."""
         if self._taken is None:
             self._taken = await self._next_batch()
-            # The requests that take this page's place are sent before the consumer goes to work.
-            await asyncio.sleep(0)
+            if self._launched:  # what takes this page's place is sent before the consumer goes to work
+                self._launched = False
+                await asyncio.sleep(0)
         if self._taken is not None and self._attach is not None:
             await self._attach(self._taken.entries, self._report)
         batch, self._taken = self._taken, None
@@ -210,43 +212,51 @@ class LedgerWalk:
             if course.finished:
                 self._report.complete = course.proven and not self._pending
                 return None
-            self._raise_failure(course)
-            self._launch(course)
-            await self._receive(course)
-        self._launch(course)
+            if self._failed:
+                self._raise_failure(course)
+            await self._fetch_some(course)
+        self._launched = self._launch(course, self._wanted_now(course))
         return batch
 
-    def _launch(self, course: Course) -> None:
-        """Begin to fetch what is wanted, as far as ``prefetch`` has room; one page always has."""
-        if self._is_full(course):
+    async def _fetch_some(self, course: Course) -> None:
+        """Fetch what is wanted and take the first of it that comes."""
+        keys = self._wanted_now(course)
+        if len(keys) == 1 and not len(self._ahead):
+            await self._settle(course, keys[0], self._fetch(course.request(keys[0]), self._report))
             return
-        for key in course.wanted():
-            if key in self._ahead or key in self._failed:
-                continue
-            self._ahead.start(key, self._fetch(course.request(key), self._report))
-            if self._is_full(course):
-                return
-
-    def _is_full(self, course: Course) -> bool:
-        under_way = len(self._ahead)
-        return under_way > 0 and under_way + course.held >= self._prefetch
-
-    async def _receive(self, course: Course) -> None:
+        self._launch(course, keys)
         if not len(self._ahead):
-            msg = "the server has given all it has and it does not add up"
-            raise PaginationError(msg)
+            raise PaginationError("the server has given all it has and it does not add up")
         finished = await self._ahead.first()
-        if finished is None:
-            return
-        key, task = finished
+        if finished is not None:
+            await self._settle(course, *finished)
+
+    def _wanted_now(self, course: Course) -> list[PageKey]:
+        """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
+        under_way = len(self._ahead)
+        room = max(self._prefetch - under_way - course.held, 0 if under_way else 1)
+        keys: list[PageKey] = []
+        for key in course.wanted() if room else ():
+            if key not in self._ahead and key not in self._failed and key not in keys:
+                keys.append(key)
+                if len(keys) == room:
+                    break
+        return keys
+
+    def _launch(self, course: Course, keys: list[PageKey]) -> bool:
+        for key in keys:
+            self._ahead.start(key, self._fetch(course.request(key), self._report))
+        return bool(keys)
+
+    async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:
         try:
-            page = task.result()
+            page = await fetched
         except CapledgerError as error:
             if not course.refused(key, error):
                 self._failed[key] = error
-            return
-        self._count(page)
-        course.accept(key, page)
+        else:
+            self._count(page)
+            course.accept(key, page)
 
     def _raise_failure(self, course: Course) -> None:
         """Raise what befell the page that is needed now; failures further on wait until it is their turn."""
