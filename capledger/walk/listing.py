@@ -7,11 +7,10 @@ says which pages it wants, takes them as they come, and gives batches in the ord
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from capledger.errors import PaginationError
-from capledger.walk.batch import Batch, Extent
+from capledger.walk.batch import Extent
 from capledger.walk.checks import (
     Doubt,
     SeenPages,
@@ -21,28 +20,23 @@ from capledger.walk.checks import (
     expected_rows,
     other_page_size,
 )
+from capledger.walk.handout import Handout
 from capledger.walk.offsets import OffsetProof
-from capledger.walk.rows import Shape, age_of, row_key, same_row, shape_by_age, shape_of
+from capledger.walk.patience import Patience
+from capledger.walk.rows import age_of, row_key
 from capledger.walk.shelf import Segment, Shelf, lowest_rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from capledger.models import LedgerEntry, LedgerPage
+    from capledger.models import LedgerPage
+    from capledger.walk.batch import Batch
     from capledger.walk.cursor import Place
     from capledger.walk.facts import Direction, EndpointFacts
     from capledger.windows import Span, Window
 
-#: How often one page is asked again when it contradicts what is known.
-_PATIENCE = 2
-#: How often a whole listing is begun anew when its totals or pages stay contradictory.
-_RESTARTS = 2
 #: How many rows in order show that the server has an order, and which.
 _ROWS_TO_TELL = 8
-#: How many answers a listing may take.
-_MOST_ANSWERS_A_PAGE, _MOST_ANSWERS_BESIDE = 4, 50
-#: How many answers in a row may bring nothing new.
-_IDLE = 8
 
 
 class Listing:
@@ -70,9 +64,7 @@ class Listing:
         self.window = window
         self.page_size = facts.page_size(page_size)
         self.extent: Extent | None = None
-        #: Whether what was given is proven to be all; a listing that had to let a wrong count pass is not.
-        self.proven = True
-        self._span = span
+        self._counts_right = True
         self._order: Direction = order
         self._facts = facts
         self._generation = 0
@@ -89,13 +81,10 @@ class Listing:
         self._cut_known = False
         #: Whether rows come in no order, so that all have to be here before the first is given.
         self._jumbled = False
-        self._last: LedgerEntry | None = None
+        self._handout = Handout(window, span, order, tolerant)
+        self._patience = Patience()
         self._resumed = False
-        self._doubts: Counter[int] = Counter()
-        self._restarts = 0
         self._next_rank: int | None = None
-        self._idle = 0
-        self._answers = 0
         #: Rows that a doubtful page had: a total below that is none.
         self._rows_seen = 0
 
@@ -111,6 +100,11 @@ class Listing:
     def _follow_rule(self) -> None:
         if self._rule != self._facts.offset_rule:
             self._recut(keep_first=True)
+
+    @property
+    def proven(self) -> bool:
+        """Whether what was given is proven to be all; a listing that had to let a wrong count pass is not."""
+        return self._counts_right and self._handout.proven
 
     @property
     def held(self) -> int:
@@ -144,7 +138,7 @@ class Listing:
         """Give the pages that are not here, as far as is known now, the most urgent first; some may be on their way."""
         extent = self.extent
         if extent is None:
-            yield from range(1 if self._answers else 1 + self._unseen)
+            yield from range(1 if self._patience.answers else 1 + self._unseen)
             return
         if not self._rule_known(extent):
             yield from (number for number in (0, 1) if not self._is_here(number))
@@ -188,7 +182,7 @@ class Listing:
 
     def accept(self, number: int, page: LedgerPage) -> None:
         """Take a page that was asked for, or leave it to be asked again; raise when that does not settle it."""
-        self._keep_within_reason()
+        self._patience.count_answer(1 if self.extent is None else -(-self.extent.snapshot // self.page_size))
         if number and self.extent is None and not page.entries:
             return
         total = self._stated_total(number, page)
@@ -203,16 +197,6 @@ class Listing:
         doubt = self._find_doubt(number, segment)
         if doubt is None or self._lets_pass(number, segment, doubt):
             self._keep(number, segment)
-
-    def _keep_within_reason(self) -> None:
-        """Count an answer; a listing that takes several times its pages is not read from a server in its senses."""
-        self._answers += 1
-        pages = 1 if self.extent is None else -(-self.extent.snapshot // self.page_size)
-        if self._answers > _MOST_ANSWERS_A_PAGE * pages + _MOST_ANSWERS_BESIDE:
-            self._answers = 0
-            raise PaginationError(
-                f"{pages} pages are stated and after several times as many answers they do not add up"
-            )
 
     def _recut_by_proof(self, number: int, segment: Segment) -> bool:
         """Let a page say what ``offset`` counts; True when pages have to be asked for anew because of it."""
@@ -254,24 +238,21 @@ class Listing:
             or self._seen.check(number, segment, newest_first=newest_first)
         )
 
-    def _lets_pass(self, number: int, segment: Segment, doubt: Doubt, *, patience: int = _PATIENCE) -> bool:
+    def _lets_pass(self, number: int, segment: Segment, doubt: Doubt) -> bool:
         """Decide about a doubtful page: have it asked again, begin anew, let it pass (True), or raise."""
-        self._doubts[number] += 1
         self._rows_seen = max(self._rows_seen, len(segment.page.entries))
-        if self._doubts[number] <= patience:
+        if self._patience.asks_again(number):
             return False
         if doubt.kind == "count" and self._tolerant:
             self._stretch(segment)
             return True
-        if doubt.kind in {"total", "repeat"} and self._may_restart:
-            self._restart()
-            return False
-        self._doubts[number] = 0
-        raise doubt.error()
+        self._patience.trust(number)
+        self._restart(doubt)
+        return False
 
     def _stretch(self, segment: Segment) -> None:
         """Let a wrong count pass: a short page stands for its whole place, a long one lengthens the ledger."""
-        self.proven = False
+        self._counts_right = False
         self._facts.totals_proven = True
         rows = len(segment.page.entries)
         segment.size = max(rows, expected_rows(segment.position, segment.total, self.page_size))
@@ -281,18 +262,16 @@ class Listing:
                 self.extent.snapshot = max(self.extent.snapshot, segment.total)
 
     @property
-    def _may_restart(self) -> bool:
-        """Whether what was given keeps its rank when the total turns out to be another."""
-        oldest_first = self.extent is not None and self.extent.direction == "asc"
-        return self._restarts < _RESTARTS and (self._at_start or oldest_first)
-
-    @property
     def _at_start(self) -> bool:
         """Whether nothing was given yet, by this walk or the one it goes on from."""
-        return self._last is None and not self._resumed
+        return self._handout.last is None and not self._resumed
 
-    def _restart(self) -> None:
-        self._restarts += 1
+    def _restart(self, doubt: Doubt) -> None:
+        """Begin anew, where what was given keeps its rank whatever the total turns out to be; else raise."""
+        oldest_first = self.extent is not None and self.extent.direction == "asc"
+        may_help = doubt.kind in {"total", "repeat"} and (self._at_start or oldest_first)
+        if not (may_help and self._patience.begins_anew()):
+            raise doubt.error()
         if self._at_start:
             self._jumbled = False
         elif self.extent is not None:
@@ -308,12 +287,12 @@ class Listing:
         self._shelf.clear(keep_first=keep_first)
         self._offsets.forget()
         self._seen.clear()
-        self._doubts.clear()
+        self._patience.trust_all()
 
     def _keep(self, number: int, segment: Segment) -> None:
         extent = self._extend(segment.total)
         self._cut_known = True
-        del self._doubts[number]
+        self._patience.trust(number)
         if number == 0 and segment.page.entries:
             self._first_key = row_key(segment.page.entries[0])
         if segment.total > segment.size or number:
@@ -347,28 +326,24 @@ class Listing:
         extent.next_rank, extent.direction = next_rank, "asc"
 
     def _is_of_use(self, extent: Extent, segment: Segment) -> bool:
-        """Tell whether a page brings rows still to be given; a server that only ever sends others is given up."""
+        """Tell whether a page brings rows still to be given."""
         if extent.direction is None or self._jumbled:
             useful = not self._shelf.holds(segment.position)
         else:
             low = segment.lowest(extent.direction)
             high = min(low + segment.size, extent.snapshot)
             useful = low < high and (high > extent.next_rank if self._order == "asc" else low <= extent.next_rank)
-        self._idle = 0 if useful else self._idle + 1
-        if self._idle > _IDLE:
-            self._idle = 0
-            raise PaginationError("the server goes on sending pages that bring nothing new")
+        self._patience.count_use(useful=useful)
         return useful
 
     def _find_direction(self, extent: Extent) -> None:
         """Find out in which order rows come; until that is known, or if there is none, every page is held."""
-        if self._jumbled or self._last is not None:
+        if self._jumbled or self._handout.last is not None:
             return
         rows = self._shelf.rows()
-        at_once = all(segment.total == extent.total for segment in self._shelf)
         all_here = len(self._shelf) >= self._page_count(extent)
         known = extent.direction or self._facts.directions.get(self._order)
-        shape = shape_by_age(rows) if all_here and at_once else self._shape(rows, at_once=at_once)
+        shape = self._shelf.shape(rows, extent.total, all_here=all_here)
         if shape == "mixed":
             self._jumbled = True
         elif shape == "flat":
@@ -377,15 +352,6 @@ class Listing:
             extent.direction = shape
         if len(rows) >= _ROWS_TO_TELL and extent.direction == shape:
             self._facts.directions[self._order] = extent.direction
-
-    def _shape(self, rows: list[LedgerEntry], *, at_once: bool) -> Shape:
-        """Tell the order of all that came; "flat" where it would do for either."""
-        if at_once:
-            return shape_of(rows)
-        ascending, descending = self._shelf.fits("asc"), self._shelf.fits("desc")
-        if ascending == descending:
-            return "flat" if ascending else "mixed"
-        return "asc" if ascending else "desc"
 
     # What goes
 
@@ -413,8 +379,7 @@ class Listing:
             return
         first, *_ = self._shelf
         if any(segment.total != extent.total for segment in self._shelf):
-            moved = Doubt("total", "entries were added to a ledger that comes in no order: try again later")
-            self._lets_pass(-1, first, moved, patience=0)
+            self._restart(Doubt("total", "entries were added to a ledger that comes in no order: try again later"))
             return
         first.page.entries = sorted(self._shelf.rows(), key=age_of)
         self._shelf.clear()
@@ -423,42 +388,7 @@ class Listing:
 
     def _give(self, extent: Extent, segment: Segment, direction: Direction) -> Batch | None:
         low, rows = segment.lowest(direction), segment.oldest_first(direction)
-        if self._contradicts_last(extent, rows, low):
+        if self._handout.contradicts_last(extent, rows, low):
             self._lets_pass(-1, segment, Doubt("repeat", "rows changed places between two pages"))
             return None
-        self._look_beyond(extent, rows, low)
-        chosen, ranks = extent.wanted_of(rows, low, self._order)
-        if chosen and self._last is not None and not self._tolerant and self._goes_back(self._last, chosen[0]):
-            raise PaginationError("the server's rows are not in the order of their dates")
-        extent.go_past(low, segment.size, self._order)
-        if not chosen:
-            return None
-        self._last = chosen[-1]
-        return self._within_span(extent, chosen, ranks, segment.page)
-
-    def _contradicts_last(self, extent: Extent, rows: list[LedgerEntry], low: int) -> bool:
-        """Whether a page that reaches back over the last row given has another row in its place."""
-        behind = extent.next_rank - 1 if self._order == "asc" else extent.next_rank + 1
-        reaches_back = self._last is not None and low <= behind < low + len(rows)
-        return reaches_back and self._last is not None and not same_row(rows[behind - low], self._last)
-
-    def _look_beyond(self, extent: Extent, rows: list[LedgerEntry], low: int) -> None:
-        """Do not call the walk proven if rows beyond the first total bear dates from before the walk began."""
-        later = rows[max(0, extent.snapshot - low) :]
-        if any(self._span.expected(row.ledger_created_date) for row in later):
-            self.proven = False
-
-    def _goes_back(self, last: LedgerEntry, following: LedgerEntry) -> bool:
-        earlier, later = (last, following) if self._order == "asc" else (following, last)
-        back = earlier.ledger_created_date - later.ledger_created_date
-        return back > self._span.blur(earlier.ledger_created_date)
-
-    def _within_span(self, extent: Extent, rows: list[LedgerEntry], ranks: range, page: LedgerPage) -> Batch | None:
-        holds = self._span.holds
-        if holds(rows[0].ledger_created_date) and holds(rows[-1].ledger_created_date):
-            page.entries = rows
-            return Batch(rows, ranks, page, self.window, extent, self._order)
-        kept = [index for index, row in enumerate(rows) if holds(row.ledger_created_date)]
-        page.entries = [rows[index] for index in kept]
-        kept_ranks = [ranks[index] for index in kept]
-        return Batch(page.entries, kept_ranks, page, self.window, extent, self._order) if kept else None
+        return self._handout.give(extent, segment, rows, low)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.models import LedgerPage
-from capledger.walk.rows import age_of, same_row, shape_of
+from capledger.walk.rows import age_of, same_row, shape_by_age, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from capledger.models import LedgerEntry
     from capledger.walk.facts import Direction
+    from capledger.walk.rows import Shape
 
 
 @define
@@ -82,7 +83,19 @@ class Shelf:
                 return segment
         return None
 
-    def fits(self, direction: Direction) -> bool:
+    def shape(self, rows: list[LedgerEntry], total: int, *, all_here: bool) -> Shape:
+        """Tell in which order all rows came; "flat" where it would do for either.
+
+        By their dates, and by their ids within a moment where all are here.
+        """
+        if all(segment.total == total for segment in self._held):
+            return shape_by_age(rows) if all_here else shape_of(rows)
+        ascending, descending = self._fits("asc"), self._fits("desc")
+        if ascending == descending:
+            return "flat" if ascending else "mixed"
+        return "asc" if ascending else "desc"
+
+    def _fits(self, direction: Direction) -> bool:
         """Tell whether all rows, put by rank as if the server's order were this, lie in the order of their dates.
 
         Pages that came at different totals are seen where they belong, and rows that two of them hold are compared.
