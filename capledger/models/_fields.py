@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from attrs import Attribute, fields, frozen, has
 
+from capledger._wire import camel_case
+
 if TYPE_CHECKING:
     from attrs import AttrsInstance
 
@@ -88,9 +90,3 @@ def optional_model(attribute: "Attribute[Any]") -> "type[AttrsInstance] | None":
     """Return the model of a field that holds one or None, else None."""
     container, item = shape(attribute.type)
     return item if container is None and has(item) else None
-
-
-def camel_case(name: str) -> str:
-    """Return the API's spelling of a snake_case name: ``dateISO`` for ``date_iso``, else humps."""
-    first, *others = name.split("_")
-    return first + "".join("ISO" if part == "iso" else part.capitalize() for part in others)
