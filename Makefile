@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-PYTEST_OPTIONS ?= -q -n auto
+PYTEST_OPTIONS ?= -q -n auto --dist worksteal
 
 .PHONY: demo test lint bench fuzz soak clean
 
