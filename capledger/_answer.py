@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field
 
 #: The request's id in the service's own logs; both spellings are documented.
 _REQUEST_ID: Final = ("x-cap-requestid", "x-cap-request-id")
@@ -15,7 +15,7 @@ _REQUEST_ID: Final = ("x-cap-requestid", "x-cap-request-id")
 _LONGEST_ID: Final = 100
 
 
-@frozen
+@define
 class Answer:
     """Status, headers and the whole body of an answer."""
 

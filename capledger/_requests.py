@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from attrs import field, fields, frozen
+from attrs import define, field, fields
 
 from capledger._wire import camel_case, encode
 from capledger.models import EventsPage, LedgerPage
@@ -48,7 +48,7 @@ _PLACED_APART = frozenset(
 )
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Request(Generic[T]):
     """One HTTP request and the type of its answer, so that ``await fetch(request)`` is typed."""
 

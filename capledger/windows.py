@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import define, frozen
 
 from capledger.errors import InvalidQueryError
 
@@ -41,7 +41,7 @@ class Window:
         return start - _SLACK <= local <= end + _SLACK
 
 
-@frozen
+@define
 class Span:
     """What a query means: ``lower <= ledger_created_date < upper``, with a zone; no ``lower``: from the beginning."""
 

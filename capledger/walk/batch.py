@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import define, frozen
+from attrs import define
 
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.cursor import Place
@@ -26,6 +26,10 @@ class Extent:
     #: Whether the server has no order and the rows were put in order here.
     sorted_here: bool = False
 
+    def left(self, order: Direction) -> range:
+        """Give the ranks still to be given, in the order of the walk."""
+        return range(self.next_rank, self.snapshot) if order == "asc" else range(self.next_rank, -1, -1)
+
     def all_given(self, order: Direction) -> bool:
         """Whether the walk is past the last row."""
         return self.next_rank >= self.snapshot if order == "asc" else self.next_rank < 0
@@ -43,7 +47,7 @@ class Extent:
         self.next_rank = min(low + size, self.snapshot) if order == "asc" else low - 1
 
 
-@frozen
+@define(eq=False)
 class Batch:
     """Entries in the order of the query, and the rank of each."""
 

@@ -81,7 +81,7 @@ def _pages(total: int, page_size: int) -> int:
     return -(-total // page_size)
 
 
-@frozen
+@define
 class _Ends:
     first: int
     last: int
@@ -100,9 +100,8 @@ class SeenPages:
         """The rows are not those of another page, nor a neighbour's first or last, and moved as the total did."""
         if not segment.page.entries:
             return None
-        key = _rows_key(segment)
-        first, last, _ = key
-        twin = self._by_rows.get(key)
+        first, last, _ = segment.ends
+        twin = self._by_rows.get(segment.ends)
         if twin is not None and twin != number and not self._moved_by_growth(twin, segment):
             return Doubt("repeat", f"page {number} repeats page {twin}")
         before, after = self._ends.get(number - 1), self._ends.get(number + 1)
@@ -116,15 +115,15 @@ class SeenPages:
 
     def moved(self, segment: Segment) -> bool:
         """Tell whether the same rows came before, and entries added before them have moved them on since."""
-        twin = self._by_rows.get(_rows_key(segment))
+        twin = self._by_rows.get(segment.ends)
         return twin is not None and self._moved_by_growth(twin, segment)
 
     def note(self, number: int, segment: Segment) -> None:
         """Remember a page that was taken."""
         if segment.page.entries:
-            key = _rows_key(segment)
-            self._ends[number] = _Ends(key[0], key[1], segment.position, segment.total)
-            self._by_rows[key] = number
+            first, last, _ = segment.ends
+            self._ends[number] = _Ends(first, last, segment.position, segment.total)
+            self._by_rows[segment.ends] = number
 
     def clear(self) -> None:
         """Forget everything: pages are cut anew."""
@@ -141,8 +140,3 @@ def _moved_along(before: _Ends, segment: Segment) -> bool:
     """Tell whether rows added in front have moved the last row of the page before on to this page."""
     growth, rows = segment.total - before.total, segment.page.entries
     return not 0 < growth <= len(rows) or row_key(rows[growth - 1]) == before.last
-
-
-def _rows_key(segment: Segment) -> tuple[int, int, int]:
-    entries = segment.page.entries
-    return (row_key(entries[0]), row_key(entries[-1]), len(entries)) if entries else (0, 0, 0)

@@ -137,7 +137,9 @@ class Course:
 
     @staticmethod
     def _keys(serial: int, listing: Listing) -> Iterator[PageKey]:
-        return (PageKey(serial, listing.generation, number) for number in listing.wanted())
+        generation = listing.generation
+        for number in listing.wanted():
+            yield PageKey(serial, generation, number)
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Give the request for a page that is wanted."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
+from attrs import define
 
 from capledger.errors import InvalidQueryError
 from capledger.walk.facts import OffsetRule
@@ -27,7 +27,7 @@ _EPOCH = datetime(2000, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Place:
     """A place in a listing: the row to give next, and what was known of the listing then."""
 
@@ -40,7 +40,7 @@ class Place:
     direction: Literal["asc", "desc", "mixed"]
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Cursor:
     """A place in a walk; ``place`` is None before its first entry."""
 

@@ -59,9 +59,9 @@ class Handout:
     def _goes_back_to(self, row: LedgerEntry) -> bool:
         if self.last is None:
             return False
-        earlier, later = (self.last, row) if self._order == "asc" else (row, self.last)
-        back = earlier.ledger_created_date - later.ledger_created_date
-        return back > self._span.blur(earlier.ledger_created_date)
+        before, after = self.last.ledger_created_date, row.ledger_created_date
+        earlier, later = (before, after) if self._order == "asc" else (after, before)
+        return later < earlier and earlier - later > self._span.blur(earlier)
 
     def _within_span(self, extent: Extent, rows: list[LedgerEntry], ranks: range, page: LedgerPage) -> Batch | None:
         holds = self._span.holds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from operator import length_hint
 from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
@@ -15,7 +16,7 @@ from capledger.walk.loop import Loop
 from capledger.windows import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from datetime import datetime
 
     from capledger._requests import Request
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 
 #: The service works on events of the customer, so the ledger may be incomplete.
 _PENDING_EVENTS = 11002
+
+
+class EntryLoop(Loop[LedgerEntry]):
+    """One ``async for`` over entries: those at hand are given without a call of the walk's own."""
+
+    _walk: LedgerWalk
+
+    async def __anext__(self) -> LedgerEntry:
+        for entry in self._walk._at_hand:  # noqa: SLF001 - half of the walk, apart for the time it takes
+            return entry
+        return await self._step()
 
 
 class LedgerWalk:
@@ -63,7 +75,7 @@ class LedgerWalk:
         self._course: Course | None = None
         self._batch: Batch | None = None
         self._entries: list[LedgerEntry] = []
-        self._index = 0
+        self._at_hand: Iterator[LedgerEntry] = iter(())
         self._given_before = resume.given if resume is not None else 0
         self._yielded_before = 0
         self._taken: Batch | None = None
@@ -77,14 +89,14 @@ class LedgerWalk:
     # Iterating
 
     def __aiter__(self) -> AsyncIterator[LedgerEntry]:
-        return Loop(self, self.__anext__)
+        return EntryLoop(self, self.__anext__)
 
     async def __anext__(self) -> LedgerEntry:
-        if self._index >= len(self._entries) and not await self._turn():
-            raise StopAsyncIteration
-        entry = self._entries[self._index]
-        self._index += 1
-        return entry
+        while True:
+            for entry in self._at_hand:
+                return entry
+            if not await self._turn():
+                raise StopAsyncIteration
 
     def pages(self) -> AsyncIterator[LedgerPage]:
         """Iterate over the pages that entries come on.
@@ -95,11 +107,11 @@ class LedgerWalk:
         return Loop(self, self._next_page)
 
     async def _next_page(self) -> LedgerPage:
-        if self._index >= len(self._entries) and not await self._turn():
-            raise StopAsyncIteration
+        while not (entries := list(self._at_hand)):
+            if not await self._turn():
+                raise StopAsyncIteration
         page = cast("Batch", self._batch).page
-        page.entries = self._entries[self._index :]
-        self._index = len(self._entries)
+        page.entries = entries
         return page
 
     async def collect(self) -> list[LedgerEntry]:
@@ -138,15 +150,15 @@ class LedgerWalk:
     @property
     def position(self) -> Cursor:
         """What the cursor says, not yet made into text."""
-        place = None
-        if self._batch is not None and self._index:
-            place = self._batch.place_after(self._index - 1)
+        place, index = None, self._index
+        if self._batch is not None and index:
+            place = self._batch.place_after(index - 1)
         elif self._batch is None and self._resume is not None:
             return self._resume
         span = self._range()
         return Cursor(
             end=local_time(span.upper, span.zone),
-            given=self._given_before + self._index,
+            given=self._given_before + index,
             place=place,
             offset_rule=self._facts.offset_rule if self._facts.offset_proven else None,
             page_cap=self._facts.page_cap,
@@ -159,6 +171,11 @@ class LedgerWalk:
         """What the walk has cost and how far it is; one object, kept up to date page by page and when asked for."""
         self._bring_report_up_to_date()
         return self._report
+
+    @property
+    def _index(self) -> int:
+        """How many of the batch's entries were given."""
+        return len(self._entries) - length_hint(self._at_hand)
 
     def _bring_report_up_to_date(self) -> None:
         self._report.rows_yielded = self._yielded_before + self._index
@@ -188,7 +205,7 @@ class LedgerWalk:
         if batch is not None:
             self._given_before += self._index
             self._yielded_before += self._index
-            self._batch, self._entries, self._index = batch, batch.entries, 0
+            self._batch, self._entries, self._at_hand = batch, batch.entries, iter(batch.entries)
         self._bring_report_up_to_date()
         return batch is not None
 

@@ -24,7 +24,7 @@ from capledger.walk.handout import Handout
 from capledger.walk.offsets import OffsetProof
 from capledger.walk.patience import Patience
 from capledger.walk.rows import age_of, row_key
-from capledger.walk.shelf import Segment, Shelf, lowest_rank
+from capledger.walk.shelf import Segment, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ class Listing:
         if extent.direction is None or self._jumbled:
             yield from (number for number in range(self._page_count(extent)) if not self._is_here(number))
         else:
-            yield from self._pages_by_rank(extent, extent.direction)
+            yield from self._shelf.missing(extent.left(self._order), self.page_size, extent.total, extent.direction)
         if self._probe_due(extent):
             yield from (0, 1) if self._first_key is None else (1,)
 
@@ -164,19 +164,6 @@ class Listing:
     def _probe_due(self, extent: Extent) -> bool:
         """Whether a single full page might be only the first of more: its total may count the page, not the ledger."""
         return extent.total == self.page_size == extent.snapshot and not self._facts.totals_proven
-
-    def _pages_by_rank(self, extent: Extent, direction: Direction) -> Iterator[int]:
-        rank = extent.next_rank
-        while 0 <= rank < extent.snapshot:
-            segment = self._shelf.covering(rank, direction)
-            if segment is None:
-                number = (rank if direction == "asc" else extent.total - 1 - rank) // self.page_size
-                yield number
-                size = self.page_size
-                low = lowest_rank(number * size, size, extent.total, direction)
-            else:
-                low, size = segment.lowest(direction), segment.size
-            rank = low + size if self._order == "asc" else low - 1
 
     # What comes
 
@@ -294,7 +281,7 @@ class Listing:
         self._cut_known = True
         self._patience.trust(number)
         if number == 0 and segment.page.entries:
-            self._first_key = row_key(segment.page.entries[0])
+            self._first_key, _, _ = segment.ends
         if segment.total > segment.size or number:
             self._facts.totals_proven = True
         if number == 0 and self.page_size > 1:

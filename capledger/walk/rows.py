@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from operator import attrgetter, ge, le
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,26 +13,25 @@ if TYPE_CHECKING:
 #: "flat": all of one moment, so nothing can be said; "mixed": neither ascending nor descending.
 Shape = Literal["asc", "desc", "flat", "mixed"]
 
-#: In C, as is the comparing below: every page is gone through.
-_created = attrgetter("ledger_created_date")
-
 
 def shape_of(entries: Sequence[LedgerEntry]) -> Shape:
     """Tell in which order rows came, by their dates."""
-    return _shape(list(map(_created, entries)))
+    return _shape([entry.ledger_created_date for entry in entries])
 
 
 def shape_by_age(entries: Sequence[LedgerEntry]) -> Shape:
     """Tell in which order rows came, by their dates and within the same moment by their ids."""
-    return _shape(list(map(age_of, entries)))
+    return _shape([age_of(entry) for entry in entries])
 
 
-def _shape(keys: Sequence[Any]) -> Shape:
+def _shape(keys: list[Any]) -> Shape:
+    """Compare by sorting: every page is gone through, and what is in order already is sorted in C in no time."""
     if not keys or keys[0] == keys[-1]:
         return "flat" if all(key == keys[0] for key in keys) else "mixed"
-    if keys[0] < keys[-1]:
-        return "asc" if all(map(le, keys, islice(keys, 1, None))) else "mixed"
-    return "desc" if all(map(ge, keys, islice(keys, 1, None))) else "mixed"
+    ascending = keys[0] < keys[-1]
+    if keys == sorted(keys, reverse=not ascending):
+        return "asc" if ascending else "desc"
+    return "mixed"
 
 
 def age_of(entry: LedgerEntry) -> tuple[datetime, int]:

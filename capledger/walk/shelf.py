@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.models import LedgerPage
-from capledger.walk.rows import age_of, same_row, shape_by_age, shape_of
+from capledger.walk.rows import Shape, age_of, row_key, same_row, shape_by_age, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from capledger.models import LedgerEntry
     from capledger.walk.facts import Direction
-    from capledger.walk.rows import Shape
 
 
-@define
+@define(eq=False)
 class Segment:
     """A page that came: where it lies in the server's order, and of how many rows."""
 
@@ -29,6 +28,15 @@ class Segment:
     #: How many positions it stands for; more than its rows only where a short page was let pass.
     size: int
     page: LedgerPage
+    #: Keys of its first and last row, and how many it has: what tells it from other pages.
+    ends: tuple[int, int, int] = field(init=False)
+    #: In which order its rows came.
+    shape: Shape = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        rows = self.page.entries
+        self.ends = (row_key(rows[0]), row_key(rows[-1]), len(rows)) if rows else (0, 0, 0)
+        self.shape = shape_of(rows)
 
     def lowest(self, direction: Direction) -> int:
         """Give the rank of its oldest row."""
@@ -38,12 +46,19 @@ class Segment:
         """Give its rows by rank; rows that are out of order within the page are put right."""
         entries = self.page.entries
         rows = entries if direction == "asc" else entries[::-1]
-        return rows if shape_of(entries) in {direction, "flat"} else sorted(rows, key=age_of)
+        return rows if self.shape in {direction, "flat"} else sorted(rows, key=age_of)
+
+
+_position = attrgetter("position")
 
 
 def lowest_rank(position: int, size: int, total: int, direction: Direction) -> int:
     """Give the rank of the oldest of ``size`` rows from a position on, in a listing of so many."""
     return position if direction == "asc" else total - position - size
+
+
+def _position_of(rank: int, total: int, direction: Direction) -> int:
+    return rank if direction == "asc" else total - 1 - rank
 
 
 @define
@@ -57,7 +72,7 @@ class Shelf:
 
     def __iter__(self) -> Iterator[Segment]:
         """Go through the pages in the server's order."""
-        return iter(sorted(self._held, key=attrgetter("position")))
+        return iter(sorted(self._held, key=_position))
 
     def add(self, segment: Segment) -> None:
         """Keep a page."""
@@ -82,6 +97,23 @@ class Shelf:
             if low <= rank < low + segment.size:
                 return segment
         return None
+
+    def missing(self, ranks: range, page_size: int, total: int, direction: Direction) -> Iterator[int]:
+        """Give the pages of a listing of so many rows on which the ranks lie that are not here, in their order."""
+        if not self._held and ranks:
+            first, last = (_position_of(rank, total, direction) // page_size for rank in (ranks[0], ranks[-1]))
+            yield from range(first, last + 1) if first <= last else range(first, last - 1, -1)
+            return
+        rank = ranks.start
+        while rank in ranks:
+            segment = self.covering(rank, direction)
+            if segment is None:
+                number, size = _position_of(rank, total, direction) // page_size, page_size
+                yield number
+                low = lowest_rank(number * size, size, total, direction)
+            else:
+                low, size = segment.lowest(direction), segment.size
+            rank = low + size if ranks.step > 0 else low - 1
 
     def shape(self, rows: list[LedgerEntry], total: int, *, all_here: bool) -> Shape:
         """Tell in which order all rows came; "flat" where it would do for either.
