@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -102,8 +101,7 @@ class Gate:
         """Requests that wait for their turn."""
         return sum(map(len, self._queues.values()))
 
-    @asynccontextmanager
-    async def admit(self, owner: Hashable, *, urgent: bool = False) -> AsyncIterator[Permit]:
+    def admit(self, owner: Hashable, *, urgent: bool = False) -> Admission:
         """Wait for a turn, and hold a connection and a place in the budget until the block is left.
 
         Args:
@@ -114,11 +112,7 @@ class Gate:
             RateLimitedError: the wait would be longer than ``max_wait``.
             SessionClosedError: the gate was closed.
         """
-        permit = await self._enter(_URGENT if urgent else owner)
-        try:
-            yield permit
-        finally:
-            self._leave(permit)
+        return Admission(self, _URGENT if urgent else owner)
 
     def answered(self, permit: Permit) -> None:
         """Hear that a request was not refused for the rate; if it was sent to find that out, the others may go."""
@@ -148,8 +142,8 @@ class Gate:
         for waiter in self._waiters():
             self._fail(waiter, SessionClosedError(_CLOSED))
 
-    async def _enter(self, owner: Hashable) -> Permit:
-        """Wait for a turn."""
+    async def enter(self, owner: Hashable) -> Permit:
+        """Wait for a turn; whoever got one has to :meth:`leave`, which ``async with gate.admit(owner)`` sees to."""
         if self._closed:
             raise SessionClosedError(_CLOSED)
         now = self._clock.monotonic()
@@ -186,9 +180,10 @@ class Gate:
         if waiter.turn.cancelled():
             self._remove(waiter)
         elif waiter.turn.exception() is None:
-            self._leave(waiter.turn.result())
+            self.leave(waiter.turn.result())
 
-    def _leave(self, permit: Permit) -> None:
+    def leave(self, permit: Permit) -> None:
+        """Give the connection back, and the place in the budget if it was not used."""
         now = self._clock.monotonic()
         self._free += 1
         if permit.probe:
@@ -263,6 +258,23 @@ class Gate:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class Admission:
+    """One turn, as a context manager; a class, since a request should take less time than making it by contextlib."""
+
+    __slots__ = ("_gate", "_owner", "_permit")
+
+    def __init__(self, gate: Gate, owner: Hashable) -> None:
+        self._gate = gate
+        self._owner = owner
+
+    async def __aenter__(self) -> Permit:
+        self._permit = await self._gate.enter(self._owner)
+        return self._permit
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate.leave(self._permit)
 
 
 def _too_long(delay: float) -> RateLimitedError:

@@ -88,6 +88,7 @@ class HttpClient:
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
         self._base_url = base_url
+        self._urls: dict[str, URL] = {}
         self._timeout = timeout
         self._borrowed = http is not None
         self._http = http
@@ -174,8 +175,11 @@ class HttpClient:
             return Answer(response.status, response.headers, await _read(response))
 
     def _url(self, request: Request[Any]) -> URL:
-        url = self._base_url.with_path(self._base_url.path.rstrip("/") + request.path)
-        return url.with_query(list(request.params)) if request.params else url
+        url = self._urls.get(request.path)
+        if url is None:  # there are few paths, and very many requests
+            url = self._base_url.with_path(self._base_url.path.rstrip("/") + request.path)
+            self._urls[request.path] = url
+        return url.with_query(request.params) if request.params else url
 
 
 @cache
@@ -201,10 +205,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     size, chunks = response.content_length or 0, []
     if size <= LARGEST_ANSWER:
         size = 0
-        async for chunk in response.content.iter_any():
+        while size <= LARGEST_ANSWER and (chunk := await response.content.readany()):
             size += len(chunk)
-            if size > LARGEST_ANSWER:
-                break
             chunks.append(chunk)
     if size > LARGEST_ANSWER:
         raise AnswerTooLargeError(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB; ask for smaller pages")

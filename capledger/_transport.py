@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random as random_module
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -72,7 +72,7 @@ class _Call(Generic[T]):
     kind: object = None
     #: Seconds that the last refusal for the rate pauses everybody.
     pause: float = 0.0
-    signature: dict[str, str] = field(factory=dict, repr=False)
+    signature: Mapping[str, str] = field(factory=dict, repr=False)
     #: Whether a refused token was replaced already.
     renewed: bool = False
 
@@ -230,7 +230,8 @@ class Transport:
     async def _attempt(self, call: _Call[T]) -> T | Failure:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
         for urgent in (not call.signed, *(True,) * _MOST_STALE_TOKENS):
-            await self._get_signature(call)
+            if call.signed and self._signer.headers() is None:
+                await self._renew(call)
             async with self.gate.admit(id(call.report), urgent=urgent) as permit:
                 call.report.waited += permit.waited
                 if self._sign(call):
@@ -270,15 +271,14 @@ class Transport:
         if isinstance(refusal.error, RateLimitedError) and refusal.error.retry_after is None:
             refusal.error.retry_after = call.pause
 
-    async def _get_signature(self, call: _Call[Any]) -> None:
-        if call.signed and self._signer.headers() is None:
-            await self._signer.renew(lambda request: self._ask(_Call(request, call.report, read_token, signed=False)))
+    async def _renew(self, call: _Call[Any]) -> None:
+        await self._signer.renew(lambda request: self._ask(_Call(request, call.report, read_token, signed=False)))
 
     def _sign(self, call: _Call[Any]) -> bool:
         """Put the credentials of this moment on the call; return False if there are none."""
         if call.signed:
             headers = self._signer.headers()
-            call.signature = dict(headers or {})
+            call.signature = headers or {}
             return headers is not None
         return True
 
