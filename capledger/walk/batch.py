@@ -48,17 +48,15 @@ class Extent:
 
 
 @define(eq=False)
-class Batch:
-    """Entries in the order of the query, and the rank of each."""
+class Places:
+    """Where the entries of a batch stand."""
 
-    entries: list[LedgerEntry]
     ranks: Sequence[int]
-    page: LedgerPage
     _window: Window | None
     _extent: Extent
     _order: Direction
 
-    def place_after(self, index: int) -> Place:
+    def after(self, index: int) -> Place:
         """Give the place after one of the entries."""
         rank = self.ranks[index]
         return Place(
@@ -69,8 +67,24 @@ class Batch:
             direction="mixed" if self._extent.sorted_here else self._extent.direction or self._order,
         )
 
+    def behind(self, count: int) -> Places:
+        """Leave out the first entries."""
+        return Places(self.ranks[count:], self._window, self._extent, self._order)
+
+
+@define(eq=False)
+class Batch:
+    """A page whose entries are those to hand out, in the order of the query, and their places."""
+
+    page: LedgerPage
+    places: Places
+
+    @property
+    def entries(self) -> list[LedgerEntry]:
+        """The entries of the page."""
+        return self.page.entries
+
     def without(self, count: int) -> Batch | None:
         """Leave out the first entries; None when nothing is left."""
         self.page.entries = self.entries[count:]
-        left = Batch(self.page.entries, self.ranks[count:], self.page, self._window, self._extent, self._order)
-        return left if left.entries else None
+        return Batch(self.page, self.places.behind(count)) if self.entries else None

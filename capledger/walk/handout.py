@@ -8,7 +8,7 @@ from attrs import define
 
 from capledger.errors import PaginationError
 from capledger.models import LedgerEntry
-from capledger.walk.batch import Batch, Extent
+from capledger.walk.batch import Batch, Extent, Places
 from capledger.walk.facts import Direction
 from capledger.walk.rows import same_row
 from capledger.windows import Span, Window
@@ -67,8 +67,8 @@ class Handout:
         holds = self._span.holds
         if holds(rows[0].ledger_created_date) and holds(rows[-1].ledger_created_date):
             page.entries = rows
-            return Batch(rows, ranks, page, self._window, extent, self._order)
+            return Batch(page, Places(ranks, self._window, extent, self._order))
         kept = [index for index, row in enumerate(rows) if holds(row.ledger_created_date)]
         page.entries = [rows[index] for index in kept]
         kept_ranks = [ranks[index] for index in kept]
-        return Batch(page.entries, kept_ranks, page, self._window, extent, self._order) if kept else None
+        return Batch(page, Places(kept_ranks, self._window, extent, self._order)) if kept else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from capledger._requests import Request
     from capledger.queries import LedgerQuery
-    from capledger.walk.batch import Batch
+    from capledger.walk.batch import Batch, Places
     from capledger.walk.facts import EndpointFacts
     from capledger.windows import Span
 
@@ -73,10 +73,9 @@ class LedgerWalk:
         self._ahead: Ahead[PageKey, LedgerPage] = Ahead()
         self._failed: dict[PageKey, CapledgerError] = {}
         self._course: Course | None = None
-        self._batch: Batch | None = None
-        self._entries: list[LedgerEntry] = []
+        self._page: LedgerPage | None = None
+        self._places: Places | None = None
         self._at_hand: Iterator[LedgerEntry] = iter(())
-        self._given_before = resume.given if resume is not None else 0
         self._yielded_before = 0
         self._taken: Batch | None = None
         self._turning = False
@@ -110,7 +109,7 @@ class LedgerWalk:
         while not (entries := list(self._at_hand)):
             if not await self._turn():
                 raise StopAsyncIteration
-        page = cast("Batch", self._batch).page
+        page = cast("LedgerPage", self._page)
         page.entries = entries
         return page
 
@@ -150,16 +149,13 @@ class LedgerWalk:
     @property
     def position(self) -> Cursor:
         """What the cursor says, not yet made into text."""
-        place, index = None, self._index
-        if self._batch is not None and index:
-            place = self._batch.place_after(index - 1)
-        elif self._batch is None and self._resume is not None:
+        if self._places is None and self._resume is not None:
             return self._resume
-        span = self._range()
+        index, span = self._index, self._range()
         return Cursor(
             end=local_time(span.upper, span.zone),
-            given=self._given_before + index,
-            place=place,
+            given=self._yielded_before + index + (0 if self._resume is None else self._resume.given),
+            place=self._places.after(index - 1) if self._places is not None and index else None,
             offset_rule=self._facts.offset_rule if self._facts.offset_proven else None,
             page_cap=self._facts.page_cap,
             span_days=self._facts.span_days,
@@ -174,8 +170,8 @@ class LedgerWalk:
 
     @property
     def _index(self) -> int:
-        """How many of the batch's entries were given."""
-        return len(self._entries) - length_hint(self._at_hand)
+        """How many entries of the page were given."""
+        return 0 if self._places is None else len(self._places.ranks) - length_hint(self._at_hand)
 
     def _bring_report_up_to_date(self) -> None:
         self._report.rows_yielded = self._yielded_before + self._index
@@ -191,6 +187,7 @@ class LedgerWalk:
             msg = "two tasks iterate over one walk: give each its own session.entries(query)"
             raise ConfigurationError(msg)
         self._turning = True
+        self._page = None  # what was handed out makes room before the next page is decoded
         try:
             batch = await self._next_attached()
         except CapledgerError as error:
@@ -203,9 +200,8 @@ class LedgerWalk:
         finally:
             self._turning = False
         if batch is not None:
-            self._given_before += self._index
             self._yielded_before += self._index
-            self._batch, self._entries, self._at_hand = batch, batch.entries, iter(batch.entries)
+            self._page, self._places, self._at_hand = batch.page, batch.places, iter(batch.entries)
         self._bring_report_up_to_date()
         return batch is not None
 
