@@ -1,8 +1,8 @@
 """Functions that copy a Struct into its model, made as Python source the way attrs makes an ``__init__``.
 
-What was measured to matter, in this order: attributes set on a bare instance rather than passed to ``__init__``, small
-models copied in place rather than by a call, a zone attached by adding to a date that has it (``replace`` takes seven
-times as long), lists of Structs turned into lists of models without a second list.
+What was measured to matter, in this order: attributes set on a bare instance rather than passed to ``__init__``, parts
+of a model copied in place rather than by a call, a zone attached by adding to a date that has it (``replace`` takes
+seven times as long), lists of Structs turned into lists of models without a second list.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class CopySource:
 
     def _fill(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
         """Make ``made``, an instance of the model, out of ``wire``."""
-        yield f"{made} = new({self._refer(model.__name__, model)})"
+        self.names[model.__name__] = model
+        yield f"{made} = new({model.__name__})"
         for attribute in all_attributes(model):
             if wire_of(attribute).absent:
                 yield f"{made}.{attribute.name} = {attribute.default!r}"
@@ -93,7 +94,7 @@ class CopySource:
         if item is Decimal:
             body = _when(f"not {part}.is_finite()", ["raise ValueError"])
         elif has(item):
-            body = _when(f"{part} is not None", [*self._make(item, made, part), f"{value}[{key}] = {made}"])
+            body = _when(f"{part} is not None", [*self._fill(item, made, part), f"{value}[{key}] = {made}"])
         else:
             return
         each = f"enumerate({value})" if container is list else f"{value}.items()"
@@ -106,19 +107,7 @@ class CopySource:
         yield f"if {value} is not None:"
         yield from _indent(_when(" and ".join(_blank(model, value)), [f"{value} = None"]))
         yield "    else:"
-        yield from _indent(_indent([*self._make(model, made, value), f"{value} = {made}"]))
-
-    def _make(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
-        """Make a model of a Struct: in place if it is a small one, else by its own function."""
-        if any(has(shape(attribute.type)[1]) for attribute in wire_attributes(model)):
-            function = self._refer(f"copy_{model.__name__}", copier(model))
-            yield f"{made} = {function}({wire}, zoned)"
-        else:
-            yield from self._fill(model, made, wire)
-
-    def _refer(self, name: str, value: object) -> str:
-        self.names[name] = value
-        return name
+        yield from _indent(_indent([*self._fill(model, made, value), f"{value} = {made}"]))
 
     def _local(self, name: str) -> str:
         self._locals += 1
