@@ -135,13 +135,14 @@ class HttpClient:
         return answer
 
     async def _hand_over(self) -> None:
-        """Let answers that came together go one a turn of the event loop.
+        """Let answers that came together go one by one, two turns of the event loop apart.
 
-        Each is decoded at once by who gets it. So the requests that follow need not wait for all of them, and a page is
-        used before the next is made, which spares the garbage collector most of its work.
+        Each is decoded at once by who gets it, and in the turns between, who waited for it sends the requests that
+        follow and uses it before the next is made.
         """
         await self._turn.acquire()
-        asyncio.get_running_loop().call_soon(self._turn.release)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._turn.release)
 
     async def _send(self, request: Request[Any], headers: Mapping[str, str]) -> Answer | CapledgerError:
         try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -30,11 +29,20 @@ class Ahead(Generic[K, T]):
     def __contains__(self, key: K) -> bool:
         return key in self._tasks
 
-    def start(self, key: K, fetch: Coroutine[object, object, T]) -> None:
+    def start(self, key: K, fetch: Callable[[], Awaitable[T]]) -> None:
         """Begin to fetch."""
-        task = asyncio.get_running_loop().create_task(fetch)
+        task = asyncio.get_running_loop().create_task(self._run(key, fetch))
         self._tasks[key] = task
-        task.add_done_callback(partial(self._note, key))
+        task.add_done_callback(_look_at)
+
+    async def _run(self, key: K, fetch: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await fetch()
+        finally:
+            # Not in a done-callback: who waits here is to go on before another answer is decoded.
+            if self._tasks.get(key) is asyncio.current_task():
+                self._finished.append(key)
+                self._wake()
 
     async def first(self) -> tuple[K, asyncio.Task[T]] | None:
         """Wait for a fetch to finish and give it, in the order in which they finish; None if they were ended."""
@@ -58,14 +66,13 @@ class Ahead(Generic[K, T]):
         self._wake()
         return list(self._ending)
 
-    def _note(self, key: K, task: asyncio.Task[T]) -> None:
-        if not task.cancelled():
-            task.exception()  # looked at, so that a walk that was left does not warn about it
-        if self._tasks.get(key) is task:
-            self._finished.append(key)
-            self._wake()
-
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             with suppress(RuntimeError):  # the loop is closed
                 self._waiter.set_result(None)
+
+
+def _look_at(task: asyncio.Task[object]) -> None:
+    """See the error of a fetch, so that a walk that was left does not warn about it."""
+    if not task.cancelled():
+        task.exception()

@@ -258,7 +258,7 @@ class LedgerWalk:
 
     def _launch(self, course: Course, keys: list[PageKey]) -> bool:
         for key in keys:
-            self._ahead.start(key, self._fetch(course.request(key), self._report))
+            self._ahead.start(key, partial(self._fetch, course.request(key), self._report))
         return bool(keys)
 
     async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:
