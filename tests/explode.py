@@ -56,4 +56,4 @@ def asked(box: Sandbox) -> list[list[int]]:
 
 
 def tasks_of_walks() -> list[asyncio.Task[Any]]:
-    return [task for task in asyncio.all_tasks() if "_settle" in repr(task.get_coro())]
+    return [task for task in asyncio.all_tasks() if "Ahead._run" in repr(task.get_coro())]
