@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from asyncio import sleep
+from asyncio import get_running_loop, sleep
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, tzinfo
 from inspect import isawaitable
@@ -187,7 +187,8 @@ class Sandbox:
         return logged
 
     async def _answer(self, request: web.BaseRequest, logged: LoggedRequest) -> web.StreamResponse:
-        """The limit first, then the watcher, the latency, and a fault or the honest answer."""
+        """The limit first, then the watcher, and a fault or the honest answer, sent when the latency is over."""
+        due = get_running_loop().time() + self.rules.latency
         refusal = None if request.path == _TOKEN_PATH else self._meter.refusal(self.rules)
         if refusal is not None:
             return refusal
@@ -195,12 +196,13 @@ class Sandbox:
             called = self.on_request(self, logged)
             if isawaitable(called):
                 await called
-        if self.rules.latency:
-            await sleep(self.rules.latency)
         fault = None if self.faults is None else self.faults(logged)
         if fault is None:
-            return await self._honest(request, {})
+            answer = await self._honest(request, {})
+            await _until(due)
+            return answer
         logged.fault = fault.name
+        await _until(due)
         return await fault.play(Turn(request, logged, self._honest))
 
     async def _honest(self, request: web.BaseRequest, changed: Mapping[str, str]) -> web.Response:
@@ -230,6 +232,13 @@ class Sandbox:
         orgs = self._directory.scope(request.headers) if scoped else self._directory.own()
         asked = Asked(query, about, self.rules, self._places, self._zone, scoped)
         return answer(self._directory.find(about, orgs), asked)
+
+
+async def _until(due: float) -> None:
+    """Wait for a moment of the event loop's time, as what an answer takes to be made is part of its latency."""
+    left = due - get_running_loop().time()
+    if left > 0:
+        await sleep(left)
 
 
 def _only(request: web.BaseRequest, method: str) -> None:
