@@ -34,6 +34,8 @@ class Permit:
     since: float = 0.0
     #: Whether it was given to find out if refusals go on; nobody else sends until that is known.
     probe: bool = False
+    #: False once it was given back.
+    held: bool = True
 
 
 @define(eq=False)
@@ -183,7 +185,10 @@ class Gate:
             self.leave(waiter.turn.result())
 
     def leave(self, permit: Permit) -> None:
-        """Give the connection back, and the place in the budget if it was not used."""
+        """Give back the connection, and the place in the budget if it was not used; a second time does nothing."""
+        if not permit.held:
+            return
+        permit.held = False
         now = self._clock.monotonic()
         self._free += 1
         if permit.probe:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Bytes of an answer, after unpacking, that are read at the most.
 LARGEST_ANSWER = 64 * 1024 * 1024
-#: Bytes of an answer that is decoded in less time than a turn of the event loop takes.
-_SOON_DECODED = 8 * 1024
 
 #: The time limit is ours, since aiohttp's would count the wait for a connection.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -94,7 +92,6 @@ class HttpClient:
         self._http = http
         self._trace_configs = trace_configs
         self._under_way: set[asyncio.Timeout] = set()
-        self._turn = asyncio.Lock()
 
     @property
     def is_leaking(self) -> bool:
@@ -129,22 +126,6 @@ class HttpClient:
 
         An error is returned rather than raised: no traceback or context of it can lead back to the URL.
         """
-        answer = await self._send(request, headers)
-        if isinstance(answer, Answer) and len(answer.body) > _SOON_DECODED:
-            await self._hand_over()
-        return answer
-
-    async def _hand_over(self) -> None:
-        """Let answers that came together go one by one, two turns of the event loop apart.
-
-        Each is decoded at once by who gets it, and in the turns between, who waited for it sends the requests that
-        follow and uses it before the next is made.
-        """
-        await self._turn.acquire()
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._turn.release)
-
-    async def _send(self, request: Request[Any], headers: Mapping[str, str]) -> Answer | CapledgerError:
         try:
             async with asyncio.timeout(self._timeout) as timer:
                 self._under_way.add(timer)

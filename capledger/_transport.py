@@ -19,6 +19,7 @@ from attrs import define, field
 from capledger._answer import Answer
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
+from capledger._handover import Arrived, Handover
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
 from capledger._logs import log, logger
@@ -64,6 +65,8 @@ class _Call(Generic[T]):
     request: Request[T]
     report: Tally
     decode: Callable[[Request[T], Answer], T]
+    #: Told that a large answer is here, before it is decoded; returns whether requests follow.
+    arrived: Arrived | None = None
     #: False for the request that gets the token itself.
     signed: bool = True
     attempt: int = 1
@@ -152,6 +155,7 @@ class Transport:
             max_pause=self._retry.max_retry_after,
             clock=clock,
         )
+        self._handover = Handover(self.gate)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
 
@@ -195,8 +199,11 @@ class Transport:
             finally:
                 client.abandon()
 
-    async def fetch(self, request: Request[T], report: Tally) -> T:
+    async def fetch(self, request: Request[T], report: Tally, arrived: Arrived | None = None) -> T:
         """Ask until there is an answer or a reason to give up; count in *report*.
+
+        ``arrived`` is called when a large answer is here and still to be decoded; the requests that it says follow are
+        sent before that.
 
         Raises:
             CapledgerError: whatever the decoder or the last attempt raised, without the foreign error behind it.
@@ -204,7 +211,7 @@ class Transport:
             SessionClosedError: the session is closed, or belongs to another event loop.
         """
         self._open()
-        call = _Call(request, report, self._decoder.decode)
+        call = _Call(request, report, self._decoder.decode, arrived)
         if call.deadline is None:
             return await self._ask(call)
         return await self._ask_by(call.deadline, call)
@@ -237,7 +244,10 @@ class Transport:
                 if self._sign(call):
                     permit.used = True
                     call.report.requests += 1
-                    outcome = self._outcome(call, await self._http.send(call.request, call.signature))
+                    answer = await self._http.send(call.request, call.signature)
+                    if isinstance(answer, Answer):
+                        await self._handover.wait(answer, permit, call.arrived)
+                    outcome = self._outcome(call, answer)
                     self._tell_gate(call, outcome, permit)
                     return outcome
         raise AuthenticationError("tokens run out sooner than a request can be sent with them")

@@ -298,10 +298,10 @@ class LedgerSession:
         """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
         return self._facts.setdefault((type(query), query.scope is None), EndpointFacts())
 
-    async def _fetch(self, request: Request[T], report: WalkReport) -> T:
+    async def _fetch(self, request: Request[T], report: WalkReport, arrived: Callable[[], bool] | None = None) -> T:
         if report.deadline is None and self._retry.deadline is not None:
             report.deadline = self._clock.monotonic() + self._retry.deadline
-        return await self._transport.fetch(request, report)
+        return await self._transport.fetch(request, report, arrived)
 
 
 def check_zone(zone: object) -> None:

@@ -12,6 +12,8 @@ from aiohttp.client_proto import ResponseHandler
 from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
 from hypothesis import HealthCheck, settings
 
+from capledger import _handover
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
@@ -34,6 +36,15 @@ class ResponseOfToday(ClientResponse):
 def wide_stream_reader(loop: asyncio.AbstractEventLoop) -> StreamReader:
     """A reader that takes a large body at once, as aioresponses feeds it, without pausing a transport it has not."""
     return StreamReader(ResponseHandler(loop=loop), limit=LARGEST_BODY, loop=loop)
+
+
+@pytest.fixture(scope="module", params=["large answers", "small answers"])
+def answer_size(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every answer as if it were large, so that what follows is sent before it is decoded; or each as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "large answers":
+            patch.setattr(_handover, "_SOON_DECODED", 0)
+        yield
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ class ChangedAnswers:
         self._share = share
         self.requests = 0
 
-    async def fetch(self, request: Request[LedgerPage], report: WalkReport) -> LedgerPage:
+    async def fetch(self, request: Request[LedgerPage], report: WalkReport, _: object) -> LedgerPage:
         self.requests += 1
         report.requests += 1
         await asyncio.sleep(0)

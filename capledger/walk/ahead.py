@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Coroutine
+
+    from capledger._requests import Request
+    from capledger.models import WalkReport
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+
+#: Returns whether requests follow that can be sent now.
+Arrived = Callable[[], bool]
+
+
+class Fetch(Protocol):
+    """What walks get in place of a session."""
+
+    def __call__(
+        self, request: Request[T], report: WalkReport, arrived: Arrived | None = None, /
+    ) -> Coroutine[object, object, T]:
+        """Fetch a typed answer, and count in the report what that costs.
+
+        ``arrived`` is called when the answer is here and still to be decoded.
+        """
 
 
 class Ahead(Generic[K, T]):

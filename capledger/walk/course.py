@@ -141,6 +141,11 @@ class Course:
         for number in listing.wanted():
             yield PageKey(serial, generation, number)
 
+    def is_due(self, key: PageKey) -> bool:
+        """Tell whether a page is the next one needed, and which come after it is known without it."""
+        listing = self._find(key)
+        return listing is not None and listing.extent is not None and key == next(self.wanted(), None)
+
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Give the request for a page that is wanted."""
         listing = self._find(key)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from capledger.errors import ConfigurationError
 from capledger.models import LedgerEvent, WalkReport
-from capledger.walk.inquiries import Fetch, Inquiries
+from capledger.walk.inquiries import Inquiries
 from capledger.walk.loop import Loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from capledger.queries import EventDetailsQuery
+    from capledger.walk.ahead import Fetch
     from capledger.walk.inquiry import Inquiry, Key
 
 #: The service works on events of the customer, so what is missing may still come.

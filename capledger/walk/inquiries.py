@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from capledger._requests import MOST_EVENTS
 from capledger.errors import ERROR_CLASSES, CapledgerError, EventNotFoundError
-from capledger.walk.ahead import Ahead
+from capledger.walk.ahead import Ahead, Fetch
 from capledger.walk.inquiry import Inquiry, Key, Kinds
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Iterable
 
-    from capledger._requests import Request
     from capledger.models import EventsPage, Notice, WalkReport
     from capledger.queries import EventDetailsQuery
-
-T = TypeVar("T")
-
-
-class Fetch(Protocol):
-    """What walks get in place of a session."""
-
-    def __call__(self, request: Request[T], report: WalkReport, /) -> Coroutine[object, object, T]:
-        """Fetch a typed answer, and count in the report what that costs."""
 
 
 class Inquiries:

@@ -9,7 +9,7 @@ from attrs import asdict
 
 from capledger.queries import EventDetailsQuery
 from capledger.queries.ledger import CustomerLedgerQuery
-from capledger.walk.inquiries import Fetch, Inquiries
+from capledger.walk.inquiries import Inquiries
 from capledger.walk.inquiry import Key, Kinds
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from capledger._requests import Request
     from capledger.models import LedgerEntry, LedgerEvent, WalkReport
     from capledger.queries import EventFlags, LedgerQuery
+    from capledger.walk.ahead import Fetch
     from capledger.walk.facts import EndpointFacts
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class EventJoin:
         self._inquiries: Inquiries | None = None
         self._answers: dict[Key, list[LedgerEvent]] = {}
 
-    async def fetch(self, request: Request[T], report: WalkReport) -> T:
+    async def fetch(self, request: Request[T], report: WalkReport, _: object = None) -> T:
         """Fetch in turn; the walk gets this for its pages."""
         async with self._turns:
             return await self._fetch(request, report)

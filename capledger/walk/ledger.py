@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
-from capledger.walk.ahead import Ahead
+from capledger.walk.ahead import Ahead, Fetch
 from capledger.walk.course import Course, PageKey
 from capledger.walk.cursor import Cursor
 from capledger.walk.loop import Loop
 from capledger.windows import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from datetime import datetime
 
-    from capledger._requests import Request
     from capledger.queries import LedgerQuery
     from capledger.walk.batch import Batch, Places
     from capledger.walk.facts import EndpointFacts
@@ -52,7 +51,7 @@ class LedgerWalk:
         query: LedgerQuery,
         *,
         span: Callable[[], Span],
-        fetch: Callable[[Request[LedgerPage], WalkReport], Coroutine[object, object, LedgerPage]],
+        fetch: Fetch,
         facts: EndpointFacts,
         prefetch: int = 4,
         resume: Cursor | None = None,
@@ -244,9 +243,9 @@ class LedgerWalk:
         if finished is not None:
             await self._settle(course, *finished)
 
-    def _wanted_now(self, course: Course) -> list[PageKey]:
+    def _wanted_now(self, course: Course, waited_for: int = 0) -> list[PageKey]:
         """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
-        under_way = len(self._ahead)
+        under_way = len(self._ahead) - waited_for
         room = max(self._prefetch - under_way - course.held, 0 if under_way else 1)
         keys: list[PageKey] = []
         for key in course.wanted() if room else ():
@@ -258,8 +257,15 @@ class LedgerWalk:
 
     def _launch(self, course: Course, keys: list[PageKey]) -> bool:
         for key in keys:
-            self._ahead.start(key, partial(self._fetch, course.request(key), self._report))
+            self._ahead.start(
+                key, partial(self._fetch, course.request(key), self._report, partial(self._arrived, course, key))
+            )
         return bool(keys)
+
+    def _arrived(self, course: Course, key: PageKey) -> bool:
+        """Where the consumer waits for just this page, send what will take its place before it is decoded."""
+        waited_for = self._turning and key in self._ahead and course.is_due(key)
+        return waited_for and self._launch(course, self._wanted_now(course, waited_for=1))
 
     async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:
         try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from walks import came_of, run
@@ -11,6 +12,8 @@ from capledger.sandbox import Fault, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytestmark = pytest.mark.usefixtures("answer_size")
 
 #: Ways for a page to be wrong. That there are no entries at all is not among them, since nothing contradicts it.
 PAGE_FAULTS: list[Callable[[], Fault]] = [
