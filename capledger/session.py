@@ -22,7 +22,7 @@ from capledger.walk import Cursor, EndpointFacts, EventJoin, EventWalk, LedgerWa
 from capledger.windows import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -149,17 +149,14 @@ class LedgerSession:
         check_on_incomplete(on_incomplete)
         zone = self._zone_for(query)
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
-
-        def span() -> Span:
-            now = self._clock.now(zone) if resume is None else resume.end.replace(tzinfo=zone)
-            return Span.resolve(query.start, query.end, zone=zone, now=now)
-
-        span()
+        if query.start is not None or query.end is not None:  # whose order may show only in one zone
+            Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         facts, flags = self._facts_of(query), as_flags(details)
         join = EventJoin(query, flags, fetch=self._fetch, facts=facts, prefetch=prefetch) if flags else None
         walk = LedgerWalk(
             query,
-            span=span,
+            zone=zone,
+            now=self._clock.now,
             fetch=join.fetch if join else self._fetch,
             facts=facts,
             prefetch=prefetch,
@@ -296,12 +293,18 @@ class LedgerSession:
 
     def _facts_of(self, query: LedgerQuery) -> EndpointFacts:
         """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
-        return self._facts.setdefault((type(query), query.scope is None), EndpointFacts())
+        key = type(query), query.scope is None
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = self._facts[key] = EndpointFacts()
+        return facts
 
-    async def _fetch(self, request: Request[T], report: WalkReport, arrived: Callable[[], bool] | None = None) -> T:
+    def _fetch(
+        self, request: Request[T], report: WalkReport, arrived: Callable[[], bool] | None = None
+    ) -> Coroutine[object, object, T]:
         if report.deadline is None and self._retry.deadline is not None:
             report.deadline = self._clock.monotonic() + self._retry.deadline
-        return await self._transport.fetch(request, report, arrived)
+        return self._transport.fetch(request, report, arrived)
 
 
 def check_zone(zone: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -12,7 +11,6 @@ from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
 
     from capledger.models import LedgerPage
 
@@ -47,18 +45,13 @@ class Count:
         """Count a query that was left out."""
         self.duplicates += 1
 
-    @contextmanager
-    def following(self, walk: LedgerWalk) -> Iterator[None]:
-        """Count a walk as under way."""
-        self.walks.add(walk)
-        try:
-            yield
-        finally:
-            self.walks.discard(walk)
-            report = walk.report
-            self.rows += report.rows_yielded
-            self.requests += report.requests
-            self.retries += report.retries
+    def leave(self, walk: LedgerWalk) -> None:
+        """Count what a walk has brought, which was one of ``walks`` until now."""
+        self.walks.discard(walk)
+        report = walk.report
+        self.rows += report.rows_yielded
+        self.requests += report.requests
+        self.retries += report.retries
 
     def stop_walks(self) -> list[asyncio.Task[LedgerPage]]:
         """End the fetches of all walks under way; give their tasks."""

@@ -141,32 +141,31 @@ class _Walker:
         self._count = count
         self._fail_fast = fail_fast
 
-    async def fetch(self, query: LedgerQuery, _: object) -> LedgerOutcome:
+    def fetch(self, query: LedgerQuery, _: object) -> Awaitable[LedgerOutcome]:
         """Give the outcome with its entries."""
-        return await self._walk(query, None)
+        return self.stream(query, None)
 
-    async def stream(self, query: LedgerQuery, give: Give[_Streamed]) -> _Streamed:
-        """Give pages, and the outcome without entries."""
-        return await self._walk(query, give)
-
-    async def _walk(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
+    async def stream(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
+        """Give pages, and the outcome without entries; without ``give``, the outcome with them."""
         entries: list[LedgerEntry] = []
         try:
             walk = self._open(query)
         except InvalidQueryError as error:
             return self._end(LedgerOutcome(query, entries, error, WalkReport(), None))
         failure: CapledgerError | None = None
-        with self._count.following(walk):
-            try:
-                async for page in walk.pages():
-                    if give is None:
-                        entries += page.entries
-                    else:
-                        await give((query, page))
-            except _FOR_ALL:
-                raise
-            except CapledgerError as error:
-                failure = error
+        self._count.walks.add(walk)
+        try:
+            async for page in walk.pages():
+                if give is None:
+                    entries += page.entries
+                else:
+                    await give((query, page))
+        except _FOR_ALL:
+            raise
+        except CapledgerError as error:
+            failure = error
+        finally:
+            self._count.leave(walk)
         return self._end(LedgerOutcome(query, entries, failure, walk.report, walk.position))
 
     def _open(self, query: LedgerQuery) -> LedgerWalk:

@@ -59,6 +59,8 @@ def as_references(value: int | str | Iterable[int | str] | None) -> tuple[str, .
 
 
 def _as_tuple(value: object) -> tuple[Any, ...]:
+    if isinstance(value, tuple):
+        return value
     if value is None:
         return ()
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -39,9 +38,9 @@ class Ahead(Generic[K, T]):
 
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[T]] = {}
-        self._finished: deque[K] = deque()
+        self._finished: list[K] = []
         self._waiter: asyncio.Future[None] | None = None
-        self._ending: set[asyncio.Task[T]] = set()
+        self._ending: list[asyncio.Task[T]] = []
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -71,20 +70,19 @@ class Ahead(Generic[K, T]):
                 return None
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        key = self._finished.popleft()
+        key = self._finished.pop(0)
         return key, self._tasks.pop(key)
 
     def stop(self) -> list[asyncio.Task[T]]:
         """End everything under way at once; give the tasks that are ending, for who wants to await that."""
+        self._ending = [task for task in (*self._ending, *self._tasks.values()) if not task.done()]
         for task in self._tasks.values():
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
             with suppress(RuntimeError):  # the loop is closed, and its tasks with it
                 task.cancel()
         self._tasks.clear()
         self._finished.clear()
         self._wake()
-        return list(self._ending)
+        return self._ending
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -7,7 +7,6 @@ same entries. Pure.
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,7 +68,8 @@ class Course:
         self._serial = 0
         self._open: dict[int, Listing] = {}
         self._newest: tuple[int, Listing] | None = None
-        self._coming: deque[Window] = deque()
+        #: Windows still to be opened, the next one last.
+        self._coming: list[Window] = []
         self._deciding = False
         self._skip = 0
         self._last: LedgerEntry | None = None
@@ -265,12 +265,12 @@ class Course:
         length = windows.window_length(self._facts.span_days)
         newest = self._known_newest(between, length)
         older = between if newest is None else Window(between.start, newest.start)
-        self._coming = deque(windows.cut(older, length, newest_first=not self._ascending))
+        self._coming = [*windows.cut(older, length, newest_first=not self._ascending)][::-1]
         if newest is not None:
-            self._coming.append(newest)
+            self._coming.insert(0, newest)
         elif self._ascending and len(self._coming) > 1:
             self._serial += 1
-            self._newest = (self._serial, self._listing(self._coming[-1]))
+            self._newest = (self._serial, self._listing(self._coming[0]))
 
     def _known_newest(self, between: Window, length: timedelta) -> Window | None:
         """Give the newest window, if it is known how many rows it had when the walk began and it is short enough."""
@@ -292,7 +292,7 @@ class Course:
     def _open_next(self) -> bool:
         if not self._coming:
             return False
-        window = self._coming.popleft()
+        window = self._coming.pop()
         if self._newest is not None and self._newest[1].window == window:
             serial, listing = self._newest
             self._open[serial] = listing

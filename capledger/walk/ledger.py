@@ -13,16 +13,15 @@ from capledger.walk.ahead import Ahead, Fetch
 from capledger.walk.course import Course, PageKey
 from capledger.walk.cursor import Cursor
 from capledger.walk.loop import Loop
-from capledger.windows import local_time
+from capledger.windows import Span, local_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from capledger.queries import LedgerQuery
     from capledger.walk.batch import Batch, Places
     from capledger.walk.facts import EndpointFacts
-    from capledger.windows import Span
 
 #: The service works on events of the customer, so the ledger may be incomplete.
 _PENDING_EVENTS = 11002
@@ -50,7 +49,8 @@ class LedgerWalk:
         self,
         query: LedgerQuery,
         *,
-        span: Callable[[], Span],
+        zone: tzinfo,
+        now: Callable[[tzinfo], datetime],
         fetch: Fetch,
         facts: EndpointFacts,
         prefetch: int = 4,
@@ -60,13 +60,15 @@ class LedgerWalk:
         attach: Callable[[list[LedgerEntry], WalkReport], Awaitable[None]] | None = None,
     ) -> None:
         self._query = query
-        self._fix_span = span
+        self._zone = zone
+        self._now = now
         self._span: Span | None = None
         self._fetch = fetch
         self._facts = facts
         self._prefetch = prefetch
         self._resume = resume
-        self._plan = partial(Course, query, facts=facts, tolerant=tolerant, resume=resume, unseen=unseen)
+        self._tolerant = tolerant
+        self._unseen = unseen
         self._attach = attach
         self._report = WalkReport()
         self._ahead: Ahead[PageKey, LedgerPage] = Ahead()
@@ -76,9 +78,9 @@ class LedgerWalk:
         self._places: Places | None = None
         self._at_hand: Iterator[LedgerEntry] = iter(())
         self._yielded_before = 0
+        #: Taken and not handed out yet, should the consumer be cancelled or what belongs to its entries fail.
         self._taken: Batch | None = None
         self._turning = False
-        self._launched = False
         self._pending = False
 
     def __repr__(self) -> str:
@@ -188,7 +190,13 @@ class LedgerWalk:
         self._turning = True
         self._page = None  # what was handed out makes room before the next page is decoded
         try:
-            batch = await self._next_attached()
+            if self._taken is None:
+                course = self._planned()
+                self._taken = await self._next_batch(course)
+                if self._taken is not None and self._launch(course, self._wanted_now(course)):
+                    await asyncio.sleep(0)  # what takes this page's place is sent before the consumer goes to work
+            if self._taken is not None and self._attach is not None:
+                await self._attach(self._taken.entries, self._report)
         except CapledgerError as error:
             self.stop()
             error.cursor = self.cursor
@@ -198,28 +206,26 @@ class LedgerWalk:
             raise
         finally:
             self._turning = False
+        batch, self._taken = self._taken, None
         if batch is not None:
             self._yielded_before += self._index
             self._page, self._places, self._at_hand = batch.page, batch.places, iter(batch.entries)
         self._bring_report_up_to_date()
         return batch is not None
 
-    async def _next_attached(self) -> Batch | None:
-        """Give the next batch, with what belongs to its entries; a batch once taken is kept until it is handed out."""
-        if self._taken is None:
-            self._taken = await self._next_batch()
-            if self._launched:  # what takes this page's place is sent before the consumer goes to work
-                self._launched = False
-                await asyncio.sleep(0)
-        if self._taken is not None and self._attach is not None:
-            await self._attach(self._taken.entries, self._report)
-        batch, self._taken = self._taken, None
-        return batch
-
-    async def _next_batch(self) -> Batch | None:
+    def _planned(self) -> Course:
         if self._course is None:
-            self._course = self._plan(span=self._range())
-        course = self._course
+            self._course = Course(
+                self._query,
+                span=self._range(),
+                facts=self._facts,
+                tolerant=self._tolerant,
+                resume=self._resume,
+                unseen=self._unseen,
+            )
+        return self._course
+
+    async def _next_batch(self, course: Course) -> Batch | None:
         while (batch := course.take()) is None:
             if course.finished:
                 self._report.complete = course.proven and not self._pending
@@ -227,7 +233,6 @@ class LedgerWalk:
             if self._failed:
                 self._raise_failure(course)
             await self._fetch_some(course)
-        self._launched = self._launch(course, self._wanted_now(course))
         return batch
 
     async def _fetch_some(self, course: Course) -> None:
@@ -294,5 +299,6 @@ class LedgerWalk:
 
     def _range(self) -> Span:
         if self._span is None:
-            self._span = self._fix_span()
+            now = self._now(self._zone) if self._resume is None else self._resume.end.replace(tzinfo=self._zone)
+            self._span = Span.resolve(self._query.start, self._query.end, zone=self._zone, now=now)
         return self._span

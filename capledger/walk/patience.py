@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from attrs import define, field
 
 from capledger.errors import PaginationError
@@ -26,7 +24,7 @@ class Patience:
     answers: int = 0
     _idle: int = 0
     _restarts: int = 0
-    _doubts: Counter[int] = field(factory=Counter)
+    _doubts: dict[int, int] = field(factory=dict)
 
     def count_answer(self, pages: int) -> None:
         """Count an answer; a listing that takes several times its pages is not read from a server in its senses."""
@@ -46,12 +44,12 @@ class Patience:
 
     def asks_again(self, number: int, *, at_most: int = _AGAIN) -> bool:
         """Count a doubtful page, and tell whether it may be asked for once more."""
-        self._doubts[number] += 1
+        self._doubts[number] = self._doubts.get(number, 0) + 1
         return self._doubts[number] <= at_most
 
     def trust(self, number: int) -> None:
         """Forget the doubts about a page."""
-        del self._doubts[number]
+        self._doubts.pop(number, None)
 
     def trust_all(self) -> None:
         """Forget all doubts; pages are cut anew."""
