@@ -201,6 +201,8 @@ class Gate:
 
     def _pump(self) -> None:
         """Let go whoever may go now, and look again when the next may."""
+        if not self._queues and self._held_since is None:
+            return
         now = self._clock.monotonic()
         self._held, self._held_since = self._held_until(now), None
         self._disarm()

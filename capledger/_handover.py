@@ -24,6 +24,11 @@ _TURNS = 2
 Arrived = Callable[[], bool]
 
 
+def is_large(answer: Answer) -> bool:
+    """Whether an answer has to line up."""
+    return len(answer.body) > _SOON_DECODED
+
+
 class Handover:
     """Where the large answers of a session line up."""
 
@@ -32,9 +37,7 @@ class Handover:
         self._turn = asyncio.Lock()
 
     async def wait(self, answer: Answer, permit: Permit, arrived: Arrived | None) -> None:
-        """Wait until the answer may be decoded; at once if it is small."""
-        if len(answer.body) <= _SOON_DECODED:
-            return
+        """Wait until a large answer may be decoded."""
         await self._turn.acquire()
         follows = False
         if not permit.probe and _looks_good(answer):

@@ -19,7 +19,7 @@ from attrs import define, field
 from capledger._answer import Answer
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
-from capledger._handover import Arrived, Handover
+from capledger._handover import Arrived, Handover, is_large
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
 from capledger._logs import log, logger
@@ -245,7 +245,7 @@ class Transport:
                     permit.used = True
                     call.report.requests += 1
                     answer = await self._http.send(call.request, call.signature)
-                    if isinstance(answer, Answer):
+                    if isinstance(answer, Answer) and is_large(answer):
                         await self._handover.wait(answer, permit, call.arrived)
                     outcome = self._outcome(call, answer)
                     self._tell_gate(call, outcome, permit)

@@ -12,7 +12,7 @@ from capledger.walk import LedgerWalk
 if TYPE_CHECKING:
     import asyncio
 
-    from capledger.models import LedgerPage
+    from capledger.models import LedgerPage, WalkReport
 
 
 @define(eq=False)
@@ -45,13 +45,14 @@ class Count:
         """Count a query that was left out."""
         self.duplicates += 1
 
-    def leave(self, walk: LedgerWalk) -> None:
-        """Count what a walk has brought, which was one of ``walks`` until now."""
+    def leave(self, walk: LedgerWalk) -> WalkReport:
+        """Count what a walk has brought, which was one of ``walks`` until now; give its report."""
         self.walks.discard(walk)
         report = walk.report
         self.rows += report.rows_yielded
         self.requests += report.requests
         self.retries += report.retries
+        return report
 
     def stop_walks(self) -> list[asyncio.Task[LedgerPage]]:
         """End the fetches of all walks under way; give their tasks."""

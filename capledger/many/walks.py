@@ -165,8 +165,8 @@ class _Walker:
         except CapledgerError as error:
             failure = error
         finally:
-            self._count.leave(walk)
-        return self._end(LedgerOutcome(query, entries, failure, walk.report, walk.position))
+            report = self._count.leave(walk)
+        return self._end(LedgerOutcome(query, entries, failure, report, walk.position))
 
     def _open(self, query: LedgerQuery) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):

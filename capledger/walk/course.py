@@ -118,12 +118,12 @@ class Course:
     @property
     def held(self) -> int:
         """How many pages wait for their turn."""
-        return sum(listing.held for listing in self._open.values())
+        return sum([listing.held for listing in self._open.values()])
 
     @property
     def rows_stated(self) -> int:
         """Rows that the server states for all that was opened so far."""
-        return self._rows_stated + sum(_stated(listing) for listing in self._open.values())
+        return self._rows_stated + sum([_stated(listing) for listing in self._open.values()])
 
     def wanted(self) -> Iterator[PageKey]:
         """Give the pages to ask for, the most urgent first; windows further on are opened as the caller goes on."""
