@@ -195,6 +195,23 @@ def test_the_source_is_plain_python() -> None:
     source = CopySource(LedgerEntry).text
 
     assert source.startswith(
-        "def copy(wire, zoned):\n    made = new(LedgerEntry)\n    made.event_log_id = wire.eventLogId\n"
+        "def copy(wire, zoned):\n    seen = aware = None\n"
+        "    made = new(LedgerEntry)\n    made.event_log_id = wire.eventLogId\n"
     )
     assert source.endswith("    made.event = None\n    return made")
+
+
+@pytest.mark.parametrize("hours", [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 2)])
+def test_dates_that_repeat_are_not_mistaken_for_each_other(hours: tuple[int, int, int]) -> None:
+    """The zone is attached once to dates that follow each other and are equal, within an entry and beyond."""
+    created, billed, happened = (f"2026-03-29 0{hour}:30:00.0" for hour in hours)
+    entry = {
+        "eventLogId": 1,
+        "eventName": "x",
+        "ledgerCreatedDate": created,
+        "transactionDetails": {"date": billed},
+        "eventDetails": {"eventDate": happened},
+    }
+    document = {"ledgerEntries": [entry, entry | {"ledgerCreatedDate": happened}]}
+
+    assert _quick.read(LedgerPage, body(document), ZONE) == CONVERTER.structure(document, LedgerPage)

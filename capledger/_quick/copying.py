@@ -50,7 +50,7 @@ class CopySource:
         self.names: dict[str, Any] = {"new": object.__new__, "ORIGIN": ORIGIN}
         self._locals = 0
         lines = list(self._fill(model, "made", "wire"))
-        self.text = "\n".join(["def copy(wire, zoned):", *_indent(lines), "    return made"])
+        self.text = "\n".join(["def copy(wire, zoned):", "    seen = aware = None", *_indent(lines), "    return made"])
 
     def _fill(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
         """Make ``made``, an instance of the model, out of ``wire``."""
@@ -121,7 +121,10 @@ def _blank(model: type[AttrsInstance], wire: str) -> Iterator[str]:
 
 
 def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
-    """Take the twin, or attach the zone; a required date has to have one or the other."""
+    """Take the twin, or attach the zone; a required date has to have one or the other.
+
+    The dates of an entry are mostly one and the same: the bill's is the event's, or the entry's own.
+    """
     if attribute.name.endswith(TWIN):
         return
     word = "if"
@@ -129,7 +132,9 @@ def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wir
         yield from _when(f"{wire}.{wire_name(twin)} is not None", [f"{value} = {wire}.{wire_name(twin)}"])
         word = "elif"
     yield f"{word} {value} is not None:"
-    yield f"    {value} = zoned + ({value} - ORIGIN)"
+    yield f"    if {value} != seen:"
+    yield f"        seen, aware = {value}, zoned + ({value} - ORIGIN)"
+    yield f"    {value} = aware"
     if attribute.default is NOTHING:
         yield "else:"
         yield "    raise ValueError"
