@@ -7,21 +7,18 @@ another request before it is decoded; and the next answer is decoded when this o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from capledger._answer import Answer
     from capledger._gate import Gate, Permit
+    from capledger._requests import Arrived
 
 #: Bytes of an answer that is decoded in less time than a turn of the event loop takes.
 _SOON_DECODED = 8 * 1024
 
 #: Turns of the event loop in which who waited for an answer sends what follows and uses it.
 _TURNS = 2
-
-#: Told that an answer is here; returns whether requests follow that can be sent now.
-Arrived = Callable[[], bool]
 
 
 def is_large(answer: Answer) -> bool:
@@ -40,10 +37,12 @@ class Handover:
         """Wait until a large answer may be decoded."""
         await self._turn.acquire()
         follows = False
-        if not permit.probe and _looks_good(answer):
-            self._gate.leave(permit)
-            follows = arrived is not None and arrived()
-        self._release_in(_TURNS + follows)
+        try:
+            if not permit.probe and _looks_good(answer):
+                self._gate.leave(permit)
+                follows = arrived is not None and arrived()
+        finally:
+            self._release_in(_TURNS + 1 if follows else _TURNS)
         if follows:
             await asyncio.sleep(0)
 
@@ -55,5 +54,8 @@ class Handover:
 
 
 def _looks_good(answer: Answer) -> bool:
-    """Whether it will hardly be refused or asked for again: then its place may go to another before it is decoded."""
-    return answer.successful and answer.body.endswith((b"}", b"}\n"))
+    """Whether it will hardly be refused or asked for again: then its place may go to another before it is decoded.
+
+    A page ends with a list or an object of its own; what was cut off behind a row ends with a value of the row.
+    """
+    return answer.successful and answer.body[-10:].rstrip().endswith((b"]}", b"}}"))

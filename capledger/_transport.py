@@ -19,11 +19,11 @@ from attrs import define, field
 from capledger._answer import Answer
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
-from capledger._handover import Arrived, Handover, is_large
+from capledger._handover import Handover, is_large
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
 from capledger._logs import log, logger
-from capledger._requests import Request
+from capledger._requests import Arrived, Request
 from capledger._retry import Failure, RetryBudget, RetryPolicy, gives_up, pause_after_refusal, wait_before_retry
 from capledger.auth import Auth, read_token
 from capledger.errors import (
@@ -202,8 +202,7 @@ class Transport:
     async def fetch(self, request: Request[T], report: Tally, arrived: Arrived | None = None) -> T:
         """Ask until there is an answer or a reason to give up; count in *report*.
 
-        ``arrived`` is called when a large answer is here and still to be decoded; the requests that it says follow are
-        sent before that.
+        ``arrived`` is called for a large answer; what it says follows is sent before the answer is decoded.
 
         Raises:
             CapledgerError: whatever the decoder or the last attempt raised, without the foreign error behind it.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from capledger._limits import RateLimit
-    from capledger._requests import Request
+    from capledger._requests import Arrived, Request
     from capledger.auth import Auth
     from capledger.many import OnOutcome, Queries
     from capledger.models import LedgerPage, WalkReport
@@ -300,7 +300,7 @@ class LedgerSession:
         return facts
 
     def _fetch(
-        self, request: Request[T], report: WalkReport, arrived: Callable[[], bool] | None = None
+        self, request: Request[T], report: WalkReport, arrived: Arrived | None = None
     ) -> Coroutine[object, object, T]:
         if report.deadline is None and self._retry.deadline is not None:
             report.deadline = self._clock.monotonic() + self._retry.deadline

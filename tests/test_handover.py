@@ -18,20 +18,22 @@ from capledger.sandbox import Rules, Sandbox, SandboxCustomer, lazy_rows
 if TYPE_CHECKING:
     from capledger._requests import Request
 
-GOOD = Answer(200, {}, b"{" + b" " * 9_000 + b"}")
+GOOD = Answer(200, {}, b'{"ledgerEntries":[' + b" " * 9_000 + b"]}")
 
 
 @pytest.mark.parametrize(
     ("answer", "follows"),
     [
         (GOOD, True),
-        (Answer(200, {}, GOOD.body + b"\n"), True),
-        (Answer(200, {}, b"{}"), False),
+        (Answer(200, {}, GOOD.body + b"\r\n"), True),
+        (Answer(200, {}, GOOD.body[:-1] + b',"ledgerDetails":{}}'), True),
+        (Answer(200, {}, b'{"ledgerEntries":[]}'), False),
         (Answer(200, {}, GOOD.body[:-1]), False),
+        (Answer(200, {}, GOOD.body[:-2] + b'{"orgId":70001}'), False),
         (Answer(200, {}, b"<html>" + b" " * 9_000 + b"</html>"), False),
         (Answer(429, {}, GOOD.body), False),
     ],
-    ids=["large", "with a newline", "small", "cut off", "no JSON", "refused"],
+    ids=["large", "with a newline", "other keys", "small", "cut off", "cut off behind a row", "no JSON", "refused"],
 )
 async def test_only_a_large_answer_that_looks_good_makes_room(answer: Answer, *, follows: bool) -> None:
     """What will be asked for again keeps its place: its next attempt would be one more than there may be at once."""
@@ -80,6 +82,23 @@ async def test_one_that_is_cancelled_in_line_holds_up_nobody() -> None:
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.wait_for(second, 5)
+
+
+async def test_an_error_on_the_way_holds_up_nobody() -> None:
+    """Whatever is wrong with one walk, answers of others go on."""
+    gate = Gate(LearnedBudget(), max_connections=1)
+    handover = Handover(gate)
+
+    def fail() -> bool:
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        async with gate.admit("a") as permit:
+            await handover.wait(GOOD, permit, fail)
+    async with gate.admit("b") as permit:
+        await asyncio.wait_for(handover.wait(GOOD, permit, None), 5)
+
+    assert gate.free == 1
 
 
 @pytest.mark.parametrize("prefetch", [1, 3])

@@ -8,7 +8,6 @@ it right or wrong, makes :func:`read` return None, and the tolerant road decides
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -42,9 +41,7 @@ def read(model: type[T], body: bytes, zone: tzinfo | None) -> T | None:
         wire = _decoder(model).decode(body)
         if wire.errors:
             return None
-        # combine() takes a tenth of the time of replace()
-        zoned = _NoZone() if zone is None else datetime.combine(ORIGIN.date(), ORIGIN.time(), zone)
-        made: T = copier(model)(wire, zoned)
+        made: T = copier(model)(wire, _NoZone() if zone is None else ORIGIN.replace(tzinfo=zone))
     except _UNUSUAL:
         return None
     return made

@@ -143,10 +143,13 @@ class _Walker:
 
     def fetch(self, query: LedgerQuery, _: object) -> Awaitable[LedgerOutcome]:
         """Give the outcome with its entries."""
-        return self.stream(query, None)
+        return self._walk(query, None)
 
-    async def stream(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
-        """Give pages, and the outcome without entries; without ``give``, the outcome with them."""
+    def stream(self, query: LedgerQuery, give: Give[_Streamed]) -> Awaitable[_Streamed]:
+        """Give pages, and the outcome without entries."""
+        return self._walk(query, give)
+
+    async def _walk(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
         entries: list[LedgerEntry] = []
         try:
             walk = self._open(query)

@@ -63,7 +63,7 @@ class Rules:
     #: False refuses ``getPointsEarnedBreakup`` with 11019, as an organisation that does not record it does.
     source_values_recorded: bool = True
 
-    #: Seconds from a request to its answer.
+    #: Seconds from a request to its answer, which says how things were when the request came.
     latency: float = 0.0
     #: Requests answered in any 60 seconds, beyond which 429 is said; None for no limit. Token requests are free.
     requests_per_minute: int | None = None

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from capledger._requests import Request
+    from capledger._requests import Arrived, Request
     from capledger.models import WalkReport
 
 K = TypeVar("K")
 T = TypeVar("T")
-
-
-#: Returns whether requests follow that can be sent now.
-Arrived = Callable[[], bool]
 
 
 class Fetch(Protocol):
@@ -27,10 +23,7 @@ class Fetch(Protocol):
     def __call__(
         self, request: Request[T], report: WalkReport, arrived: Arrived | None = None, /
     ) -> Coroutine[object, object, T]:
-        """Fetch a typed answer, and count in the report what that costs.
-
-        ``arrived`` is called when the answer is here and still to be decoded.
-        """
+        """Fetch a typed answer, and count in the report what that costs."""
 
 
 class Ahead(Generic[K, T]):
@@ -52,16 +45,26 @@ class Ahead(Generic[K, T]):
         """Begin to fetch."""
         task = asyncio.get_running_loop().create_task(self._run(key, fetch))
         self._tasks[key] = task
-        task.add_done_callback(_look_at)
+        task.add_done_callback(partial(self._see_off, key))
 
     async def _run(self, key: K, fetch: Callable[[], Awaitable[T]]) -> T:
         try:
             return await fetch()
         finally:
-            # Not in a done-callback: who waits here is to go on before another answer is decoded.
-            if self._tasks.get(key) is asyncio.current_task():
-                self._finished.append(key)
-                self._wake()
+            # A turn of the loop before the callback: who waits here is to go on before another answer is decoded.
+            self._note(key, asyncio.current_task())
+
+    def _see_off(self, key: K, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at, so that a walk that was left does not warn about it
+        if task in self._ending:
+            self._ending.remove(task)
+        self._note(key, task)  # one that never ran did not do it by itself
+
+    def _note(self, key: K, task: asyncio.Task[T] | None) -> None:
+        if self._tasks.get(key) is task and key not in self._finished:
+            self._finished.append(key)
+            self._wake()
 
     async def first(self) -> tuple[K, asyncio.Task[T]] | None:
         """Wait for a fetch to finish and give it, in the order in which they finish; None if they were ended."""
@@ -75,22 +78,16 @@ class Ahead(Generic[K, T]):
 
     def stop(self) -> list[asyncio.Task[T]]:
         """End everything under way at once; give the tasks that are ending, for who wants to await that."""
-        self._ending = [task for task in (*self._ending, *self._tasks.values()) if not task.done()]
+        self._ending += [task for task in self._tasks.values() if not task.done()]
         for task in self._tasks.values():
             with suppress(RuntimeError):  # the loop is closed, and its tasks with it
                 task.cancel()
         self._tasks.clear()
         self._finished.clear()
         self._wake()
-        return self._ending
+        return list(self._ending)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             with suppress(RuntimeError):  # the loop is closed
                 self._waiter.set_result(None)
-
-
-def _look_at(task: asyncio.Task[object]) -> None:
-    """See the error of a fetch, so that a walk that was left does not warn about it."""
-    if not task.cancelled():
-        task.exception()

@@ -32,7 +32,7 @@ class Extent:
 
     def all_given(self, order: Direction) -> bool:
         """Whether the walk is past the last row."""
-        return self.next_rank >= self.snapshot if order == "asc" else self.next_rank < 0
+        return not self.left(order)
 
     def wanted_of(self, rows: list[LedgerEntry], low: int, order: Direction) -> tuple[list[LedgerEntry], range]:
         """Give those of a page's rows (oldest first, from rank ``low``) that come next, in order, and their ranks."""

@@ -68,7 +68,7 @@ class Course:
         self._serial = 0
         self._open: dict[int, Listing] = {}
         self._newest: tuple[int, Listing] | None = None
-        #: Windows still to be opened, the next one last.
+        #: Windows still to be opened.
         self._coming: list[Window] = []
         self._deciding = False
         self._skip = 0
@@ -265,12 +265,12 @@ class Course:
         length = windows.window_length(self._facts.span_days)
         newest = self._known_newest(between, length)
         older = between if newest is None else Window(between.start, newest.start)
-        self._coming = [*windows.cut(older, length, newest_first=not self._ascending)][::-1]
+        self._coming = list(windows.cut(older, length, newest_first=not self._ascending))
         if newest is not None:
-            self._coming.insert(0, newest)
+            self._coming.append(newest)
         elif self._ascending and len(self._coming) > 1:
             self._serial += 1
-            self._newest = (self._serial, self._listing(self._coming[0]))
+            self._newest = (self._serial, self._listing(self._coming[-1]))
 
     def _known_newest(self, between: Window, length: timedelta) -> Window | None:
         """Give the newest window, if it is known how many rows it had when the walk began and it is short enough."""
@@ -292,7 +292,7 @@ class Course:
     def _open_next(self) -> bool:
         if not self._coming:
             return False
-        window = self._coming.pop()
+        window = self._coming.pop(0)
         if self._newest is not None and self._newest[1].window == window:
             serial, listing = self._newest
             self._open[serial] = listing

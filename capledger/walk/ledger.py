@@ -269,7 +269,8 @@ class LedgerWalk:
 
     def _arrived(self, course: Course, key: PageKey) -> bool:
         """Where the consumer waits for just this page, send what will take its place before it is decoded."""
-        waited_for = self._turning and key in self._ahead and course.is_due(key)
+        waiting = self._turning and self._taken is None
+        waited_for = waiting and key in self._ahead and course.is_due(key)
         return waited_for and self._launch(course, self._wanted_now(course, waited_for=1))
 
     async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:

@@ -308,7 +308,7 @@ class Listing:
 
     def _go_on(self, extent: Extent, next_rank: int) -> None:
         """Keep to the rank reached before the listing was begun anew; only where rows come oldest first."""
-        if next_rank > extent.snapshot:
+        if next_rank > (extent.snapshot if self._order == "asc" else extent.snapshot - 1):
             raise PaginationError(f"{next_rank} entries came and the server now states only {extent.snapshot}")
         extent.next_rank, extent.direction = next_rank, "asc"
 
