@@ -269,9 +269,9 @@ class LedgerWalk:
 
     def _arrived(self, course: Course, key: PageKey) -> bool:
         """Where the consumer waits for just this page, send what will take its place before it is decoded."""
-        waiting = self._turning and self._taken is None
-        waited_for = waiting and key in self._ahead and course.is_due(key)
-        return waited_for and self._launch(course, self._wanted_now(course, waited_for=1))
+        if not self._turning or self._taken is not None or key not in self._ahead or not course.is_due(key):
+            return False
+        return self._launch(course, self._wanted_now(course, waited_for=1))
 
     async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:
         try:
