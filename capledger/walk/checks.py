@@ -100,14 +100,13 @@ class SeenPages:
         """The rows are not those of another page, nor a neighbour's first or last, and moved as the total did."""
         if not segment.page.entries:
             return None
-        first, last, _ = segment.ends
-        twin = self._by_rows.get(segment.ends)
+        twin = self._by_rows.get(segment.key)
         if twin is not None and twin != number and not self._moved_by_growth(twin, segment):
             return Doubt("repeat", f"page {number} repeats page {twin}")
         before, after = self._ends.get(number - 1), self._ends.get(number + 1)
-        if before is not None and before.total == segment.total and before.last == first:
+        if before is not None and before.total == segment.total and before.last == segment.first:
             return Doubt("repeat", f"page {number} begins with the last row of the page before")
-        if after is not None and after.total == segment.total and after.first == last:
+        if after is not None and after.total == segment.total and after.first == segment.last:
             return Doubt("repeat", f"page {number} ends with the first row of the page after")
         if newest_first and before is not None and not _moved_along(before, segment):
             return Doubt("total", f"the server stated {before.total} entries and then {segment.total}; no row moved")
@@ -115,15 +114,14 @@ class SeenPages:
 
     def moved(self, segment: Segment) -> bool:
         """Tell whether the same rows came before, and entries added before them have moved them on since."""
-        twin = self._by_rows.get(segment.ends)
+        twin = self._by_rows.get(segment.key)
         return twin is not None and self._moved_by_growth(twin, segment)
 
     def note(self, number: int, segment: Segment) -> None:
         """Remember a page that was taken."""
         if segment.page.entries:
-            first, last, _ = segment.ends
-            self._ends[number] = _Ends(first, last, segment.position, segment.total)
-            self._by_rows[segment.ends] = number
+            self._ends[number] = _Ends(segment.first, segment.last, segment.position, segment.total)
+            self._by_rows[segment.key] = number
 
     def clear(self) -> None:
         """Forget everything: pages are cut anew."""

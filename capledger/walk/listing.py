@@ -23,7 +23,7 @@ from capledger.walk.checks import (
 from capledger.walk.handout import Handout
 from capledger.walk.offsets import OffsetProof
 from capledger.walk.patience import Patience
-from capledger.walk.rows import age_of, row_key
+from capledger.walk.rows import age_of, holds_repeats, row_key
 from capledger.walk.shelf import Segment, Shelf
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class Listing:
         self._cut_known = True
         self._patience.trust(number)
         if number == 0 and segment.page.entries:
-            self._first_key, _, _ = segment.ends
+            self._first_key = segment.first
         if segment.total > segment.size or number:
             self._facts.totals_proven = True
         if number == 0 and self.page_size > 1:
@@ -334,7 +334,7 @@ class Listing:
         if shape == "mixed":
             self._jumbled = True
         elif shape == "flat":
-            extent.direction = "asc" if all_here else known
+            extent.direction = known or ("asc" if all_here else None)
         elif all_here or len(rows) >= _ROWS_TO_TELL or shape == known:
             extent.direction = shape
         if len(rows) >= _ROWS_TO_TELL and extent.direction == shape:
@@ -368,7 +368,11 @@ class Listing:
         if any(segment.total != extent.total for segment in self._shelf):
             self._restart(Doubt("total", "entries were added to a ledger that comes in no order: try again later"))
             return
-        first.page.entries = sorted(self._shelf.rows(), key=age_of)
+        rows = sorted(self._shelf.rows(), key=age_of)
+        if holds_repeats(rows):
+            self._restart(Doubt("repeat", "the same row came twice in a ledger that comes in no order"))
+            return
+        first.page.entries = rows
         self._shelf.clear()
         self._shelf.add(Segment(0, extent.total, len(first.page.entries), first.page))
         extent.direction, extent.sorted_here, self._jumbled = "asc", True, False

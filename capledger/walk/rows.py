@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from capledger.models import LedgerEntry
@@ -47,3 +47,14 @@ def same_row(one: LedgerEntry, other: LedgerEntry) -> bool:
 def row_key(entry: LedgerEntry) -> int:
     """Give a number that differs for different rows."""
     return hash((entry.event_log_id, entry.event_name, entry.ledger_created_date, entry.customer_id, entry.till_code))
+
+
+def holds_repeats(rows: Iterable[LedgerEntry]) -> bool:
+    """Tell whether a row is among them twice."""
+    seen: dict[int, list[LedgerEntry]] = {}
+    for row in rows:
+        alike = seen.setdefault(row_key(row), [])
+        if row in alike:
+            return True
+        alike.append(row)
+    return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.models import LedgerPage
-from capledger.walk.rows import Shape, age_of, row_key, same_row, shape_by_age, shape_of
+from capledger.walk.rows import Shape, age_of, holds_repeats, row_key, same_row, shape_by_age, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,15 +28,21 @@ class Segment:
     #: How many positions it stands for; more than its rows only where a short page was let pass.
     size: int
     page: LedgerPage
-    #: Keys of its first and last row, and how many it has: what tells it from other pages.
-    ends: tuple[int, int, int] = field(init=False)
+    #: Keys of its first and last row; 0 where it has none.
+    first: int = field(init=False)
+    last: int = field(init=False)
     #: In which order its rows came.
     shape: Shape = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         rows = self.page.entries
-        self.ends = (row_key(rows[0]), row_key(rows[-1]), len(rows)) if rows else (0, 0, 0)
+        self.first, self.last = (row_key(rows[0]), row_key(rows[-1])) if rows else (0, 0)
         self.shape = shape_of(rows)
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What tells it from other pages, also if its rows come in the reverse order."""
+        return min(self.first, self.last), max(self.first, self.last), len(self.page.entries)
 
     def lowest(self, direction: Direction) -> int:
         """Give the rank of its oldest row."""
@@ -130,7 +136,8 @@ class Shelf:
     def _fits(self, direction: Direction) -> bool:
         """Tell whether all rows, put by rank as if the server's order were this, lie in the order of their dates.
 
-        Pages that came at different totals are seen where they belong, and rows that two of them hold are compared.
+        Pages that came at different totals are seen where they belong, and rows that two of them hold are compared; no
+        row may come to lie at two places.
         """
         by_rank: dict[int, LedgerEntry] = {}
         for segment in self._held:
@@ -139,7 +146,8 @@ class Shelf:
             for rank, row in enumerate(rows, segment.lowest(direction)):
                 if not same_row(by_rank.setdefault(rank, row), row):
                     return False
-        return shape_of([by_rank[rank] for rank in sorted(by_rank)]) in {"asc", "flat"}
+        rows = [by_rank[rank] for rank in sorted(by_rank)]
+        return shape_of(rows) in {"asc", "flat"} and not holds_repeats(rows)
 
     def rows(self) -> list[LedgerEntry]:
         """Give all rows in the server's order."""

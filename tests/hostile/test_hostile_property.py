@@ -4,7 +4,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from walks import came_of, run
 
@@ -57,6 +57,12 @@ walks = st.fixed_dictionaries(
     share=st.sampled_from([0.1, 0.3, 0.6, 1.0]),
     kinds=st.lists(st.sampled_from(range(len(PAGE_FAULTS))), min_size=1, max_size=6),
     options=walks,
+)
+@example(
+    seed=18,  # a page in another's place, its rows reversed
+    share=0.3,
+    kinds=[0, 9],
+    options={"order": "asc", "page_size": 3, "dated": False, "prefetch": 1, "on_incomplete": "warn"},
 )
 def test_no_walk_is_wrong_and_says_it_is_complete(
     seed: int, share: float, kinds: list[int], options: dict[str, Any]

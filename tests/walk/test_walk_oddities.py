@@ -118,3 +118,21 @@ async def test_a_page_of_new_entries_at_once_is_not_taken_for_the_other_rule() -
 
     assert came == expected_ids(rows[:71], None, None, "desc")
     assert again == [*expected_ids(rows, None, None, "asc"), *range(9_000, 9_010)]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_entries_of_one_moment_keep_their_places_while_others_are_written(order: Order, size: int) -> None:
+    """Nothing but a row that came again shows that the newest come first; it is enough."""
+    rows = [make_row(1_000 + rank, START) for rank in range(4)]
+    later = START + timedelta(days=1)
+
+    def write(box: Sandbox, _: LoggedRequest) -> None:
+        if len(box.requests) in {4, 6, 8}:
+            box.append(MOBILE, make_row(2_000 + len(box.requests), later))
+
+    async with sandbox(rows, NEWEST_FIRST, on_request=write) as box, session(box) as ledger:
+        walk = ledger.entries(customer(end=later, order=order, page_size=size), prefetch=1)
+        came = ids(await walk.collect())
+
+    assert came == expected_ids(rows, None, later, order)
