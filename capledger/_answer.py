@@ -14,6 +14,9 @@ _REQUEST_ID: Final = ("x-cap-requestid", "x-cap-request-id")
 
 _LONGEST_ID: Final = 100
 
+#: Bytes of an answer that is decoded in less time than a turn of the event loop takes.
+_SOON_DECODED = 8 * 1024
+
 
 @define
 class Answer:
@@ -28,6 +31,14 @@ class Answer:
     def successful(self) -> bool:
         """Whether the HTTP status is one of success; the body can still hold errors."""
         return self.status in range(200, 300)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it may be decoded later, when it is wanted: it is large, and will hardly be refused or asked again.
+
+        A page ends with a list or an object of its own; what was cut off behind a row ends with a value of the row.
+        """
+        return len(self.body) > _SOON_DECODED and self.successful and _ends_as_pages_do(self.body)
 
     @property
     def request_id(self) -> str | None:
@@ -51,6 +62,10 @@ class Answer:
         if until is None:
             return None
         return max(0.0, (until - (_http_date(self.header("date")) or now)).total_seconds())
+
+
+def _ends_as_pages_do(body: bytes) -> bool:
+    return body[-10:].rstrip().endswith((b"]}", b"}}"))
 
 
 def _http_date(text: str) -> datetime | None:

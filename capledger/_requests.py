@@ -6,7 +6,6 @@ parameters are the query's fields in the API's spelling, which is mechanical; th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Pairs = tuple[tuple[str, str], ...]
-
-#: Called when the answer to a request is here and still to be decoded; returns whether requests follow.
-Arrived = Callable[[], bool]
 
 #: Events that the service takes in one request (11014).
 MOST_EVENTS = 10

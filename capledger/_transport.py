@@ -10,20 +10,16 @@ import asyncio
 import logging
 import random as random_module
 import warnings
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-
-from attrs import define, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from capledger._answer import Answer
+from capledger._call import Arrival, Call, Tally, Unread
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
-from capledger._handover import Handover, is_large
 from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
-from capledger._logs import log, logger
-from capledger._requests import Arrived, Request
+from capledger._logs import logger
 from capledger._retry import Failure, RetryBudget, RetryPolicy, gives_up, pause_after_refusal, wait_before_retry
 from capledger.auth import Auth, read_token
 from capledger.errors import (
@@ -36,62 +32,18 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
     import aiohttp
 
     from capledger._decode import Decoder
+    from capledger._requests import Request
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Tokens in a row that may have run out while their request waited for its turn.
 _MOST_STALE_TOKENS = 3
-
-
-class Tally(Protocol):
-    """Where requests are counted, for one walk; those of one tally take turns with those of the others.
-
-    An attribute ``deadline`` (seconds of the clock's monotonic time, or None), if it has one, ends its requests.
-    """
-
-    requests: int
-    retries: int
-    #: Seconds spent waiting for the rate limit, in pauses and before retries.
-    waited: float
-
-
-@define(eq=False)
-class _Call(Generic[T]):
-    """One thing to be fetched, over all its attempts."""
-
-    request: Request[T]
-    report: Tally
-    decode: Callable[[Request[T], Answer], T]
-    #: Told that a large answer is here, before it is decoded; returns whether requests follow.
-    arrived: Arrived | None = None
-    #: False for the request that gets the token itself.
-    signed: bool = True
-    attempt: int = 1
-    #: Failures in a row like the last one, and what it was.
-    alike: int = 0
-    kind: object = None
-    #: Seconds that the last refusal for the rate pauses everybody.
-    pause: float = 0.0
-    signature: Mapping[str, str] = field(factory=dict, repr=False)
-    #: Whether a refused token was replaced already.
-    renewed: bool = False
-
-    @property
-    def deadline(self) -> float | None:
-        """When to give up; a token is for everybody, whatever the deadline of the one who asks for it."""
-        return getattr(self.report, "deadline", None) if self.signed else None
-
-    def count(self, failure: Failure) -> None:
-        """Count one that says nothing about the rate."""
-        self.alike = self.alike + 1 if failure.kind == self.kind else 1
-        self.kind = failure.kind
-
-    def log(self, level: int, text: str, *values: object, **extra: object) -> None:
-        request = self.request
-        log(level, text, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.attempt, **extra)
 
 
 class Transport:
@@ -155,7 +107,6 @@ class Transport:
             max_pause=self._retry.max_retry_after,
             clock=clock,
         )
-        self._handover = Handover(self.gate)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
 
@@ -199,41 +150,57 @@ class Transport:
             finally:
                 client.abandon()
 
-    async def fetch(self, request: Request[T], report: Tally, arrived: Arrived | None = None) -> T:
+    async def fetch(self, request: Request[T], report: Tally) -> T:
         """Ask until there is an answer or a reason to give up; count in *report*.
-
-        ``arrived`` is called for a large answer; what it says follows is sent before the answer is decoded.
 
         Raises:
             CapledgerError: whatever the decoder or the last attempt raised, without the foreign error behind it.
             RequestTimeoutError: the report's deadline has passed.
             SessionClosedError: the session is closed, or belongs to another event loop.
         """
-        self._open()
-        call = _Call(request, report, self._decoder.decode, arrived)
-        if call.deadline is None:
-            return await self._ask(call)
-        return await self._ask_by(call.deadline, call)
+        return await (await self.send(request, report)).read()
 
-    async def _ask_by(self, deadline: float, call: _Call[T]) -> T:
+    async def send(self, request: Request[T], report: Tally) -> Arrival[T]:
+        """Ask as :meth:`fetch` does, and leave the reading of a large answer to whoever wants it."""
+        self._open()
+        call = Call(request, report, self._decoder.decode)
+        asking = self._ask(call)
+        return Arrival(await self._in_time(call, asking), call, self._settle)
+
+    async def _in_time(self, call: Call[Any], work: Coroutine[object, object, R]) -> R:
+        if call.deadline is None:
+            return await work
         try:
-            async with asyncio.timeout(deadline - self._clock.monotonic()):
-                return await self._ask(call)
+            async with asyncio.timeout(call.deadline - self._clock.monotonic()):
+                return await work
         except CapledgerError:
             raise
         except TimeoutError:
             call.log(logging.INFO, "%s: the walk's deadline has passed")
         raise RequestTimeoutError("the walk's deadline has passed")
 
-    async def _ask(self, call: _Call[T]) -> T:
-        while True:
-            outcome = await self._attempt(call)
-            if not isinstance(outcome, Failure):
-                self._retry_budget.earn()
-                return outcome
-            await self._recover(call, outcome)
+    async def _settle(self, call: Call[T], came: T | Unread) -> T:
+        if not isinstance(came, Unread):
+            return came
+        outcome = self._read(call, came.answer, came.permit)
+        if not isinstance(outcome, Failure):
+            return outcome
+        return await self._in_time(call, self._ask_again(call, outcome))
 
-    async def _attempt(self, call: _Call[T]) -> T | Failure:
+    async def _ask_again(self, call: Call[T], failure: Failure) -> T:
+        await self._recover(call, failure)
+        return await self._get(call)
+
+    async def _get(self, call: Call[T]) -> T:
+        came = await self._ask(call)
+        return await self._settle(call, came)
+
+    async def _ask(self, call: Call[T]) -> T | Unread:
+        while isinstance(outcome := await self._attempt(call), Failure):
+            await self._recover(call, outcome)
+        return outcome
+
+    async def _attempt(self, call: Call[T]) -> T | Unread | Failure:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
         for urgent in (not call.signed, *(True,) * _MOST_STALE_TOKENS):
             if call.signed and self._signer.headers() is None:
@@ -244,14 +211,19 @@ class Transport:
                     permit.used = True
                     call.report.requests += 1
                     answer = await self._http.send(call.request, call.signature)
-                    if isinstance(answer, Answer) and is_large(answer):
-                        await self._handover.wait(answer, permit, call.arrived)
-                    outcome = self._outcome(call, answer)
-                    self._tell_gate(call, outcome, permit)
-                    return outcome
+                    if isinstance(answer, Answer) and answer.can_wait and not permit.probe:
+                        return Unread(answer, permit)
+                    return self._read(call, answer, permit)
         raise AuthenticationError("tokens run out sooner than a request can be sent with them")
 
-    def _outcome(self, call: _Call[T], answer: Answer | CapledgerError) -> T | Failure:
+    def _read(self, call: Call[T], answer: Answer | CapledgerError, permit: Permit) -> T | Failure:
+        outcome = self._outcome(call, answer)
+        self._tell_gate(call, outcome, permit)
+        if not isinstance(outcome, Failure):
+            self._retry_budget.earn()
+        return outcome
+
+    def _outcome(self, call: Call[T], answer: Answer | CapledgerError) -> T | Failure:
         if isinstance(answer, CapledgerError):
             return Failure(answer)
         if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all the rest here
@@ -261,8 +233,8 @@ class Transport:
         except CapledgerError as error:
             return Failure(_without_past(error), answer)
 
-    def _tell_gate(self, call: _Call[T], outcome: T | Failure, permit: Permit) -> None:
-        """While the turn is still held, so that nobody follows into a refusal; no answer tells nothing."""
+    def _tell_gate(self, call: Call[T], outcome: T | Failure, permit: Permit) -> None:
+        """While the turn is still held, if it may be a refusal, so that nobody follows; no answer tells nothing."""
         if not isinstance(outcome, Failure):
             self.gate.answered(permit)
         elif outcome.refused_for_rate:
@@ -272,7 +244,7 @@ class Transport:
             if outcome.answer is not None:
                 self.gate.answered(permit)
 
-    def _pause(self, call: _Call[Any], refusal: Failure, in_a_row: int) -> None:
+    def _pause(self, call: Call[Any], refusal: Failure, in_a_row: int) -> None:
         now = self._clock.now(UTC)
         call.kind, call.alike = refusal.kind, in_a_row
         call.pause = pause_after_refusal(refusal, in_a_row=in_a_row, policy=self._retry, now=now)
@@ -280,10 +252,10 @@ class Transport:
         if isinstance(refusal.error, RateLimitedError) and refusal.error.retry_after is None:
             refusal.error.retry_after = call.pause
 
-    async def _renew(self, call: _Call[Any]) -> None:
-        await self._signer.renew(lambda request: self._ask(_Call(request, call.report, read_token, signed=False)))
+    async def _renew(self, call: Call[Any]) -> None:
+        await self._signer.renew(lambda request: self._get(Call(request, call.report, read_token, signed=False)))
 
-    def _sign(self, call: _Call[Any]) -> bool:
+    def _sign(self, call: Call[Any]) -> bool:
         """Put the credentials of this moment on the call; return False if there are none."""
         if call.signed:
             headers = self._signer.headers()
@@ -291,7 +263,7 @@ class Transport:
             return headers is not None
         return True
 
-    async def _recover(self, call: _Call[Any], failure: Failure) -> None:
+    async def _recover(self, call: Call[Any], failure: Failure) -> None:
         """Do what has to come before the next attempt, or raise the failure. The gate does the pauses for the rate."""
         if self._closing.is_set():
             raise closed_error()
@@ -307,27 +279,27 @@ class Transport:
                 await self._rest(call, wait)
         call.report.retries += 1
 
-    def _has_other_signature(self, call: _Call[Any], failure: Failure) -> bool:
+    def _has_other_signature(self, call: Call[Any], failure: Failure) -> bool:
         """Return whether asking again, once, with other credentials can help."""
         if not isinstance(failure.error, AuthenticationError) or call.renewed or not call.signed:
             return False
         call.renewed = True
         return self._signer.invalidate(call.signature)
 
-    def _wait(self, call: _Call[Any], failure: Failure) -> float | None:
+    def _wait(self, call: Call[Any], failure: Failure) -> float | None:
         """Return the seconds until the next attempt, or None to give up."""
         wait = None if gives_up(call.attempt, call.alike, self._retry) else self._wait_at_best(call, failure)
         if wait is None or (call.deadline is not None and self._clock.monotonic() + wait >= call.deadline):
             return None
         return wait if failure.refused_for_rate or self._retry_budget.spend() else None
 
-    def _wait_at_best(self, call: _Call[Any], failure: Failure) -> float | None:
+    def _wait_at_best(self, call: Call[Any], failure: Failure) -> float | None:
         if failure.refused_for_rate:
             return call.pause if call.pause <= self._retry.max_retry_after else None
         now = self._clock.now(UTC)
         return wait_before_retry(failure, attempt=call.attempt, policy=self._retry, now=now, random=self._random)
 
-    async def _rest(self, call: _Call[Any], seconds: float) -> None:
+    async def _rest(self, call: Call[Any], seconds: float) -> None:
         """Wait, unless the session is closed meanwhile."""
         call.report.waited += seconds
         try:
@@ -337,7 +309,7 @@ class Transport:
             return
         raise closed_error()
 
-    def _log_failure(self, call: _Call[Any], failure: Failure, wait: float | None) -> None:
+    def _log_failure(self, call: Call[Any], failure: Failure, wait: float | None) -> None:
         kind = type(failure.error).__name__
         text = "%s: attempt %d failed (%s), " + ("gives up" if wait is None else f"again in {wait:.2f} s")
         call.log(

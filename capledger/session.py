@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from capledger._call import Arrival
     from capledger._limits import RateLimit
-    from capledger._requests import Arrived, Request
+    from capledger._requests import Request
     from capledger.auth import Auth
     from capledger.many import OnOutcome, Queries
     from capledger.models import LedgerPage, WalkReport
@@ -152,12 +153,16 @@ class LedgerSession:
         if query.start is not None or query.end is not None:  # whose order may show only in one zone
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         facts, flags = self._facts_of(query), as_flags(details)
-        join = EventJoin(query, flags, fetch=self._fetch, facts=facts, prefetch=prefetch) if flags else None
+        join = (
+            EventJoin(query, flags, fetch=self._fetch, send=self._send, facts=facts, prefetch=prefetch)
+            if flags
+            else None
+        )
         walk = LedgerWalk(
             query,
             zone=zone,
             now=self._clock.now,
-            fetch=join.fetch if join else self._fetch,
+            send=join.send if join else self._send,
             facts=facts,
             prefetch=prefetch,
             resume=resume,
@@ -299,12 +304,17 @@ class LedgerSession:
             facts = self._facts[key] = EndpointFacts()
         return facts
 
-    def _fetch(
-        self, request: Request[T], report: WalkReport, arrived: Arrived | None = None
-    ) -> Coroutine[object, object, T]:
+    def _fetch(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, T]:
+        self._set_deadline(report)
+        return self._transport.fetch(request, report)
+
+    def _send(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, Arrival[T]]:
+        self._set_deadline(report)
+        return self._transport.send(request, report)
+
+    def _set_deadline(self, report: WalkReport) -> None:
         if report.deadline is None and self._retry.deadline is not None:
             report.deadline = self._clock.monotonic() + self._retry.deadline
-        return self._transport.fetch(request, report, arrived)
 
 
 def check_zone(zone: object) -> None:

@@ -12,7 +12,7 @@ from aiohttp.client_proto import ResponseHandler
 from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
 from hypothesis import HealthCheck, settings
 
-from capledger import _handover
+from capledger import _answer
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,7 +43,7 @@ def answer_size(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every answer as if it were large, so that what follows is sent before it is decoded; or each as it is."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large answers":
-            patch.setattr(_handover, "_SOON_DECODED", 0)
+            patch.setattr(_answer, "_SOON_DECODED", 0)
         yield
 
 

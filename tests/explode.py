@@ -55,5 +55,9 @@ def asked(box: Sandbox) -> list[list[int]]:
     return [[int(text) for text in logged.query["eventIds"].split(",")] for logged in explodes(box)]
 
 
+#: What walks run ahead.
+_FETCHING = {"EventJoin.send", "Inquiries._settle", "Transport.send"}
+
+
 def tasks_of_walks() -> list[asyncio.Task[Any]]:
-    return [task for task in asyncio.all_tasks() if "Ahead._run" in repr(task.get_coro())]
+    return [task for task in asyncio.all_tasks() if _FETCHING & {getattr(task.get_coro(), "__qualname__", "")}]

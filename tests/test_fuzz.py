@@ -9,20 +9,21 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from bodies import EVENTS, LEDGER, events_request, ledger_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capledger import BasicAuth, CapledgerError, CustomerLedgerQuery, LedgerEntry, LedgerSession
+from capledger import BasicAuth, CapledgerError, CustomerLedgerQuery, LedgerEntry, LedgerPage, LedgerSession
 from capledger._answer import Answer
 from capledger._decode import Decoder
+from capledger._requests import Request
 from capledger.sandbox import make_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from capledger import LedgerPage, WalkReport
-    from capledger._requests import Request
+    from capledger import WalkReport
 
 #: Examples in the usual run and in ``make fuzz``.
 EXAMPLES = 500 if settings.default is None or settings.default.max_examples <= 100 else 20_000
@@ -144,6 +145,17 @@ def honest(offset: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+@frozen
+class Changed:
+    """A body that is decoded when the walk wants it."""
+
+    request: Request[LedgerPage]
+    body: bytes
+
+    async def read(self) -> LedgerPage:
+        return DECODER.decode(self.request, Answer(200, {}, self.body))
+
+
 class ChangedAnswers:
     """Stands in for the transport: answers of an honest server, of which some are changed."""
 
@@ -152,7 +164,7 @@ class ChangedAnswers:
         self._share = share
         self.requests = 0
 
-    async def fetch(self, request: Request[LedgerPage], report: WalkReport, _: object) -> LedgerPage:
+    async def send(self, request: Request[LedgerPage], report: WalkReport) -> Changed:
         self.requests += 1
         report.requests += 1
         await asyncio.sleep(0)
@@ -161,7 +173,7 @@ class ChangedAnswers:
         document = honest(int(asked["offset"]), rows)
         changed = self._random.random() < self._share
         body = mutated(document, self._random) if changed else json.dumps(document).encode()
-        return DECODER.decode(request, Answer(200, {}, body))
+        return Changed(request, body)
 
 
 @settings(max_examples=EXAMPLES)
@@ -179,7 +191,7 @@ def test_a_walk_over_changed_bodies_ends_in_order_or_in_an_error_of_ours(
 
     async def walk() -> list[LedgerEntry]:
         session = LedgerSession("https://ledger.example", BasicAuth("store.server", "server123"), timezone=UTC)
-        session._transport = answers  # type: ignore[assignment]  # all that a walk asks of it is to fetch
+        session._transport = answers  # type: ignore[assignment]  # all that a walk asks of it is to send
         query = CustomerLedgerQuery.mobile("917400000001", order=order, page_size=PAGE_SIZE)
         return await session.entries(query, on_incomplete=on_incomplete).collect()
 

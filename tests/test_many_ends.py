@@ -180,14 +180,14 @@ async def test_aclose_waits_for_the_end() -> None:
 async def test_aclose_waits_for_fetches_that_take_long_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not only the ledgers but each request of theirs is over."""
 
-    async def fetch(*_: object) -> None:
+    async def send(*_: object) -> None:
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(10)
 
     async with session_at(sandbox(1)) as session:
-        monkeypatch.setattr(session, "_fetch", fetch)
+        monkeypatch.setattr(session, "_send", send)
         many = session.fetch_many(queries(3))
         consumer = asyncio.ensure_future(drain(many, []))
         await asyncio.sleep(1)

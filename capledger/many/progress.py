@@ -12,7 +12,7 @@ from capledger.walk import LedgerWalk
 if TYPE_CHECKING:
     import asyncio
 
-    from capledger.models import LedgerPage, WalkReport
+    from capledger.models import WalkReport
 
 
 @define(eq=False)
@@ -54,7 +54,7 @@ class Count:
         self.retries += report.retries
         return report
 
-    def stop_walks(self) -> list[asyncio.Task[LedgerPage]]:
+    def stop_walks(self) -> list[asyncio.Task[object]]:
         """End the fetches of all walks under way; give their tasks."""
         return [task for walk in self.walks for task in walk.stop()]
 

@@ -8,22 +8,35 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from capledger._requests import Arrived, Request
+    from capledger._requests import Request
     from capledger.models import WalkReport
 
 K = TypeVar("K")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Fetch(Protocol):
     """What walks get in place of a session."""
 
-    def __call__(
-        self, request: Request[T], report: WalkReport, arrived: Arrived | None = None, /
-    ) -> Coroutine[object, object, T]:
+    def __call__(self, request: Request[T], report: WalkReport, /) -> Coroutine[object, object, T]:
         """Fetch a typed answer, and count in the report what that costs."""
+
+
+class Arrival(Protocol[T_co]):
+    """An answer that is here."""
+
+    async def read(self) -> T_co:
+        """Make of it what was asked for; only where it is broken does this take more than the making."""
+
+
+class Send(Protocol):
+    """What walks get that want to choose when an answer is read."""
+
+    def __call__(self, request: Request[T], report: WalkReport, /) -> Coroutine[object, object, Arrival[T]]:
+        """Fetch an answer, and count in the report what that costs."""
 
 
 class Ahead(Generic[K, T]):
@@ -41,39 +54,29 @@ class Ahead(Generic[K, T]):
     def __contains__(self, key: K) -> bool:
         return key in self._tasks
 
-    def start(self, key: K, fetch: Callable[[], Awaitable[T]]) -> None:
+    def start(self, key: K, fetch: Coroutine[object, object, T]) -> None:
         """Begin to fetch."""
-        task = asyncio.get_running_loop().create_task(self._run(key, fetch))
-        self._tasks[key] = task
+        task = self._tasks[key] = asyncio.get_running_loop().create_task(fetch)
         task.add_done_callback(partial(self._see_off, key))
-
-    async def _run(self, key: K, fetch: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await fetch()
-        finally:
-            # A turn of the loop before the callback: who waits here is to go on before another answer is decoded.
-            self._note(key, asyncio.current_task())
 
     def _see_off(self, key: K, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
             task.exception()  # looked at, so that a walk that was left does not warn about it
-        if task in self._ending:
-            self._ending.remove(task)
-        self._note(key, task)  # one that never ran did not do it by itself
-
-    def _note(self, key: K, task: asyncio.Task[T] | None) -> None:
-        if self._tasks.get(key) is task and key not in self._finished:
+        if self._tasks.get(key) is task:
             self._finished.append(key)
             self._wake()
+        elif task in self._ending:
+            self._ending.remove(task)
 
-    async def first(self) -> tuple[K, asyncio.Task[T]] | None:
-        """Wait for a fetch to finish and give it, in the order in which they finish; None if they were ended."""
+    async def first(self, preferred: K | None = None) -> tuple[K, asyncio.Task[T]] | None:
+        """Wait for a fetch to finish and give it, the one preferred before others; None if they were ended."""
         while not self._finished:
             if not self._tasks:
                 return None
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        key = self._finished.pop(0)
+        place = self._finished.index(preferred) if preferred in self._finished else 0
+        key = self._finished.pop(place)
         return key, self._tasks.pop(key)
 
     def stop(self) -> list[asyncio.Task[T]]:

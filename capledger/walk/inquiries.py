@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -71,7 +70,7 @@ class Inquiries:
             self._open.append(Inquiry(self._query, keys, self._kinds))
         for inquiry in self._open:
             if not inquiry.settled and inquiry not in self._ahead and inquiry not in self._failed:
-                self._ahead.start(inquiry, partial(self._settle, inquiry))
+                self._ahead.start(inquiry, self._settle(inquiry))
 
     async def _receive(self) -> None:
         finished = await self._ahead.first()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from capledger._requests import Request
     from capledger.models import LedgerEntry, LedgerEvent, WalkReport
     from capledger.queries import EventFlags, LedgerQuery
-    from capledger.walk.ahead import Fetch
+    from capledger.walk.ahead import Arrival, Fetch, Send
     from capledger.walk.facts import EndpointFacts
 
 T = TypeVar("T")
@@ -28,11 +28,19 @@ class EventJoin:
     """Fills ``entry.event``; pages and details together never have more than ``prefetch`` requests under way."""
 
     def __init__(
-        self, query: LedgerQuery, flags: EventFlags, *, fetch: Fetch, facts: EndpointFacts, prefetch: int
+        self,
+        query: LedgerQuery,
+        flags: EventFlags,
+        *,
+        fetch: Fetch,
+        send: Send,
+        facts: EndpointFacts,
+        prefetch: int,
     ) -> None:
         self._query = query
         self._flags = flags
         self._fetch = fetch
+        self._send = send
         self._facts = facts
         self._prefetch = prefetch
         self._turns = asyncio.Semaphore(prefetch)
@@ -40,8 +48,12 @@ class EventJoin:
         self._inquiries: Inquiries | None = None
         self._answers: dict[Key, list[LedgerEvent]] = {}
 
-    async def fetch(self, request: Request[T], report: WalkReport, _: object = None) -> T:
-        """Fetch in turn; the walk gets this for its pages."""
+    async def send(self, request: Request[T], report: WalkReport) -> Arrival[T]:
+        """Send in turn; the walk gets this for its pages."""
+        async with self._turns:
+            return await self._send(request, report)
+
+    async def _fetch_in_turn(self, request: Request[T], report: WalkReport) -> T:
         async with self._turns:
             return await self._fetch(request, report)
 
@@ -66,7 +78,7 @@ class EventJoin:
         return Inquiries(
             details_query(self._query, self._flags, [entry.event_log_id for entry in entries]),
             (key for key, name in names.items() if name not in kinds.without_details),
-            fetch=self.fetch,
+            fetch=self._fetch_in_turn,
             report=report,
             prefetch=self._prefetch,
             kinds=kinds,

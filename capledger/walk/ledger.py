@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
-from capledger.walk.ahead import Ahead, Fetch
+from capledger.walk.ahead import Ahead
 from capledger.walk.course import Course, PageKey
 from capledger.walk.cursor import Cursor
 from capledger.walk.loop import Loop
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from capledger.queries import LedgerQuery
+    from capledger.walk.ahead import Arrival, Send
     from capledger.walk.batch import Batch, Places
     from capledger.walk.facts import EndpointFacts
 
@@ -51,7 +51,7 @@ class LedgerWalk:
         *,
         zone: tzinfo,
         now: Callable[[tzinfo], datetime],
-        fetch: Fetch,
+        send: Send,
         facts: EndpointFacts,
         prefetch: int = 4,
         resume: Cursor | None = None,
@@ -63,7 +63,7 @@ class LedgerWalk:
         self._zone = zone
         self._now = now
         self._span: Span | None = None
-        self._fetch = fetch
+        self._send = send
         self._facts = facts
         self._prefetch = prefetch
         self._resume = resume
@@ -71,7 +71,7 @@ class LedgerWalk:
         self._unseen = unseen
         self._attach = attach
         self._report = WalkReport()
-        self._ahead: Ahead[PageKey, LedgerPage] = Ahead()
+        self._ahead: Ahead[PageKey, Arrival[LedgerPage]] = Ahead()
         self._failed: dict[PageKey, CapledgerError] = {}
         self._course: Course | None = None
         self._page: LedgerPage | None = None
@@ -125,7 +125,7 @@ class LedgerWalk:
         """End the fetches under way; iterating again takes the walk up where it stands."""
         await asyncio.gather(*self.stop(), return_exceptions=True)
 
-    def stop(self) -> list[asyncio.Task[LedgerPage]]:
+    def stop(self) -> list[asyncio.Task[Arrival[LedgerPage]]]:
         """End the fetches under way without waiting for their end."""
         self._failed.clear()
         return self._ahead.stop()
@@ -232,29 +232,37 @@ class LedgerWalk:
                 return None
             if self._failed:
                 self._raise_failure(course)
-            await self._fetch_some(course)
+            await self._receive(course)
         return batch
 
-    async def _fetch_some(self, course: Course) -> None:
-        """Fetch what is wanted and take the first of it that comes."""
+    async def _receive(self, course: Course) -> None:
+        """Ask for what is wanted, and take the page that is needed now, or else the first that comes."""
         keys = self._wanted_now(course)
         if len(keys) == 1 and not len(self._ahead):
-            await self._settle(course, keys[0], self._fetch(course.request(keys[0]), self._report))
+            await self._settle(course, keys[0], self._send(course.request(keys[0]), self._report))
             return
         self._launch(course, keys)
         if not len(self._ahead):
             raise PaginationError("the server has given all it has and it does not add up")
-        finished = await self._ahead.first()
+        finished = await self._ahead.first(next(course.wanted(), None))
         if finished is not None:
-            await self._settle(course, *finished)
+            key, task = finished
+            if course.is_due(key):
+                await self._send_before_reading(course, key)
+            await self._settle(course, key, task)
 
-    def _wanted_now(self, course: Course, waited_for: int = 0) -> list[PageKey]:
+    async def _send_before_reading(self, course: Course, key: PageKey) -> None:
+        """Ask for what takes the place of a page that came; reading it holds up the event loop."""
+        if self._launch(course, self._wanted_now(course, besides=key)):
+            await asyncio.sleep(0)
+
+    def _wanted_now(self, course: Course, besides: PageKey | None = None) -> list[PageKey]:
         """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
-        under_way = len(self._ahead) - waited_for
+        under_way = len(self._ahead)
         room = max(self._prefetch - under_way - course.held, 0 if under_way else 1)
         keys: list[PageKey] = []
         for key in course.wanted() if room else ():
-            if key not in self._ahead and key not in self._failed and key not in keys:
+            if key not in self._ahead and key not in self._failed and key not in keys and key != besides:
                 keys.append(key)
                 if len(keys) == room:
                     break
@@ -262,20 +270,12 @@ class LedgerWalk:
 
     def _launch(self, course: Course, keys: list[PageKey]) -> bool:
         for key in keys:
-            self._ahead.start(
-                key, partial(self._fetch, course.request(key), self._report, partial(self._arrived, course, key))
-            )
+            self._ahead.start(key, self._send(course.request(key), self._report))
         return bool(keys)
 
-    def _arrived(self, course: Course, key: PageKey) -> bool:
-        """Where the consumer waits for just this page, send what will take its place before it is decoded."""
-        if not self._turning or self._taken is not None or key not in self._ahead or not course.is_due(key):
-            return False
-        return self._launch(course, self._wanted_now(course, waited_for=1))
-
-    async def _settle(self, course: Course, key: PageKey, fetched: Awaitable[LedgerPage]) -> None:
+    async def _settle(self, course: Course, key: PageKey, sent: Awaitable[Arrival[LedgerPage]]) -> None:
         try:
-            page = await fetched
+            page = await (await sent).read()
         except CapledgerError as error:
             if not course.refused(key, error):
                 self._failed[key] = error

@@ -1,0 +1,89 @@
+"""One thing to be fetched: what is known of it over all its attempts, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from attrs import define, field
+
+from capledger._answer import Answer
+from capledger._gate import Permit
+from capledger._logs import log
+from capledger._requests import Request
+
+if TYPE_CHECKING:
+    from capledger._retry import Failure
+
+T = TypeVar("T")
+
+
+class Tally(Protocol):
+    """Where requests are counted, for one walk; those of one tally take turns with those of the others.
+
+    An attribute ``deadline`` (seconds of the clock's monotonic time, or None), if it has one, ends its requests.
+    """
+
+    requests: int
+    retries: int
+    #: Seconds spent waiting for the rate limit, in pauses and before retries.
+    waited: float
+
+
+@define(eq=False)
+class Call(Generic[T]):
+    """One thing to be fetched, over all its attempts."""
+
+    request: Request[T]
+    report: Tally
+    decode: Callable[[Request[T], Answer], T]
+    #: False for the request that gets the token itself.
+    signed: bool = True
+    attempt: int = 1
+    #: Failures in a row like the last one, and what it was.
+    alike: int = 0
+    kind: object = None
+    #: Seconds that the last refusal for the rate pauses everybody.
+    pause: float = 0.0
+    signature: Mapping[str, str] = field(factory=dict, repr=False)
+    #: Whether a refused token was replaced already.
+    renewed: bool = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When to give up; a token is for everybody, whatever the deadline of the one who asks for it."""
+        return getattr(self.report, "deadline", None) if self.signed else None
+
+    def count(self, failure: Failure) -> None:
+        """Count one that says nothing about the rate."""
+        self.alike = self.alike + 1 if failure.kind == self.kind else 1
+        self.kind = failure.kind
+
+    def log(self, level: int, text: str, *values: object, **extra: object) -> None:
+        request = self.request
+        log(level, text, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.attempt, **extra)
+
+
+@define(eq=False)
+class Unread:
+    """A large answer that is here and has given up its turn."""
+
+    answer: Answer
+    permit: Permit
+
+
+@define(eq=False)
+class Arrival(Generic[T]):
+    """What was asked for is here: a large answer is decoded when somebody wants it, any other was decoded at once."""
+
+    _came: T | Unread
+    _call: Call[T]
+    _read: Callable[[Call[T], T | Unread], Coroutine[object, object, T]]
+
+    async def read(self) -> T:
+        """Give it, once; an answer that turns out to be broken is asked for again.
+
+        Raises:
+            CapledgerError: as :meth:`Transport.fetch` does.
+        """
+        return await self._read(self._call, self._came)
