@@ -15,7 +15,7 @@ from benchmarks.server import AUTH
 from capledger import CustomerLedgerQuery, LedgerPage, LedgerSession
 from capledger._answer import Answer
 from capledger._decode import Decoder
-from capledger._requests import ledger_page
+from capledger._requests import LedgerRequests
 from capledger.sandbox import Sandbox, SandboxCustomer, seed_rows
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def measure(rounds: int = 15, times: int = 20) -> Table:
 def readers(body: bytes) -> dict[str, Callable[[], object]]:
     """What is compared, by name."""
     decoder, structs, patient = Decoder(UTC), msgspec.json.Decoder(struct_of(LedgerPage)), cattrs_reader()
-    request = ledger_page(CustomerLedgerQuery.mobile(_MOBILE), offset=0, limit=ROWS, order="ASC", start=None, end=None)
+    request = LedgerRequests(CustomerLedgerQuery.mobile(_MOBILE)).page(offset=0, limit=ROWS, order="ASC")
     answer = Answer(200, {}, body)
     return {
         "msgspec, its own Structs": lambda: structs.decode(body),

@@ -68,33 +68,41 @@ class Request(Generic[T]):
     body: bytes | None = field(default=None, repr=False)
 
 
-def ledger_page(
-    query: LedgerQuery,
-    *,
-    offset: int,
-    limit: int,
-    order: Literal["ASC", "DESC"],
-    start: datetime | None,
-    end: datetime | None,
-) -> Request[LedgerPage]:
-    """Ask for one page; ``start`` and ``end`` are the window's, naive in the server's zone, and None is not sent."""
-    group = isinstance(query, GroupLedgerQuery)
-    version = "v2" if query.scope is None else "v2.1"
-    return Request(
-        path=f"/{version}/pointsLedger/getCustomerLedgerInfo",
-        answer=LedgerPage,
-        endpoint="group_ledger" if group else "customer_ledger",
-        params=(
-            *_own_names(query),
-            *_older_spellings(query, order),
-            ("offset", encode(offset)),
-            ("limit", encode(limit)),
-            ("order", order),
-            *_dates(start, end),
-        ),
-        headers=_scope_headers(query.scope),
-        subject=query.identifier_value,
-    )
+class LedgerRequests:
+    """Requests for the pages of one query; what they have in common is worked out once."""
+
+    def __init__(self, query: LedgerQuery) -> None:
+        self._query = query
+        self._own_names = tuple(_own_names(query))
+        self._headers = _scope_headers(query.scope)
+        self._path = f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerInfo"
+        self._endpoint = "group_ledger" if isinstance(query, GroupLedgerQuery) else "customer_ledger"
+
+    def page(
+        self,
+        *,
+        offset: int,
+        limit: int,
+        order: Literal["ASC", "DESC"],
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Request[LedgerPage]:
+        """Ask for one page; ``start`` and ``end`` are the window's, naive in the server's zone; None is not sent."""
+        return Request(
+            path=self._path,
+            answer=LedgerPage,
+            endpoint=self._endpoint,
+            params=(
+                *self._own_names,
+                *_older_spellings(self._query, order),
+                ("offset", encode(offset)),
+                ("limit", encode(limit)),
+                ("order", order),
+                *_dates(start, end),
+            ),
+            headers=self._headers,
+            subject=self._query.identifier_value,
+        )
 
 
 def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int | str]) -> Request[EventsPage]:

@@ -13,7 +13,7 @@ from clock import LoopClock
 
 from capledger import CustomerLedgerQuery
 from capledger._decode import Decoder
-from capledger._requests import Request, ledger_page
+from capledger._requests import LedgerRequests, Request
 from capledger._retry import RetryPolicy
 from capledger._transport import Transport
 from capledger.auth import Auth, BasicAuth, OAuthClientCredentials
@@ -54,7 +54,7 @@ class Service:
 
 def page_request(identifier: str = DEMO_MOBILE) -> Request[LedgerPage]:
     query = CustomerLedgerQuery.mobile(identifier)
-    return ledger_page(query, offset=1, limit=10, order="DESC", start=None, end=None)
+    return LedgerRequests(query).page(offset=1, limit=10, order="DESC")
 
 
 def new_transport(url: str, auth: Auth = BASIC, **options: Any) -> Transport:

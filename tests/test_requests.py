@@ -14,7 +14,7 @@ import pytest
 from yarl import URL
 
 from capledger import CustomerLedgerQuery, EventDetailsQuery, GroupLedgerQuery, OrgScope
-from capledger._requests import Request, event_details, ledger_page
+from capledger._requests import LedgerRequests, Request, event_details
 from capledger.models import EventsPage, LedgerPage
 
 CUSTOMER = "identifierName=mobile&identifierValue=917406401004&source=INSTORE"
@@ -29,12 +29,12 @@ def url_of(request: Request[Any]) -> str:
 
 def customer(**options: Any) -> Request[LedgerPage]:
     query = CustomerLedgerQuery(**{"identifier_name": "mobile", "identifier_value": "917406401004"} | options)
-    return ledger_page(query, offset=0, limit=100, order="ASC", start=None, end=None)
+    return LedgerRequests(query).page(offset=0, limit=100, order="ASC")
 
 
 def group(**options: Any) -> Request[LedgerPage]:
     query = GroupLedgerQuery(**{"identifier_value": "381335652"} | options)
-    return ledger_page(query, offset=0, limit=100, order="ASC", start=None, end=None)
+    return LedgerRequests(query).page(offset=0, limit=100, order="ASC")
 
 
 def events(**options: Any) -> Request[EventsPage]:
@@ -214,7 +214,7 @@ def test_window_and_page(start: datetime | None, end: datetime | None, text: str
     """The window and the page are the caller's, whatever span and page size the query has."""
     query = CustomerLedgerQuery.mobile("917406401004", start=datetime(2020, 1, 1), page_size=10, order="asc")
 
-    request = ledger_page(query, offset=3, limit=50, order="DESC", start=start, end=end)
+    request = LedgerRequests(query).page(offset=3, limit=50, order="DESC", start=start, end=end)
 
     expected = f"/v2/pointsLedger/getCustomerLedgerInfo?{CUSTOMER}&offset=3&limit=50&order=DESC&{text}"
     assert url_of(request) == expected
@@ -224,7 +224,7 @@ def test_group_order() -> None:
     """A group's order goes out under the name of its table and under the newer one."""
     query = GroupLedgerQuery(identifier_value="381335652")
 
-    request = ledger_page(query, offset=10, limit=10, order="DESC", start=None, end=None)
+    request = LedgerRequests(query).page(offset=10, limit=10, order="DESC")
 
     expected = f"/v2/pointsLedger/getCustomerLedgerInfo?{GROUP}&sort=DESC&offset=10&limit=10&order=DESC"
     assert url_of(request) == expected

@@ -23,7 +23,7 @@ from capledger import (
     WalkReport,
 )
 from capledger._decode import Decoder
-from capledger._requests import Request, event_details, ledger_page
+from capledger._requests import LedgerRequests, Request, event_details
 from capledger._transport import Transport
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def fetch(request: Request[Any], auth: Auth | None = None) -> Any:
 
 def page(query: LedgerQuery, **options: Any) -> Request[Any]:
     given: dict[str, Any] = {"offset": 0, "limit": 10, "order": "ASC", "start": None, "end": None}
-    return ledger_page(query, **given | options)
+    return LedgerRequests(query).page(**given | options)
 
 
 def events(**options: Any) -> Request[Any]:

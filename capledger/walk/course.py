@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from capledger import windows
-from capledger._requests import ledger_page
+from capledger._requests import LedgerRequests
 from capledger.errors import CapledgerError, LimitTooLargeError, PaginationError, SpanTooLongError
 from capledger.queries import GroupLedgerQuery
 from capledger.walk.listing import Listing
@@ -61,6 +61,7 @@ class Course:
         #: Entries given, also before the walk was taken up again.
         self.given = resume.given if resume is not None else 0
         self._query = query
+        self._requests = LedgerRequests(query)
         self._span = span
         self._facts = facts
         self._tolerant = tolerant
@@ -141,10 +142,10 @@ class Course:
         for number in listing.wanted():
             yield PageKey(serial, generation, number)
 
-    def is_due(self, key: PageKey) -> bool:
-        """Tell whether a page is the next one needed, and which come after it is known without it."""
+    def knows_what_follows(self, key: PageKey) -> bool:
+        """Tell whether it is known without this page which come after it."""
         listing = self._find(key)
-        return listing is not None and listing.extent is not None and key == next(self.wanted(), None)
+        return listing is not None and listing.extent is not None
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Give the request for a page that is wanted."""
@@ -152,8 +153,7 @@ class Course:
         if listing is None:
             raise LookupError(key)
         asked = listing.window.asked(self._span.zone) if listing.window is not None else (None, None)
-        return ledger_page(
-            self._query,
+        return self._requests.page(
             offset=listing.offset_of(key.number),
             limit=listing.page_size,
             order="ASC" if self._ascending else "DESC",

@@ -244,10 +244,11 @@ class LedgerWalk:
         self._launch(course, keys)
         if not len(self._ahead):
             raise PaginationError("the server has given all it has and it does not add up")
-        finished = await self._ahead.first(next(course.wanted(), None))
+        due = next(course.wanted(), None)
+        finished = await self._ahead.first(due)
         if finished is not None:
             key, task = finished
-            if course.is_due(key):
+            if key == due and course.knows_what_follows(key):
                 await self._send_before_reading(course, key)
             await self._settle(course, key, task)
 
