@@ -78,7 +78,7 @@ class Arrival(Generic[T]):
 
     _came: T | Unread
     _call: Call[T]
-    _read: Callable[[Call[T], T | Unread], Coroutine[object, object, T]]
+    _read_late: Callable[[Call[T], Unread], Coroutine[object, object, T]]
 
     async def read(self) -> T:
         """Give it, once; an answer that turns out to be broken is asked for again.
@@ -86,4 +86,5 @@ class Arrival(Generic[T]):
         Raises:
             CapledgerError: as :meth:`Transport.fetch` does.
         """
-        return await self._read(self._call, self._came)
+        came = self._came
+        return await self._read_late(self._call, came) if isinstance(came, Unread) else came

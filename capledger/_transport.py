@@ -165,13 +165,12 @@ class Transport:
         self._open()
         call = Call(request, report, self._decoder.decode)
         asking = self._ask(call)
-        return Arrival(await self._in_time(call, asking), call, self._settle)
+        came = await (asking if call.deadline is None else self._in_time(call.deadline, call, asking))
+        return Arrival(came, call, self._read_late)
 
-    async def _in_time(self, call: Call[Any], work: Coroutine[object, object, R]) -> R:
-        if call.deadline is None:
-            return await work
+    async def _in_time(self, deadline: float, call: Call[Any], work: Coroutine[object, object, R]) -> R:
         try:
-            async with asyncio.timeout(call.deadline - self._clock.monotonic()):
+            async with asyncio.timeout(deadline - self._clock.monotonic()):
                 return await work
         except CapledgerError:
             raise
@@ -179,13 +178,12 @@ class Transport:
             call.log(logging.INFO, "%s: the walk's deadline has passed")
         raise RequestTimeoutError("the walk's deadline has passed")
 
-    async def _settle(self, call: Call[T], came: T | Unread) -> T:
-        if not isinstance(came, Unread):
-            return came
-        outcome = self._read(call, came.answer, came.permit)
+    async def _read_late(self, call: Call[T], unread: Unread) -> T:
+        outcome = self._read(call, unread.answer, unread.permit)
         if not isinstance(outcome, Failure):
             return outcome
-        return await self._in_time(call, self._ask_again(call, outcome))
+        again = self._ask_again(call, outcome)
+        return await (again if call.deadline is None else self._in_time(call.deadline, call, again))
 
     async def _ask_again(self, call: Call[T], failure: Failure) -> T:
         await self._recover(call, failure)
@@ -193,7 +191,7 @@ class Transport:
 
     async def _get(self, call: Call[T]) -> T:
         came = await self._ask(call)
-        return await self._settle(call, came)
+        return await self._read_late(call, came) if isinstance(came, Unread) else came
 
     async def _ask(self, call: Call[T]) -> T | Unread:
         while isinstance(outcome := await self._attempt(call), Failure):
