@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from attrs import define, field
 
@@ -11,9 +11,7 @@ from capledger._answer import Answer
 from capledger._gate import Permit
 from capledger._logs import log
 from capledger._requests import Request
-
-if TYPE_CHECKING:
-    from capledger._retry import Failure
+from capledger._retry import Failure
 
 T = TypeVar("T")
 
@@ -78,13 +76,27 @@ class Arrival(Generic[T]):
 
     _came: T | Unread
     _call: Call[T]
-    _read_late: Callable[[Call[T], Unread], Coroutine[object, object, T]]
+    _read: Callable[[Call[T], Unread], T | Failure]
+    _ask_again: Callable[[Call[T], Failure], Coroutine[object, object, Arrival[T]]]
+    _failure: Failure | None = None
 
-    async def read(self) -> T:
-        """Give it, once; an answer that turns out to be broken is asked for again.
+    def read(self) -> T | None:
+        """Make of it what was asked for, once; None where it is broken, and has to be asked for :meth:`again`."""
+        if not isinstance(self._came, Unread):
+            return self._came
+        outcome = self._read(self._call, self._came)
+        if isinstance(outcome, Failure):
+            self._failure = outcome
+            return None
+        return outcome
+
+    def again(self) -> Coroutine[object, object, Arrival[T]]:
+        """Ask again for what was broken.
 
         Raises:
-            CapledgerError: as :meth:`Transport.fetch` does.
+            CapledgerError: as :meth:`Transport.fetch` does; what was wrong with it, if asking again is no use.
+            LookupError: nothing was wrong with it.
         """
-        came = self._came
-        return await self._read_late(self._call, came) if isinstance(came, Unread) else came
+        if self._failure is None:
+            raise LookupError
+        return self._ask_again(self._call, self._failure)

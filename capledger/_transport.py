@@ -1,7 +1,7 @@
 """The only way to the service: within the rate limit, signed, with retries.
 
-One attempt is a turn at the gate, the credentials, the exchange with its body, and the decoding. Between attempts
-neither a connection nor a place in the budget is held.
+One attempt is a turn at the gate, the credentials, the exchange with its body, and the decoding, which for a large
+answer is left to whoever asked. Between attempts neither a connection nor a place in the budget is held.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import warnings
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from capledger._answer import Answer
 from capledger._call import Arrival, Call, Tally, Unread
 from capledger._clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._gate import Gate, Permit
@@ -21,7 +20,7 @@ from capledger._http import HttpClient, check_base_url, closed_error
 from capledger._limits import Budget, LearnedBudget, RateLimit, StatedBudget
 from capledger._logs import logger
 from capledger._retry import Failure, RetryBudget, RetryPolicy, gives_up, pause_after_refusal, wait_before_retry
-from capledger.auth import Auth, read_token
+from capledger.auth import Auth, Token, read_token
 from capledger.errors import (
     AuthenticationError,
     CapledgerError,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from capledger._answer import Answer
     from capledger._decode import Decoder
     from capledger._requests import Request
 
@@ -158,15 +158,17 @@ class Transport:
             RequestTimeoutError: the report's deadline has passed.
             SessionClosedError: the session is closed, or belongs to another event loop.
         """
-        return await (await self.send(request, report)).read()
+        return await _read_at_once(await self.send(request, report))
 
     async def send(self, request: Request[T], report: Tally) -> Arrival[T]:
         """Ask as :meth:`fetch` does, and leave the reading of a large answer to whoever wants it."""
         self._open()
-        call = Call(request, report, self._decoder.decode)
-        asking = self._ask(call)
+        return await self._arrive(Call(request, report, self._decoder.decode))
+
+    async def _arrive(self, call: Call[T], failure: Failure | None = None) -> Arrival[T]:
+        asking = self._ask(call, failure)
         came = await (asking if call.deadline is None else self._in_time(call.deadline, call, asking))
-        return Arrival(came, call, self._read_late)
+        return Arrival(came, call, self._read_late, self._arrive)
 
     async def _in_time(self, deadline: float, call: Call[Any], work: Coroutine[object, object, R]) -> R:
         try:
@@ -178,25 +180,15 @@ class Transport:
             call.log(logging.INFO, "%s: the walk's deadline has passed")
         raise RequestTimeoutError("the walk's deadline has passed")
 
-    async def _read_late(self, call: Call[T], unread: Unread) -> T:
-        outcome = self._read(call, unread.answer, unread.permit)
-        if not isinstance(outcome, Failure):
-            return outcome
-        again = self._ask_again(call, outcome)
-        return await (again if call.deadline is None else self._in_time(call.deadline, call, again))
-
-    async def _ask_again(self, call: Call[T], failure: Failure) -> T:
-        await self._recover(call, failure)
-        return await self._get(call)
-
-    async def _get(self, call: Call[T]) -> T:
-        came = await self._ask(call)
-        return await self._read_late(call, came) if isinstance(came, Unread) else came
-
-    async def _ask(self, call: Call[T]) -> T | Unread:
-        while isinstance(outcome := await self._attempt(call), Failure):
-            await self._recover(call, outcome)
-        return outcome
+    async def _ask(self, call: Call[T], failure: Failure | None = None) -> T | Unread:
+        """Ask until something came; after a failure, what has to come before the next attempt comes first."""
+        while True:
+            if failure is not None:
+                await self._recover(call, failure)
+            outcome = await self._attempt(call)
+            if not isinstance(outcome, Failure):
+                return outcome
+            failure = outcome
 
     async def _attempt(self, call: Call[T]) -> T | Unread | Failure:
         """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
@@ -209,29 +201,39 @@ class Transport:
                     permit.used = True
                     call.report.requests += 1
                     answer = await self._http.send(call.request, call.signature)
-                    if isinstance(answer, Answer) and answer.can_wait and not permit.probe:
-                        return Unread(answer, permit)
-                    return self._read(call, answer, permit)
+                    return self._receive(call, answer, permit)
         raise AuthenticationError("tokens run out sooner than a request can be sent with them")
 
-    def _read(self, call: Call[T], answer: Answer | CapledgerError, permit: Permit) -> T | Failure:
-        outcome = self._outcome(call, answer)
+    def _receive(self, call: Call[T], answer: Answer | CapledgerError, permit: Permit) -> T | Unread | Failure:
+        outcome = self._look_at(call, answer, permit)
         self._tell_gate(call, outcome, permit)
         if not isinstance(outcome, Failure):
             self._retry_budget.earn()
         return outcome
 
-    def _outcome(self, call: Call[T], answer: Answer | CapledgerError) -> T | Failure:
+    def _look_at(self, call: Call[T], answer: Answer | CapledgerError, permit: Permit) -> T | Unread | Failure:
         if isinstance(answer, CapledgerError):
             return Failure(answer)
-        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all the rest here
-            call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
+        self._log_answer(call, answer)
+        if answer.can_wait and not permit.probe:
+            return Unread(answer, permit)
+        outcome = self._read(call, answer)
+        return outcome  # noqa: RET504 (its type is found without the one that is returned)
+
+    def _read(self, call: Call[T], answer: Answer) -> T | Failure:
         try:
             return call.decode(call.request, answer)
         except CapledgerError as error:
             return Failure(_without_past(error), answer)
 
-    def _tell_gate(self, call: Call[T], outcome: T | Failure, permit: Permit) -> None:
+    def _read_late(self, call: Call[T], unread: Unread) -> T | Failure:
+        """Its turn is over, and its coming was told as a success; now it may turn out to be none."""
+        outcome = self._read(call, unread.answer)
+        if isinstance(outcome, Failure):
+            self._tell_gate(call, outcome, unread.permit)
+        return outcome
+
+    def _tell_gate(self, call: Call[T], outcome: T | Unread | Failure, permit: Permit) -> None:
         """While the turn is still held, if it may be a refusal, so that nobody follows; no answer tells nothing."""
         if not isinstance(outcome, Failure):
             self.gate.answered(permit)
@@ -251,7 +253,10 @@ class Transport:
             refusal.error.retry_after = call.pause
 
     async def _renew(self, call: Call[Any]) -> None:
-        await self._signer.renew(lambda request: self._get(Call(request, call.report, read_token, signed=False)))
+        async def ask(request: Request[Token]) -> Token:
+            return await _read_at_once(await self._arrive(Call(request, call.report, read_token, signed=False)))
+
+        await self._signer.renew(ask)
 
     def _sign(self, call: Call[Any]) -> bool:
         """Put the credentials of this moment on the call; return False if there are none."""
@@ -307,6 +312,10 @@ class Transport:
             return
         raise closed_error()
 
+    def _log_answer(self, call: Call[Any], answer: Answer) -> None:
+        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all the rest here
+            call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
+
     def _log_failure(self, call: Call[Any], failure: Failure, wait: float | None) -> None:
         kind = type(failure.error).__name__
         text = "%s: attempt %d failed (%s), " + ("gives up" if wait is None else f"again in {wait:.2f} s")
@@ -320,6 +329,12 @@ class Transport:
             status=failure.status,
             request_id=failure.answer and failure.answer.request_id,
         )
+
+
+async def _read_at_once(arrival: Arrival[T]) -> T:
+    while (made := arrival.read()) is None:
+        arrival = await arrival.again()
+    return made
 
 
 def _without_past(error: CapledgerError) -> CapledgerError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clock import virtual_time
+from clock import LoopClock, virtual_time
 from service import Tally, now, page_request, service
 
 from capledger import (
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from capledger._requests import Request
 
 GOOD = Answer(200, {}, b'{"ledgerEntries":[' + b" " * 9_000 + b"]}")
+
+LARGE = faults.status(200, GOOD.body.replace(b"[ ", b'[], "ledgerDetails": {}, "x": ['))
 
 #: Ends as pages do, and cannot be decoded.
 BROKEN = faults.status(200, b'{"ledgerEntries":[' + b"?" * 9_000 + b"]}", content_type="application/json")
@@ -58,33 +61,119 @@ def test_only_a_large_answer_that_looks_good_can_wait(answer: Answer, *, can_wai
 async def test_a_broken_answer_is_asked_for_again_when_it_is_read() -> None:
     """It is a failed attempt like any other, with its wait, its count and, in the end, its error."""
     async with service(faults.first(1, BROKEN), max_connections=1) as it:
-        tally = Tally()
-        arrival = await it.transport.send(page_request(), tally)
+        arrival = await it.transport.send(page_request(), tally := Tally())
         assert (it.transport.gate.free, tally.requests, tally.retries) == (1, 1, 0)
-        page = await arrival.read()
+        assert arrival.read() is None
+        page = (await arrival.again()).read()
 
         assert isinstance(page, LedgerPage)
         assert (it.transport.gate.free, tally.requests, tally.retries) == (1, 2, 1)
-    async with service(faults.always(BROKEN), retry=RetryPolicy(attempts=3)) as it:
-        arrival = await it.transport.send(page_request(), tally := Tally())
-        with pytest.raises(ServerError):
-            await arrival.read()
 
-        assert (tally.requests, tally.retries) == (3, 2)
+
+@virtual_time
+async def test_an_answer_that_is_always_broken_is_given_up() -> None:
+    """However many attempts there are, the error is that of the last one."""
+    policy = RetryPolicy(attempts=200, budget=1_000, max_wait=0.1)
+    async with service(faults.always(BROKEN), retry=policy) as it:
+        with pytest.raises(ServerError):
+            await it.transport.fetch(page_request(), tally := Tally())
+
+        assert (tally.requests, tally.retries) == (200, 199)
 
 
 @virtual_time
 async def test_an_answer_that_is_here_is_read_after_the_deadline() -> None:
     """The deadline ends requests; what has come is not lost, and what turns out to be broken is not asked again."""
-    answers = [faults.status(200, GOOD.body.replace(b"[ ", b'[], "ledgerDetails": {}, "x": [')), BROKEN]
-    async with service(faults.numbered({1: answers[0], 2: answers[1]})) as it:
-        good, broken = [await it.transport.send(page_request(), Tally(deadline=now() + 10)) for _ in answers]
+    async with service(faults.numbered({1: LARGE, 2: BROKEN})) as it:
+        good, broken = [await it.transport.send(page_request(), Tally(deadline=now() + 10)) for _ in range(2)]
         await asyncio.sleep(20)
 
-        assert isinstance(await good.read(), LedgerPage)
+        assert isinstance(good.read(), LedgerPage)
+        assert broken.read() is None
         with pytest.raises(ServerError):
-            await broken.read()
+            await broken.again()
         assert len(it.box.requests) == 2
+
+
+@virtual_time
+async def test_an_answer_counts_as_a_success_when_it_comes() -> None:
+    """Who leaves a walk never reads what came for it; that is no reason to have fewer retries left."""
+    script = faults.numbered({1: faults.status(503), 2: LARGE, 3: faults.status(503), 4: LARGE})
+    async with service(script, retry=RetryPolicy(budget=1)) as it:
+        for _ in range(2):
+            await it.transport.send(page_request(), Tally())
+
+        assert [request.status for request in it.box.requests] == [503, 200, 503, 200]
+
+
+@virtual_time
+async def test_accidental_refusals_among_answers_that_nobody_reads_teach_no_limit() -> None:
+    """Walks are left after their first entry; what came for them tells all the same that requests get through."""
+    rows, clock = lazy_rows(1_600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
+    stray = faults.random_faults(1, 0.1, [faults.too_many()])
+    async with (
+        Sandbox([SandboxCustomer(ME, rows)], faults=stray, rules=Rules(latency=0.05), clock=clock) as box,
+        LedgerSession(box.url, AUTH, timezone=UTC, clock=LoopClock(), max_connections=16) as session,
+    ):
+        for _ in range(20):
+            async for _ in session.entries(CustomerLedgerQuery.mobile(ME), prefetch=16):
+                await asyncio.sleep(0.2)
+                break
+
+        assert len([request for request in box.requests if request.status == 429]) > 15
+        assert session._transport.gate._delay(now(), ahead=1_000) == 0
+
+
+@virtual_time
+async def test_a_broken_page_holds_up_no_page_before_it() -> None:
+    """It is asked for again, and waits for that, while the walk goes on with what is needed first."""
+    broken = faults.status(200, b'{"ledgerEntries":[' + b"?" * 9_000 + b"]}", headers={"Retry-After": "20"})
+    rows, clock = lazy_rows(600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
+    script = faults.either(
+        faults.when(lambda request: request.query["offset"] == "1", faults.always(faults.slow(1.0))),
+        faults.when(lambda request: request.query["offset"] == "2", faults.first(2, broken)),
+    )
+    async with (
+        Sandbox([SandboxCustomer(ME, rows)], faults=script, rules=Rules(latency=0.05), clock=clock) as box,
+        LedgerSession(box.url, AUTH, timezone=UTC, clock=LoopClock()) as session,
+    ):
+        given = [now() async for _ in session.entries(CustomerLedgerQuery.mobile(ME)).pages()]
+
+        assert given[:2] == pytest.approx([0.05, 1.1], abs=0.1)
+        assert given[2] == pytest.approx(40, abs=1)
+        assert len(given) == 6
+
+
+async def test_others_get_a_turn_before_each_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing is left to ask for, and all pages are at hand."""
+    turns, watch, all_sent = 0, Watch(monkeypatch), asyncio.Event()
+    rows = lazy_rows(800, datetime(2024, 1, 1), timedelta(hours=1))
+
+    def note(box: Sandbox, _: object) -> None:
+        if len(box.requests) == 8:
+            all_sent.set()
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with (
+        Sandbox([SandboxCustomer(ME, rows)], on_request=note) as box,
+        LedgerSession(box.url, AUTH, timezone=UTC, max_connections=16) as session,
+    ):
+        pages = aiter(session.entries(CustomerLedgerQuery.mobile(ME), prefetch=16).pages())
+        await anext(pages)
+        await all_sent.wait()
+        for _ in range(100):  # turns in which all that was sent comes
+            await asyncio.sleep(0)
+        counting = asyncio.create_task(count_turns())
+        before = [turns async for _ in pages]
+        counting.cancel()
+
+        assert len(watch.decoded) == 8
+        assert all(one < other for one, other in pairwise(before))
 
 
 class Watch:

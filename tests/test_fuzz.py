@@ -152,8 +152,15 @@ class Changed:
     request: Request[LedgerPage]
     body: bytes
 
-    async def read(self) -> LedgerPage:
-        return DECODER.decode(self.request, Answer(200, {}, self.body))
+    def read(self) -> LedgerPage | None:
+        try:
+            return DECODER.decode(self.request, Answer(200, {}, self.body))
+        except CapledgerError:
+            return None
+
+    async def again(self) -> Changed:
+        DECODER.decode(self.request, Answer(200, {}, self.body))
+        return self
 
 
 class ChangedAnswers:

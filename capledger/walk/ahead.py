@@ -1,4 +1,4 @@
-"""Fetches under way: a few at a time, collected as they finish, ended all at once."""
+"""Fetches under way: a few at a time, collected as they finish or as they are needed, ended all at once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ class Fetch(Protocol):
 class Arrival(Protocol[T_co]):
     """An answer that is here."""
 
-    async def read(self) -> T_co:
-        """Make of it what was asked for; only where it is broken does this take more than the making."""
+    def read(self) -> T_co | None:
+        """Make of it what was asked for; None where it is broken."""
+
+    def again(self) -> Coroutine[object, object, Arrival[T_co]]:
+        """Ask again for what was broken."""
 
 
 class Send(Protocol):

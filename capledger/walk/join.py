@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import asdict
+from attrs import asdict, frozen
 
 from capledger.queries import EventDetailsQuery
 from capledger.queries.ledger import CustomerLedgerQuery
+from capledger.walk.ahead import Arrival
 from capledger.walk.inquiries import Inquiries
 from capledger.walk.inquiry import Key, Kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from capledger._requests import Request
     from capledger.models import LedgerEntry, LedgerEvent, WalkReport
     from capledger.queries import EventFlags, LedgerQuery
-    from capledger.walk.ahead import Arrival, Fetch, Send
+    from capledger.walk.ahead import Fetch, Send
     from capledger.walk.facts import EndpointFacts
 
 T = TypeVar("T")
@@ -50,8 +51,7 @@ class EventJoin:
 
     async def send(self, request: Request[T], report: WalkReport) -> Arrival[T]:
         """Send in turn; the walk gets this for its pages."""
-        async with self._turns:
-            return await self._send(request, report)
+        return await _in_turn(self._turns, self._send(request, report))
 
     async def _fetch_in_turn(self, request: Request[T], report: WalkReport) -> T:
         async with self._turns:
@@ -83,6 +83,25 @@ class EventJoin:
             prefetch=self._prefetch,
             kinds=kinds,
         )
+
+
+@frozen
+class _InTurn(Generic[T]):
+    """An answer that, if it is broken, is asked for again in turn."""
+
+    _turns: asyncio.Semaphore
+    _arrival: Arrival[T]
+
+    def read(self) -> T | None:
+        return self._arrival.read()
+
+    async def again(self) -> Arrival[T]:
+        return await _in_turn(self._turns, self._arrival.again())
+
+
+async def _in_turn(turns: asyncio.Semaphore, asking: Coroutine[object, object, Arrival[T]]) -> Arrival[T]:
+    async with turns:
+        return _InTurn(turns, await asking)
 
 
 def details_query(query: LedgerQuery, flags: EventFlags, event_ids: Iterable[int]) -> EventDetailsQuery:

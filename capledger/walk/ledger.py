@@ -249,13 +249,9 @@ class LedgerWalk:
         if finished is not None:
             key, task = finished
             if key == due and course.knows_what_follows(key):
-                await self._send_before_reading(course, key)
+                self._launch(course, self._wanted_now(course, besides=key))
+            await asyncio.sleep(0)  # what takes its place is sent, and others get a turn, before it is read
             await self._settle(course, key, task)
-
-    async def _send_before_reading(self, course: Course, key: PageKey) -> None:
-        """Ask for what takes the place of a page that came; reading it holds up the event loop."""
-        if self._launch(course, self._wanted_now(course, besides=key)):
-            await asyncio.sleep(0)
 
     def _wanted_now(self, course: Course, besides: PageKey | None = None) -> list[PageKey]:
         """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
@@ -276,10 +272,14 @@ class LedgerWalk:
 
     async def _settle(self, course: Course, key: PageKey, sent: Awaitable[Arrival[LedgerPage]]) -> None:
         try:
-            page = await (await sent).read()
+            arrival = await sent
         except CapledgerError as error:
             if not course.refused(key, error):
                 self._failed[key] = error
+            return
+        page = arrival.read()
+        if page is None:
+            self._ahead.start(key, arrival.again())
         else:
             self._count(page)
             course.accept(key, page)
