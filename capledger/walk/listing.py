@@ -85,7 +85,7 @@ class Listing:
         self._patience = Patience()
         self._resumed = False
         self._next_rank: int | None = None
-        #: Rows that a doubtful page had: a total below that is none.
+        #: Different rows that a doubtful page had: a total below that is none.
         self._rows_seen = 0
 
     @property
@@ -227,7 +227,7 @@ class Listing:
 
     def _lets_pass(self, number: int, segment: Segment, doubt: Doubt) -> bool:
         """Decide about a doubtful page: have it asked again, begin anew, let it pass (True), or raise."""
-        self._rows_seen = max(self._rows_seen, len(segment.page.entries))
+        self._rows_seen = max(self._rows_seen, len({row_key(row) for row in segment.page.entries}))
         if self._patience.asks_again(number):
             return False
         if doubt.kind == "count" and self._tolerant:

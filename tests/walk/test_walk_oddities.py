@@ -136,3 +136,17 @@ async def test_entries_of_one_moment_keep_their_places_while_others_are_written(
         came = ids(await walk.collect())
 
     assert came == expected_ids(rows, None, later, order)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("rows", [3, 13, 23])
+async def test_a_row_doubled_by_accident_costs_one_request(order: Order, rows: int) -> None:
+    """One row more than the server states is no lasting doubt about its total when that row is a copy."""
+    ledger = hourly(rows)
+    script = faults.when(lambda logged: logged.query["offset"] == "0", faults.first(1, faults.doubled_row()))
+    async with sandbox(ledger, faults=script) as box, session(box) as opened:
+        walk = opened.entries(customer(order=order, page_size=10))
+
+        assert ids(await walk.collect()) == expected_ids(ledger, None, None, order)
+        assert walk.report.complete
+        assert walk.report.requests == -(-rows // 10) + 1
