@@ -70,7 +70,7 @@ class Unread:
     permit: Permit
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Arrival(Generic[T]):
     """What was asked for is here: a large answer is decoded when somebody wants it, any other was decoded at once."""
 
