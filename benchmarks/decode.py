@@ -13,9 +13,9 @@ from benchmarks.measure import Table, in_turns, repeated
 from benchmarks.peers import cattrs_reader, pydantic_of, struct_of
 from benchmarks.server import AUTH
 from capledger import CustomerLedgerQuery, LedgerPage, LedgerSession
-from capledger._answer import Answer
-from capledger._decode import Decoder
-from capledger._requests import LedgerRequests
+from capledger._sansio.decoder import Decoder
+from capledger._sansio.requests import LedgerRequests
+from capledger._sansio.response import Response
 from capledger.sandbox import Sandbox, SandboxCustomer, seed_rows
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def readers(body: bytes) -> dict[str, Callable[[], object]]:
     """What is compared, by name."""
     decoder, structs, patient = Decoder(UTC), msgspec.json.Decoder(struct_of(LedgerPage)), cattrs_reader()
     request = LedgerRequests(CustomerLedgerQuery.mobile(_MOBILE)).page(offset=0, limit=ROWS, order="ASC")
-    answer = Answer(200, {}, body)
+    answer = Response(200, {}, body)
     return {
         "msgspec, its own Structs": lambda: structs.decode(body),
         "capledger": lambda: decoder.decode(request, answer),

@@ -65,7 +65,7 @@ class Answering(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer later, once a request is whole."""
+        """Response later, once a request is whole."""
         self.received += data
         if self.received.endswith(b"\r\n\r\n"):
             self.received = b""

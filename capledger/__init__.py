@@ -10,8 +10,8 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from capledger._limits import RateLimit
-    from capledger._retry import RetryPolicy
+    from capledger._transport.rate_limit import RateLimit
+    from capledger._transport.retry import RetryPolicy
     from capledger.auth import BasicAuth, OAuthClientCredentials
     from capledger.errors import (
         AnswerTooLargeError,
@@ -146,8 +146,8 @@ _MODULES = {
     "OAuthClientCredentials": "auth",
     "OrgScope": "queries",
     "Progress": "many",
-    "RateLimit": "_limits",
-    "RetryPolicy": "_retry",
+    "RateLimit": "_transport.rate_limit",
+    "RetryPolicy": "_transport.retry",
 }
 
 if not typing.TYPE_CHECKING:  # a type checker would take any name for one of these

@@ -1,7 +1,7 @@
 """How a request proves who asks: Basic with the hashed password, or a token of the client's key and secret.
 
 What the caller makes (:class:`BasicAuth`, :class:`OAuthClientCredentials`) holds no state; a session takes a
-:class:`Signer` from it, which does. Sources: api-facts 1.1 (Basic), 1.2 (token).
+:class:`Authenticator` from it, which does. Sources: api-facts 1.1 (Basic), 1.2 (token).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 from attrs import define, field, frozen
 
-from capledger._clock import Clock
-from capledger._refusals import failures_in
-from capledger._requests import Request
+from capledger._sansio.api_errors import failures_in
+from capledger._sansio.requests import Request
+from capledger._transport.clock import Clock
 from capledger.errors import (
     AuthenticationError,
     CapledgerError,
@@ -32,7 +32,8 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from capledger._answer import Answer
+    from capledger._sansio.response import Response
+    from capledger._transport.authentication import Authenticator, Send
 
 TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 (the name of a header)
 _TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 (a path)
@@ -50,29 +51,6 @@ class Token:
 
     value: str = field(repr=False)
     life: float
-
-
-Send = Callable[[Request[Token]], Awaitable[Token]]
-
-
-class Signer(Protocol):
-    """The live half of an :class:`Auth`: one for each session."""
-
-    def headers(self) -> Mapping[str, str] | None:
-        """Return the headers that sign a request, or None when :meth:`renew` must be awaited first."""
-
-    async def renew(self, send: Send) -> None:
-        """Get what :meth:`headers` lacks; *send* asks the service within the session's limits and retries."""
-
-    def invalidate(self, headers: Mapping[str, str]) -> bool:
-        """Hear that the service refused these headers; return whether asking again can help."""
-
-
-class Auth(Protocol):
-    """What a session takes as its ``auth``."""
-
-    def signer(self, clock: Clock) -> Signer:
-        """Return a new signer for one session."""
 
 
 class _Unpicklable:
@@ -114,9 +92,9 @@ class BasicAuth(_Unpicklable):
         if self.hashed and not _MD5_HEX.fullmatch(self.password):
             raise ConfigurationError("hashed=True needs the 32 hex digits of the password's MD5")
 
-    def signer(self, clock: Clock) -> Signer:  # noqa: ARG002 (the protocol's; a password knows no time)
-        """Return a new signer for one session."""
-        return _BasicSigner({"Authorization": f"Basic {self._credentials()}"})
+    def authenticator(self, clock: Clock) -> Authenticator:  # noqa: ARG002 (the protocol's; a password knows no time)
+        """Return a new authenticator for one session."""
+        return _BasicAuthenticator({"Authorization": f"Basic {self._credentials()}"})
 
     def _credentials(self) -> str:
         digest = self.password.lower() if self.hashed else _md5_hex(self.password)
@@ -128,7 +106,7 @@ def _md5_hex(password: str) -> str:
 
 
 @frozen
-class _BasicSigner:
+class _BasicAuthenticator:
     _headers: Mapping[str, str] = field(repr=False)
 
     def headers(self) -> Mapping[str, str]:
@@ -155,10 +133,10 @@ class OAuthClientCredentials(_Unpicklable):
     def __attrs_post_init__(self) -> None:
         _filled(self.key, self.secret)
 
-    def signer(self, clock: Clock) -> Signer:
-        """Return a new signer for one session."""
+    def authenticator(self, clock: Clock) -> Authenticator:
+        """Return a new authenticator for one session."""
         body = json.dumps({"key": self.key, "secret": self.secret}).encode()
-        return _TokenSigner(_token_request(body), clock)
+        return _TokenAuthenticator(_token_request(body), clock)
 
 
 def _token_request(body: bytes) -> Request[Token]:
@@ -166,7 +144,7 @@ def _token_request(body: bytes) -> Request[Token]:
 
 
 @define
-class _TokenSigner:
+class _TokenAuthenticator:
     """Check, lock, check again: however many wait, one asks; and if that fails, it fails for all who waited."""
 
     _request: Request[Token] = field(repr=False)
@@ -200,7 +178,7 @@ class _TokenSigner:
     async def _ask(self, send: Send) -> None:
         asked = self._clock.monotonic()
         try:
-            token = await send(self._request)
+            token = await send(self._request, read_token)
         except CapledgerError as error:
             self._failure = copy.copy(error)
             raise
@@ -212,7 +190,7 @@ class _TokenSigner:
             self._renewals += 1
 
 
-def read_token(request: Request[Token], answer: Answer) -> Token:  # noqa: ARG001 (has the shape of Decoder.decode)
+def read_token(request: Request[Token], answer: Response) -> Token:  # noqa: ARG001 (has the shape of Decoder.decode)
     """Return the token in an answer of the token endpoint.
 
     The texts of the answer are not repeated: they may name the key.
@@ -239,7 +217,7 @@ def read_token(request: Request[Token], answer: Answer) -> Token:  # noqa: ARG00
     return _token(document, request_id)
 
 
-def _document(answer: Answer) -> dict[str, object] | None:
+def _document(answer: Response) -> dict[str, object] | None:
     """Return the JSON object of the answer, if it is one."""
     try:
         document = json.loads(answer.body)

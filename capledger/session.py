@@ -9,17 +9,17 @@ from weakref import WeakSet
 
 from yarl import URL
 
-from capledger._clock import SYSTEM_CLOCK, Clock
-from capledger._decode import Decoder
-from capledger._retry import RetryPolicy
-from capledger._transport import Transport
-from capledger.clusters import known_zone
+from capledger._sansio.decoder import Decoder
+from capledger._transport.client import Transport
+from capledger._transport.clock import SYSTEM_CLOCK, Clock
+from capledger._transport.retry import RetryPolicy
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
 from capledger.queries import GroupLedgerQuery
 from capledger.queries.flags import EventFlags, as_flags
-from capledger.walk import Cursor, EndpointFacts, EventJoin, EventWalk, LedgerWalk
-from capledger.windows import Span
+from capledger.timezones import known_zone
+from capledger.walk import Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
+from capledger.walk.windows import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from capledger._call import Arrival
-    from capledger._limits import RateLimit
-    from capledger._requests import Request
-    from capledger.auth import Auth
+    from capledger._sansio.requests import Request
+    from capledger._transport.attempt import PendingResponse
+    from capledger._transport.authentication import Auth
+    from capledger._transport.rate_limit import RateLimit
     from capledger.many import OnOutcome, Queries
     from capledger.models import LedgerPage, WalkReport
     from capledger.queries import EventDetailsQuery, LedgerQuery
@@ -98,7 +98,7 @@ class LedgerSession:
         self._base_url = URL(base_url)
         self._zone = zone
         self._rate_limit = rate_limit
-        self._facts: dict[tuple[type, bool], EndpointFacts] = {}
+        self._facts: dict[tuple[type, bool], ServerProfile] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
     @property
@@ -154,7 +154,7 @@ class LedgerSession:
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         facts, flags = self._facts_of(query), as_flags(details)
         join = (
-            EventJoin(query, flags, fetch=self._fetch, send=self._send, facts=facts, prefetch=prefetch)
+            EventEnricher(query, flags, fetch=self._fetch, send=self._send, facts=facts, prefetch=prefetch)
             if flags
             else None
         )
@@ -296,19 +296,19 @@ class LedgerSession:
             raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {_ZONE_HINT}")
         raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
 
-    def _facts_of(self, query: LedgerQuery) -> EndpointFacts:
+    def _facts_of(self, query: LedgerQuery) -> ServerProfile:
         """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
         key = type(query), query.scope is None
         facts = self._facts.get(key)
         if facts is None:
-            facts = self._facts[key] = EndpointFacts()
+            facts = self._facts[key] = ServerProfile()
         return facts
 
     def _fetch(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, T]:
         self._set_deadline(report)
         return self._transport.fetch(request, report)
 
-    def _send(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, Arrival[T]]:
+    def _send(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, PendingResponse[T]]:
         self._set_deadline(report)
         return self._transport.send(request, report)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import fields, frozen
 
 from capledger import CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, errors, models
-from capledger._wire import camel_case
 from capledger.models import _fields as wire
+from capledger.models._fields import camel_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

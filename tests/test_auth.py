@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from clock import LoopClock, virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clock import LoopClock, virtual_time
 
 from capledger import (
     AuthenticationError,
@@ -20,8 +20,8 @@ from capledger import (
     RateLimitedError,
     ServerError,
 )
-from capledger._answer import Answer
-from capledger._requests import Request
+from capledger._sansio.requests import Request
+from capledger._sansio.response import Response
 from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials, Token, read_token
 
 TOKEN_REQUEST = Request(method="POST", path="/token", answer=Token, endpoint="token")
@@ -36,7 +36,7 @@ class TokenEndpoint:
         self.requests: list[Request[Token]] = []
         self.error: CapledgerError | None = None
 
-    async def __call__(self, request: Request[Token]) -> Token:
+    async def __call__(self, request: Request[Token], decode: Any) -> Any:
         self.requests.append(request)
         number = len(self.requests)
         await asyncio.sleep(self.latency)
@@ -46,12 +46,12 @@ class TokenEndpoint:
 
 
 def new_signer() -> Any:
-    return OAuthClientCredentials("key", "secret").signer(LoopClock())
+    return OAuthClientCredentials("key", "secret").authenticator(LoopClock())
 
 
-def answer(body: object, status: int = 200) -> Answer:
+def answer(body: object, status: int = 200) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, {"X-Cap-Requestid": "r-1"}, content)
+    return Response(status, {"X-Cap-Requestid": "r-1"}, content)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def answer(body: object, status: int = 200) -> Answer:
 @virtual_time
 async def test_basic_auth_sends_the_documented_header(auth: BasicAuth) -> None:
     """The header is that of the test vector in the documents, from a plain and from a hashed password."""
-    headers = auth.signer(LoopClock()).headers()
+    headers = auth.authenticator(LoopClock()).headers()
 
     assert headers == {
         "Authorization": "Basic c3RvcmUuc2VydmVyOjhhMTZhNmI3MDUwNWViMWYxZmY3Y2RjMGNkNTU1OWE3",
@@ -75,9 +75,9 @@ async def test_basic_auth_sends_the_documented_header(auth: BasicAuth) -> None:
 @virtual_time
 async def test_a_refused_password_is_not_tried_again() -> None:
     """There is nothing to renew about a password."""
-    signer = BasicAuth("store.server", "server123").signer(LoopClock())
+    authenticator = BasicAuth("store.server", "server123").authenticator(LoopClock())
 
-    assert not signer.invalidate(signer.headers() or {})
+    assert not authenticator.invalidate(authenticator.headers() or {})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_client_credentials_must_be_filled(key: str, secret: str) -> None:
 @virtual_time
 async def test_secrets_are_in_no_repr(auth: BasicAuth | OAuthClientCredentials) -> None:
     """Neither the credentials nor what signs with them shows a secret."""
-    shown = repr(auth) + str(auth) + repr(auth.signer(LoopClock())) + repr(Token("s3cret", 300))
+    shown = repr(auth) + str(auth) + repr(auth.authenticator(LoopClock())) + repr(Token("s3cret", 300))
 
     assert not [secret for secret in ("till.one", "pa55word", "k3y", "s3cret") if secret in shown]
 
@@ -125,23 +125,23 @@ def test_secrets_are_not_pickled(auth: object, take_out: Any) -> None:
 @virtual_time
 async def test_the_token_is_asked_for_as_documented() -> None:
     """Key and secret go as JSON to the token endpoint, and the token comes back in its header."""
-    signer, endpoint = new_signer(), TokenEndpoint()
-    assert signer.headers() is None
+    authenticator, endpoint = new_signer(), TokenEndpoint()
+    assert authenticator.headers() is None
 
-    await signer.renew(endpoint)
+    await authenticator.renew(endpoint)
 
     request = endpoint.requests[0]
     assert (request.method, request.path) == ("POST", "/v3/oauth/token/generate")
     assert json.loads(request.body or b"") == {"key": "key", "secret": "secret"}
-    assert signer.headers() == {TOKEN_HEADER: "token-1"}
+    assert authenticator.headers() == {TOKEN_HEADER: "token-1"}
 
 
 @virtual_time
 async def test_one_renewal_serves_all_who_wait() -> None:
     """However many wait for a token, it is asked for once."""
-    signer, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_signer(), TokenEndpoint()
 
-    await asyncio.gather(*(signer.renew(endpoint) for _ in range(100)))
+    await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(100)))
 
     assert len(endpoint.requests) == 1
 
@@ -149,60 +149,60 @@ async def test_one_renewal_serves_all_who_wait() -> None:
 @virtual_time
 async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
     """Those who waited share the failure, each with an error of its own; who comes later asks again."""
-    signer, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_signer(), TokenEndpoint()
     endpoint.error = AuthenticationError("refused", 200, 320001)
 
-    outcomes = await asyncio.gather(*(signer.renew(endpoint) for _ in range(10)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(10)), return_exceptions=True)
     endpoint.error = None
-    await signer.renew(endpoint)
+    await authenticator.renew(endpoint)
 
     assert [getattr(error, "code", None) for error in outcomes] == [320001] * 10
     assert len({id(error) for error in outcomes}) == 10
     assert len(endpoint.requests) == 2
-    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+    assert authenticator.headers() == {TOKEN_HEADER: "token-2"}
 
 
 @virtual_time
 async def test_a_cancelled_renewal_passes_to_the_next() -> None:
     """When the one who asks is cancelled, the next one asks."""
-    signer, endpoint = new_signer(), TokenEndpoint()
-    first, second = (asyncio.create_task(signer.renew(endpoint)) for _ in range(2))
+    authenticator, endpoint = new_signer(), TokenEndpoint()
+    first, second = (asyncio.create_task(authenticator.renew(endpoint)) for _ in range(2))
     await asyncio.sleep(0.5)
 
     first.cancel()
     await second
 
     assert first.cancelled()
-    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+    assert authenticator.headers() == {TOKEN_HEADER: "token-2"}
 
 
 @pytest.mark.parametrize(("life", "last_use"), [(300, 269), (3600, 3569), (10, 8.9)])
 @virtual_time
 async def test_a_token_is_renewed_before_it_runs_out(life: float, last_use: float) -> None:
     """The margin is thirty seconds, and a tenth of short lives; the life counts from the asking."""
-    signer, endpoint = new_signer(), TokenEndpoint(life=life, latency=0)
-    await signer.renew(endpoint)
+    authenticator, endpoint = new_signer(), TokenEndpoint(life=life, latency=0)
+    await authenticator.renew(endpoint)
 
     await asyncio.sleep(last_use)
-    before = signer.headers()
+    before = authenticator.headers()
     await asyncio.sleep(2)
 
     assert before == {TOKEN_HEADER: "token-1"}
-    assert signer.headers() is None
+    assert authenticator.headers() is None
 
 
 @virtual_time
 async def test_only_the_token_that_failed_is_forgotten() -> None:
     """A late refusal of an old token does not take the new one away, and asking again helps all the same."""
-    signer, endpoint = new_signer(), TokenEndpoint()
-    await signer.renew(endpoint)
-    old = signer.headers()
-    assert signer.invalidate(old)
-    await signer.renew(endpoint)
+    authenticator, endpoint = new_signer(), TokenEndpoint()
+    await authenticator.renew(endpoint)
+    old = authenticator.headers()
+    assert authenticator.invalidate(old)
+    await authenticator.renew(endpoint)
 
-    assert signer.invalidate(old)
+    assert authenticator.invalidate(old)
 
-    assert signer.headers() == {TOKEN_HEADER: "token-2"}
+    assert authenticator.headers() == {TOKEN_HEADER: "token-2"}
 
 
 @pytest.mark.parametrize(

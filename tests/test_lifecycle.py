@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clock import LoopClock, VirtualTimeLoop, run, virtual_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.clock import LoopClock, VirtualTimeLoop, run, virtual_time
 
 from capledger import (
     BasicAuth,

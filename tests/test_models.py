@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import AttrsInstance, fields
-from bodies import LEDGER, body, decode, ledger_request
+from support.bodies import LEDGER, body, decode, ledger_request
 
 from capledger import models
 from capledger.models import (

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 import aiohttp
-from clock import LoopClock, virtual_time
+from support.clock import LoopClock, virtual_time
 
 from capledger import CustomerLedgerQuery, LedgerSession, OAuthClientCredentials
 from capledger.sandbox import DEMO_MOBILE, Sandbox, faults

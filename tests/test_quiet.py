@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clock import LoopClock, run
+from support.clock import LoopClock, run
 
 from capledger import (
     BasicAuth,
@@ -26,7 +26,7 @@ from capledger import (
     OAuthClientCredentials,
     RetryPolicy,
 )
-from capledger._logs import logger
+from capledger._transport.log import logger
 from capledger.sandbox import Fault, Sandbox, SandboxCustomer, faults, seed_rows
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from capledger.backfill.arrow import arrow_batches, arrow_schema
+from capledger.backfill.backfill import Backfill
 from capledger.backfill.customers import CustomersError, read_customers
 from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, Manifest
 from capledger.backfill.progress import Progress
-from capledger.backfill.run import Backfill
 from capledger.backfill.schema import MisfitError, Row
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from capledger.backfill.job import Ended
 from capledger.backfill.journal import Journal
+from capledger.backfill.state import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from capledger.backfill.crew import Crew
-    from capledger.backfill.cutter import Cutter
-    from capledger.backfill.job import Job
+    from capledger.backfill.file_writer import Cutter
     from capledger.backfill.journal import News
+    from capledger.backfill.state import Job
+    from capledger.backfill.workers import Crew
 
 
 class Course:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, frozen
 
-from capledger.backfill.job import Job
+from capledger.backfill.database import JOB_FILE, Store
 from capledger.backfill.plan import check_plan, is_planned, make_plan, noted_identity, reader_for
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.store import JOB_FILE, Store
+from capledger.backfill.state import Job
 from capledger.backfill.verdict import FOR_ALL
 from capledger.errors import CapledgerError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
 
-    from capledger.backfill.job import Customer
+    from capledger.backfill.state import Customer
     from capledger.many import Queries
     from capledger.queries import LedgerQuery
     from capledger.session import LedgerSession

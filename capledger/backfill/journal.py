@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from capledger.backfill.job import Ended, Page
+from capledger.backfill.state import Ended, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

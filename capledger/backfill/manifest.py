@@ -16,7 +16,7 @@ from capledger.backfill.sinks.csv import quoted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capledger.backfill.store import Store
+    from capledger.backfill.database import Store
 
 MANIFEST: Final = "manifest.json"
 SET_ASIDE: Final = "set-aside.csv"

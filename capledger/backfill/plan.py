@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from attrs import define, field
 
-from capledger.backfill.recipe import Templates
+from capledger.backfill.query_codec import Templates
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.queries import CustomerLedgerQuery, LedgerQuery
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from capledger.backfill.store import Store
+    from capledger.backfill.database import Store
     from capledger.many import Queries
     from capledger.session import LedgerSession
 

@@ -11,7 +11,7 @@ from capledger.backfill.plan import noted_identity
 from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
-    from capledger.backfill.store import Store
+    from capledger.backfill.database import Store
 
 _MINUTE: Final = 60.0
 

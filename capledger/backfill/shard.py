@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from capledger.backfill.recipe import with_end
-from capledger.backfill.run import Backfill
+from capledger.backfill.backfill import Backfill
+from capledger.backfill.query_codec import with_end
 from capledger.queries import LedgerQuery
 from capledger.session import LedgerSession
 

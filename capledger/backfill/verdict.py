@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
-from capledger.backfill.job import Ended
+from capledger.backfill.state import Ended
 from capledger.errors import (
     AnswerTooLargeError,
     ApiError,
@@ -26,7 +26,7 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from capledger.backfill.job import Customer, State
+    from capledger.backfill.state import Customer, State
     from capledger.models import WalkReport
 
 #: What concerns every customer, and so ends the job; it can be gone on with.

@@ -16,9 +16,9 @@ from attrs import asdict, define, frozen
 
 from capledger.cli import options
 from capledger.cli.connection import open_session
+from capledger.cli.exit_codes import FAILED, INTERRUPTED, UsageError, reported, say
 from capledger.cli.helptexts import epilog, paragraph
-from capledger.cli.meter import Meter, duration
-from capledger.cli.outcome import FAILED, INTERRUPTED, UsageError, reported, say
+from capledger.cli.progress import Meter, duration
 from capledger.cli.texts import plain
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
 from capledger.session import LedgerSession

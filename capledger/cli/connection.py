@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from capledger._limits import RateLimit
+from capledger._transport.rate_limit import RateLimit
 from capledger.auth import BasicAuth, OAuthClientCredentials
-from capledger.cli.outcome import UsageError
-from capledger.clusters import known_zone
+from capledger.cli.exit_codes import UsageError
 from capledger.session import LedgerSession
+from capledger.timezones import known_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ import asyncio
 
 import typer
 
+from capledger.cli.exit_codes import FAILED, reported
 from capledger.cli.helptexts import epilog
-from capledger.cli.outcome import FAILED, reported
 
 EPILOG = epilog("capledger demo", "capledger demo | less", connected=False)
 

@@ -8,12 +8,12 @@ from attrs import define
 
 from capledger.cli import options
 from capledger.cli.connection import open_session
+from capledger.cli.exit_codes import reported, say, tell_warnings
 from capledger.cli.helptexts import epilog
 from capledger.cli.keywords import ledger_query
-from capledger.cli.outcome import reported, say, tell_warnings
+from capledger.cli.output import Writer, writer_for
 from capledger.cli.tables import Column
 from capledger.cli.texts import amount, amounts, moment, plain
-from capledger.cli.writers import Writer, writer_for
 from capledger.models import LedgerEntry, WalkReport
 from capledger.queries import LedgerQuery
 from capledger.session import LedgerSession

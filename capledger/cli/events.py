@@ -5,12 +5,12 @@ from typing import Final
 
 from capledger.cli import options
 from capledger.cli.connection import open_session
+from capledger.cli.exit_codes import reported, say, tell_warnings
 from capledger.cli.helptexts import epilog
 from capledger.cli.keywords import given_keywords
-from capledger.cli.outcome import reported, say, tell_warnings
+from capledger.cli.output import Writer, writer_for
 from capledger.cli.tables import Column
 from capledger.cli.texts import moment, money, plain
-from capledger.cli.writers import Writer, writer_for
 from capledger.models import LedgerEvent
 from capledger.queries import EventDetailsQuery
 from capledger.session import LedgerSession

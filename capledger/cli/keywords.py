@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields
 
-from capledger.cli.outcome import UsageError, as_option
+from capledger.cli.exit_codes import UsageError, as_option
 from capledger.queries import CustomerLedgerQuery, GroupLedgerQuery
 
 if TYPE_CHECKING:

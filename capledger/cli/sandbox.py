@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from capledger.cli.exit_codes import UsageError, reported, say
 from capledger.cli.helptexts import epilog
-from capledger.cli.outcome import UsageError, reported, say
 
 if TYPE_CHECKING:
     from capledger.sandbox import Sandbox
@@ -35,7 +35,7 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 0,
     latency: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Wait before each answer.")] = 0.0,
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Answer 429 beyond this rate.")
+        int | None, typer.Option(min=1, metavar="N", help="Response 429 beyond this rate.")
     ] = None,
 ) -> None:
     """Run a points-ledger service on this machine, until Ctrl-C.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from capledger.many.fetch import ManyWalks, OnOutcome, fetch_many, stream_many
 from capledger.many.outcome import LedgerOutcome
 from capledger.many.progress import Progress
-from capledger.many.source import Queries
-from capledger.many.walks import ManyWalks, OnOutcome, fetch_many, stream_many
+from capledger.many.queries import Queries
 
 __all__ = ["LedgerOutcome", "ManyWalks", "OnOutcome", "Progress", "Queries", "fetch_many", "stream_many"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from capledger._clock import Clock
+from capledger._transport.clock import Clock
 from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:

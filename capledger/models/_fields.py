@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from attrs import Attribute, fields, frozen, has
 
-from capledger._wire import camel_case
-
 if TYPE_CHECKING:
     from attrs import AttrsInstance
 
@@ -32,6 +30,12 @@ class Wire:
 
 
 REGULAR: Final = Wire()
+
+
+def camel_case(name: str) -> str:
+    """The API's spelling of one of our names: ``is_primary_user`` is ``isPrimaryUser``, ``date_iso`` is ``dateISO``."""
+    first, *others = name.split("_")
+    return first + "".join("ISO" if word == "iso" else word.capitalize() for word in others)
 
 
 def wire(**marks: Any) -> dict[str, Wire]:  # noqa: ANN401 - the fields of Wire

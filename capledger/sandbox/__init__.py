@@ -6,12 +6,12 @@ It shares no code with the rest of the package, so that it cannot share its mist
 
 from capledger.sandbox.customers import STORES, SandboxCustomer, SandboxGroup, Store
 from capledger.sandbox.demo import DEMO_CHILD_ORG, DEMO_END, DEMO_MOBILE, DEMO_START
-from capledger.sandbox.lazy import LazyLedger, lazy_rows
-from capledger.sandbox.log import LoggedRequest, busiest_minute
+from capledger.sandbox.request_log import LoggedRequest, busiest_minute
 from capledger.sandbox.rows import entry_detail, make_member, make_row
 from capledger.sandbox.rules import Rules
 from capledger.sandbox.seeds import EVENT_NAMES, seed_rows
 from capledger.sandbox.server import Sandbox
+from capledger.sandbox.synthetic import LazyLedger, lazy_rows
 from capledger.sandbox.turns import Fault, FaultScript, Turn
 
 __all__ = [

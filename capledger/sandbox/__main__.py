@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from capledger.sandbox.customers import SandboxCustomer
 from capledger.sandbox.demo import DEMO_START
-from capledger.sandbox.lazy import lazy_rows
 from capledger.sandbox.rules import Rules
 from capledger.sandbox.server import Sandbox
+from capledger.sandbox.synthetic import lazy_rows
 
 #: The mobile number of the customer that ``--rows`` adds.
 BIG_MOBILE = "910000000099"

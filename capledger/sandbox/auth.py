@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from capledger.sandbox.refusals import GatewayRefusal, Refusal, json_answer
+from capledger.sandbox.responses import GatewayRefusal, Refusal, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -21,7 +21,7 @@ _FORBIDDEN = 403
 _EXPIRED = 498
 
 
-class Gate:
+class AuthGate:
     """Checks credentials, and hands out and forgets tokens."""
 
     def __init__(

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from capledger.sandbox.lazy import LazyLedger
 from capledger.sandbox.rows import Row
+from capledger.sandbox.synthetic import LazyLedger
 
 #: Rows in any order, or a lazy ledger.
 Rows = Sequence[Row] | LazyLedger

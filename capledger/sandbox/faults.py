@@ -29,7 +29,7 @@ from capledger.sandbox.page_faults import (
     wrong_page_number,
     wrong_total,
 )
-from capledger.sandbox.refusals import GatewayRefusal, json_answer, notice
+from capledger.sandbox.responses import GatewayRefusal, json_answer, notice
 from capledger.sandbox.scripts import (
     always,
     either,

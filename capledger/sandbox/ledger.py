@@ -10,8 +10,8 @@ from zlib import crc32
 
 from attrs import define, field, frozen
 
-from capledger.sandbox.looks import Look
 from capledger.sandbox.rows import Row, event_reference, read_date
+from capledger.sandbox.serialization import Look
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Order, Rules

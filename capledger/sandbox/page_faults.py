@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from capledger.sandbox.refusals import json_answer
+from capledger.sandbox.responses import json_answer
 from capledger.sandbox.turns import Fault, Turn
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from capledger.sandbox.log import LoggedRequest
+    from capledger.sandbox.request_log import LoggedRequest
     from capledger.sandbox.turns import Fault, FaultScript
 
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 from aiohttp import web
 
-from capledger.sandbox.auth import Gate
+from capledger.sandbox.accounts import Directory
+from capledger.sandbox.auth import AuthGate
 from capledger.sandbox.customers import STORES, SandboxCustomer, SandboxGroup, Store
 from capledger.sandbox.demo import demo_holders
-from capledger.sandbox.directory import Directory
-from capledger.sandbox.events import events_page
-from capledger.sandbox.log import LoggedRequest
-from capledger.sandbox.meter import Meter
-from capledger.sandbox.pages import Asked, ledger_page
-from capledger.sandbox.places import Places
-from capledger.sandbox.query import subject
-from capledger.sandbox.refusals import Refusal
+from capledger.sandbox.events_endpoint import events_page
+from capledger.sandbox.ledger_endpoint import Asked, ledger_page
+from capledger.sandbox.params import subject
+from capledger.sandbox.rate_limiter import Meter
+from capledger.sandbox.request_log import LoggedRequest
+from capledger.sandbox.responses import Refusal
 from capledger.sandbox.rows import ORG_ID, Row
 from capledger.sandbox.rules import Rules
+from capledger.sandbox.stores import Places
 from capledger.sandbox.turns import FaultScript, Turn
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Sandbox:
         #: The most requests that were being answered at once.
         self.max_in_flight = 0
         #: The credentials and tokens.
-        self.gate = Gate(
+        self.gate = AuthGate(
             users={"store.server": "server123"} if users is None else users,
             clients={"sandbox-key": "sandbox-secret"} if clients is None else clients,
             denied=denied,

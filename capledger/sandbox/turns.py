@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 from attrs import frozen
 
-from capledger.sandbox.log import LoggedRequest
+from capledger.sandbox.request_log import LoggedRequest
 
 
 @frozen

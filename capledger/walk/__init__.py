@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from capledger.walk.cursor import Cursor
+from capledger.walk.enrich import EventEnricher
 from capledger.walk.events import EventWalk
-from capledger.walk.facts import EndpointFacts
-from capledger.walk.join import EventJoin
 from capledger.walk.ledger import LedgerWalk
+from capledger.walk.server_profile import ServerProfile
 
-__all__ = ["Cursor", "EndpointFacts", "EventJoin", "EventWalk", "LedgerWalk"]
+__all__ = ["Cursor", "EventEnricher", "EventWalk", "LedgerWalk", "ServerProfile"]

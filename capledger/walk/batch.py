@@ -8,8 +8,8 @@ from attrs import define
 
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.cursor import Place
-from capledger.walk.facts import Direction
-from capledger.windows import Window
+from capledger.walk.server_profile import Direction
+from capledger.walk.windows import Window
 
 
 @define

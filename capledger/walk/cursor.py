@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import define
 
 from capledger.errors import InvalidQueryError
-from capledger.walk.facts import OffsetRule
-from capledger.windows import Window
+from capledger.walk.server_profile import OffsetRule
+from capledger.walk.windows import Window
 
 if TYPE_CHECKING:
     from capledger.queries import LedgerQuery

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from capledger.queries import EventDetailsQuery
-    from capledger.walk.ahead import Fetch
     from capledger.walk.inquiry import Inquiry, Key
+    from capledger.walk.prefetch import Fetch
 
 #: The service works on events of the customer, so what is missing may still come.
 _PENDING_EVENTS = 11002

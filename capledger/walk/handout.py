@@ -9,9 +9,9 @@ from attrs import define
 from capledger.errors import PaginationError
 from capledger.models import LedgerEntry
 from capledger.walk.batch import Batch, Extent, Places
-from capledger.walk.facts import Direction
-from capledger.walk.rows import same_row
-from capledger.windows import Span, Window
+from capledger.walk.ordering import same_row
+from capledger.walk.server_profile import Direction
+from capledger.walk.windows import Span, Window
 
 if TYPE_CHECKING:
     from capledger.models import LedgerPage

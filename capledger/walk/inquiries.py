@@ -6,10 +6,10 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from capledger._requests import MOST_EVENTS
+from capledger._sansio.requests import MOST_EVENTS
 from capledger.errors import ERROR_CLASSES, CapledgerError, EventNotFoundError
-from capledger.walk.ahead import Ahead, Fetch
 from capledger.walk.inquiry import Inquiry, Key, Kinds
+from capledger.walk.prefetch import Ahead, Fetch
 
 if TYPE_CHECKING:
     import asyncio

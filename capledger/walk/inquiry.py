@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from capledger._refusals import Scrubber
-from capledger._requests import Request, event_details
+from capledger._sansio.api_errors import Scrubber
+from capledger._sansio.requests import Request, event_details
 from capledger.errors import EventNotFoundError, PaginationError
 from capledger.models import LedgerEvent
 from capledger.queries import EventDetailsQuery

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, cast
 
 from capledger.errors import CapledgerError, ConfigurationError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
-from capledger.walk.ahead import Ahead
-from capledger.walk.course import Course, PageKey
 from capledger.walk.cursor import Cursor
 from capledger.walk.loop import Loop
-from capledger.windows import Span, local_time
+from capledger.walk.plan import Course, PageKey
+from capledger.walk.prefetch import Ahead
+from capledger.walk.windows import Span, local_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from datetime import datetime, tzinfo
 
     from capledger.queries import LedgerQuery
-    from capledger.walk.ahead import Arrival, Send
     from capledger.walk.batch import Batch, Places
-    from capledger.walk.facts import EndpointFacts
+    from capledger.walk.prefetch import PendingResponse, Send
+    from capledger.walk.server_profile import ServerProfile
 
 #: The service works on events of the customer, so the ledger may be incomplete.
 _PENDING_EVENTS = 11002
@@ -52,7 +52,7 @@ class LedgerWalk:
         zone: tzinfo,
         now: Callable[[tzinfo], datetime],
         send: Send,
-        facts: EndpointFacts,
+        facts: ServerProfile,
         prefetch: int = 4,
         resume: Cursor | None = None,
         tolerant: bool = False,
@@ -71,7 +71,7 @@ class LedgerWalk:
         self._unseen = unseen
         self._attach = attach
         self._report = WalkReport()
-        self._ahead: Ahead[PageKey, Arrival[LedgerPage]] = Ahead()
+        self._ahead: Ahead[PageKey, PendingResponse[LedgerPage]] = Ahead()
         self._failed: dict[PageKey, CapledgerError] = {}
         self._course: Course | None = None
         self._page: LedgerPage | None = None
@@ -125,7 +125,7 @@ class LedgerWalk:
         """End the fetches under way; iterating again takes the walk up where it stands."""
         await asyncio.gather(*self.stop(), return_exceptions=True)
 
-    def stop(self) -> list[asyncio.Task[Arrival[LedgerPage]]]:
+    def stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage]]]:
         """End the fetches under way without waiting for their end."""
         self._failed.clear()
         return self._ahead.stop()
@@ -270,7 +270,7 @@ class LedgerWalk:
             self._ahead.start(key, self._send(course.request(key), self._report))
         return bool(keys)
 
-    async def _settle(self, course: Course, key: PageKey, sent: Awaitable[Arrival[LedgerPage]]) -> None:
+    async def _settle(self, course: Course, key: PageKey, sent: Awaitable[PendingResponse[LedgerPage]]) -> None:
         try:
             arrival = await sent
         except CapledgerError as error:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from capledger.errors import PaginationError
 from capledger.walk.batch import Extent
-from capledger.walk.checks import (
+from capledger.walk.handout import Handout
+from capledger.walk.offsets import OffsetProof
+from capledger.walk.ordering import age_of, holds_repeats, row_key
+from capledger.walk.patience import Patience
+from capledger.walk.shelf import Segment, Shelf
+from capledger.walk.validation import (
     Doubt,
     SeenPages,
     check_count,
@@ -20,11 +25,6 @@ from capledger.walk.checks import (
     expected_rows,
     other_page_size,
 )
-from capledger.walk.handout import Handout
-from capledger.walk.offsets import OffsetProof
-from capledger.walk.patience import Patience
-from capledger.walk.rows import age_of, holds_repeats, row_key
-from capledger.walk.shelf import Segment, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from capledger.models import LedgerPage
     from capledger.walk.batch import Batch
     from capledger.walk.cursor import Place
-    from capledger.walk.facts import Direction, EndpointFacts
-    from capledger.windows import Span, Window
+    from capledger.walk.server_profile import Direction, ServerProfile
+    from capledger.walk.windows import Span, Window
 
 #: How many rows in order show that the server has an order, and which.
 _ROWS_TO_TELL = 8
@@ -49,7 +49,7 @@ class Listing:
         span: Span,
         order: Direction,
         page_size: int,
-        facts: EndpointFacts,
+        facts: ServerProfile,
         cautious: bool = False,
         tolerant: bool = False,
         snapshot: int | None = None,

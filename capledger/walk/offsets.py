@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 from attrs import define
 
 from capledger.models import LedgerEntry
-from capledger.walk.facts import EndpointFacts
-from capledger.walk.rows import same_row
+from capledger.walk.ordering import same_row
+from capledger.walk.server_profile import ServerProfile
 
 if TYPE_CHECKING:
-    from capledger.walk.facts import Direction
+    from capledger.walk.server_profile import Direction
     from capledger.walk.shelf import Segment
 
 
@@ -28,7 +28,7 @@ Verdict = Literal["proven", "refuted", "unclear"]
 class OffsetProof:
     """The first page of a listing, kept until another page has proven the rule."""
 
-    _facts: EndpointFacts
+    _facts: ServerProfile
     _rows: list[LedgerEntry] | None = None
     _total: int = 0
 

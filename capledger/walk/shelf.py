@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.models import LedgerPage
-from capledger.walk.rows import Shape, age_of, holds_repeats, row_key, same_row, shape_by_age, shape_of
+from capledger.walk.ordering import Shape, age_of, holds_repeats, row_key, same_row, shape_by_age, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from capledger.models import LedgerEntry
-    from capledger.walk.facts import Direction
+    from capledger.walk.server_profile import Direction
 
 
 @define(eq=False)

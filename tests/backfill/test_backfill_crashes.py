@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jobs import Key, found, mobile, queries
+from support.jobs import Key, found, mobile, queries
 
-from capledger.backfill.cutter import Cutter
+from capledger.backfill.database import Store
+from capledger.backfill.file_writer import Cutter
 from capledger.backfill.files import make_directory
-from capledger.backfill.job import Ended, Job, Page
 from capledger.backfill.plan import Reader, is_planned, make_plan
 from capledger.backfill.schema import pack
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.store import Store
+from capledger.backfill.state import Ended, Job, Page
 from capledger.models import LedgerEntry
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jobs import mobile
+from support.jobs import mobile
 
 from capledger import CustomerLedgerQuery, GroupLedgerQuery, OrgScope
 from capledger.backfill import CustomersError, read_customers
 from capledger.backfill.customers import read_lines
-from capledger.backfill.recipe import Templates, make_query, read_template
+from capledger.backfill.query_codec import Templates, make_query, read_template
 
 if TYPE_CHECKING:
     from pathlib import Path

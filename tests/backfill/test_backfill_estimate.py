@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs import START, backfill, expected, found, mobile, queries, sandbox, session_at
+from support.jobs import START, backfill, expected, found, mobile, queries, sandbox, session_at
 
 from capledger import InvalidQueryError
 from capledger.backfill import estimate

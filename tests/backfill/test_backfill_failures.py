@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jobs import (
+from support.jobs import (
     backfill,
     customer,
     expected,

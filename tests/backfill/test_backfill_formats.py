@@ -10,7 +10,7 @@ import pytest
 from attrs import fields
 from hypothesis import given
 from hypothesis import strategies as st
-from jobs import backfill, mobile, queries, rows, sandbox, session_at
+from support.jobs import backfill, mobile, queries, rows, sandbox, session_at
 
 from capledger.backfill import MisfitError, arrow_batches, arrow_schema
 from capledger.backfill.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, check, rows_of

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from capledger.backfill import Progress
 from capledger.cli.backfill import fitting
-from capledger.cli.meter import Meter, describe, duration
+from capledger.cli.progress import Meter, describe, duration
 
 MOMENT = Progress(
     customers=2_000,

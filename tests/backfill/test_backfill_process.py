@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from attrs import frozen
-from jobs import expected, found, manifest_of, mobile, sandbox, set_aside
+from support.jobs import expected, found, manifest_of, mobile, sandbox, set_aside
 
 import capledger
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, faults

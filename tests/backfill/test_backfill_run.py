@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from clock import LoopClock, VirtualTimeLoop
-from jobs import (
+from support.clock import LoopClock, VirtualTimeLoop
+from support.jobs import (
     FORMATS,
     backfill,
     customer,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jobs import BASIC, expected, found, queries, sandbox
+from support.jobs import BASIC, expected, found, queries, sandbox
 
 from capledger import LedgerSession
 from capledger.backfill import cut_shards, run_shard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shell import ABOUT, MOBILE, PASSWORD, SECRET, run, sandbox
+from support.shell import ABOUT, MOBILE, PASSWORD, SECRET, run, sandbox
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from shell import finish, run, start
+from support.shell import finish, run, start
 
 from capledger.cli import tour
 from capledger.cli.showcase import demo_rows

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from shell import ABOUT, MOBILE, nets, rows, run, sandbox
+from support.shell import ABOUT, MOBILE, nets, rows, run, sandbox
 
 from capledger.sandbox import Sandbox, SandboxCustomer, SandboxGroup, faults
 

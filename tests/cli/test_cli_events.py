@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from shell import MOBILE, rows, run, sandbox
+from support.shell import MOBILE, rows, run, sandbox
 
 from capledger.sandbox import Sandbox, SandboxCustomer
 

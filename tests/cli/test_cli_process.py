@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from shell import ABOUT, MOBILE, PASSWORD, ROOT, finish, process_environment, rows, run, sandbox, start
+from support.shell import ABOUT, MOBILE, PASSWORD, ROOT, finish, process_environment, rows, run, sandbox, start
 
 from capledger.sandbox import Sandbox, SandboxCustomer
 

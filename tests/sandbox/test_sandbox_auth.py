@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_client import ABOUT, LEDGER, Client, Reply, basic, opened
+from support.sandbox_client import ABOUT, LEDGER, Client, Reply, basic, opened
 
 from capledger.sandbox import Rules, SandboxCustomer, make_row
 

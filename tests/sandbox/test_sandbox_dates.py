@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sandbox_client import opened
+from support.sandbox_client import opened
 
 from capledger.sandbox import Rules, SandboxCustomer, make_row
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from sandbox_client import ABOUT, LEDGER, Client, basic, opened
+from support.sandbox_client import ABOUT, LEDGER, Client, basic, opened
 
 from capledger.sandbox import Fault, LoggedRequest, SandboxCustomer, faults, make_row
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sandbox_client import Client, Query, opened
+from support.sandbox_client import Client, Query, opened
 
 from capledger.sandbox import Rules, SandboxCustomer, entry_detail, make_row
 

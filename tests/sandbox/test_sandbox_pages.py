@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sandbox_client import opened
+from support.sandbox_client import opened
 
 from capledger.sandbox import Rules, SandboxCustomer, SandboxGroup, make_member, make_row
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sandbox_client import Query, opened
+from support.sandbox_client import Query, opened
 
 import capledger.sandbox
 from capledger.sandbox import EVENT_NAMES, LazyLedger, Rules, SandboxCustomer, lazy_rows, make_row, seed_rows

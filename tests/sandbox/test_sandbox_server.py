@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
-from sandbox_client import ABOUT, LEDGER, basic, opened
+from support.sandbox_client import ABOUT, LEDGER, basic, opened
 
 from capledger.sandbox import (
     DEMO_END,

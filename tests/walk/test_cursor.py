@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import MOBILE, customer, group, sandbox, session, take
+from support.ledgers import MOBILE, customer, group, sandbox, session, take
 
 from capledger import CustomerLedgerQuery, InvalidQueryError, LedgerSession, OrgScope
 from capledger.auth import BasicAuth

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import customer, expected_ids, group, group_sandbox, ids, sandbox, session, take
+from support.ledgers import customer, expected_ids, group, group_sandbox, ids, sandbox, session, take
 
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row, seed_rows
 

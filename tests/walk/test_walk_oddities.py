@@ -8,7 +8,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
-from ledgers import GROUP, MOBILE, customer, expected_ids, group, ids, sandbox, session, take
+from support.ledgers import GROUP, MOBILE, customer, expected_ids, group, ids, sandbox, session, take
 
 from capledger import BasicAuth, LedgerSession, PaginationError
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, SandboxCustomer, SandboxGroup, faults, make_row

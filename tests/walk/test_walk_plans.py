@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
-from ledgers import MOBILE, customer, expected_ids, ids, sandbox, session, take
+from support.ledgers import MOBILE, customer, expected_ids, ids, sandbox, session, take
 
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row
 

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from capledger.backfill.schema import COLUMN_NAMES
-from capledger.backfill.sinks.aside import FileSink
+from capledger.backfill.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
     from capledger.backfill.schema import Row

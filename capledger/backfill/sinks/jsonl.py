@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from capledger.backfill.sinks.aside import FileSink
+from capledger.backfill.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks

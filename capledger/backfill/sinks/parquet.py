@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from capledger.backfill.arrow import arrow_schema, import_arrow, record_batch
-from capledger.backfill.sinks.aside import FileSink
+from capledger.backfill.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks

@@ -1,0 +1,1 @@
+"""Everything between a query and bytes, and back; no I/O."""

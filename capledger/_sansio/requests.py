@@ -1,0 +1,168 @@
+"""From a query to a request; the only place that knows paths and parameter names.
+
+Paths, names and headers are those of ``v2-customer-ledger``, ``v2.1-customer-ledger`` and ``v2.1-explode``. Most
+parameters are the query's fields in the API's spelling, which is mechanical; the few that are not stand here by name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from attrs import define, field, fields
+
+from capledger._sansio.params import encode
+from capledger.models import EventsPage, LedgerPage
+from capledger.models._fields import camel_case
+from capledger.queries import GroupLedgerQuery
+from capledger.queries.subject import SubjectQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from attrs import AttrsInstance
+
+    from capledger.queries import EventDetailsQuery, LedgerQuery, OrgScope
+
+T = TypeVar("T")
+
+Pairs = tuple[tuple[str, str], ...]
+
+#: Events that the service takes in one request (11014).
+MOST_EVENTS = 10
+
+#: Fields of queries that are not sent under their own names.
+_PLACED_APART = frozenset(
+    {
+        "api_version",
+        "end",
+        "event_ids",
+        "event_name",
+        "event_reference_ids",
+        "get_payment_modes",
+        "order",
+        "page_size",
+        "scope",
+        "start",
+    }
+)
+
+
+@define(kw_only=True)
+class Request(Generic[T]):
+    """One HTTP request and the type of its answer, so that ``await fetch(request)`` is typed."""
+
+    #: Path below the base URL, from the slash: ``/v2/pointsLedger/getCustomerLedgerInfo``.
+    path: str
+    #: What the answer is decoded into.
+    answer: type[T]
+    #: The endpoint's name in logs: customer_ledger, group_ledger, event_details.
+    endpoint: str
+    method: str = "GET"
+    #: Names and values of the query string, in order, not yet percent-encoded.
+    params: Pairs = field(default=(), repr=False)
+    #: Headers of this request alone.
+    headers: Pairs = ()
+    #: The customer's identifier, to be taken out of the server's texts.
+    subject: str = field(default="", repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+class LedgerRequests:
+    """Requests for the pages of one query; what they have in common is worked out once."""
+
+    def __init__(self, query: LedgerQuery) -> None:
+        self._query = query
+        self._own_names = tuple(_own_names(query))
+        self._headers = _scope_headers(query.scope)
+        self._path = f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerInfo"
+        self._endpoint = "group_ledger" if isinstance(query, GroupLedgerQuery) else "customer_ledger"
+
+    def page(
+        self,
+        *,
+        offset: int,
+        limit: int,
+        order: Literal["ASC", "DESC"],
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Request[LedgerPage]:
+        """Ask for one page; ``start`` and ``end`` are the window's, naive in the server's zone; None is not sent."""
+        return Request(
+            path=self._path,
+            answer=LedgerPage,
+            endpoint=self._endpoint,
+            params=(
+                *self._own_names,
+                *_older_spellings(self._query, order),
+                ("offset", encode(offset)),
+                ("limit", encode(limit)),
+                ("order", order),
+                *_dates(start, end),
+            ),
+            headers=self._headers,
+            subject=self._query.identifier_value,
+        )
+
+
+def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int | str]) -> Request[EventsPage]:
+    """Ask for some of a query's events, :data:`MOST_EVENTS` at the most: ids, or references where it goes by name."""
+    version = query.api_version or "v2.1"
+    return Request(
+        path=f"/{version}/pointsLedger/getLedgerExplodeInfo",
+        answer=EventsPage,
+        endpoint="event_details",
+        params=(*_own_names(query), *_events(query, ids_or_references), *_payment_modes(query, version)),
+        headers=_scope_headers(query.scope),
+        subject=query.identifier_value,
+    )
+
+
+def _own_names(query: LedgerQuery | EventDetailsQuery) -> Iterator[tuple[str, str]]:
+    for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy holds the class to its instances' hash
+        value = getattr(query, name)
+        if value is not None and value != ():
+            yield parameter, encode(value)
+
+
+@cache
+def _parameters(kind: type[AttrsInstance]) -> tuple[tuple[str, str], ...]:
+    # The subject's fields first: an inherited field that a query overrides would otherwise move to the end.
+    names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
+    return tuple((name, camel_case(name)) for name in names if name not in _PLACED_APART)
+
+
+def _older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:
+    """Names that only the tables for user groups have: ``sort`` beside ``order``, ``role`` beside ``roles``."""
+    if isinstance(query, GroupLedgerQuery):
+        if query.roles:
+            yield "role", encode(query.roles)
+        yield "sort", order
+
+
+def _dates(start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str]]:
+    if start is not None:
+        yield "startDate", encode(start)
+    if end is not None:
+        yield "endDate", encode(end)
+
+
+def _events(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Iterator[tuple[str, str]]:
+    if query.event_name is None:
+        yield "eventIds", encode(ids_or_references)
+    else:
+        yield "eventName", query.event_name
+        yield "eventReferenceIds", encode(ids_or_references)
+
+
+def _payment_modes(query: EventDetailsQuery, version: str) -> Iterator[tuple[str, str]]:
+    if query.get_payment_modes is not None:
+        yield "getPaymentModes" if version == "v2" else "getPaymentMode", encode(query.get_payment_modes)
+
+
+def _scope_headers(scope: OrgScope | None) -> Pairs:
+    if scope is None:
+        return ()
+    headers = (("DATA-SCOPE", scope.data_scope),)
+    return (*headers, ("DATA-SCOPE-ORG", encode(scope.org_ids))) if scope.org_ids else headers

@@ -1,0 +1,249 @@
+"""The tolerant road from parsed JSON to models: slow, patient about spelling, strict about meaning.
+
+What it takes beyond the documented types: a whole number written as text, a reference sent as a number, a null or
+missing list, the dates of :mod:`~capledger._sansio.dates`.
+What it never does: make a number out of true or 12.9, a text out of
+null, a boolean out of a text, a float out of anything. A problem is named by its path, never by its value, which can be
+personal.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
+
+from attrs import frozen, has
+from cattrs import ClassValidationError, Converter, IterableValidationError
+from cattrs.cols import list_structure_factory, mapping_structure_factory
+from cattrs.gen import make_dict_structure_fn, override
+
+from capledger._sansio.dates import NotADateError, read_date
+from capledger._sansio.json import UnreadableError
+from capledger.models._fields import (
+    all_attributes,
+    optional_model,
+    source_keys,
+    wire_attributes,
+    wire_keys,
+    wire_name,
+    wire_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import tzinfo
+
+    from attrs import Attribute, AttrsInstance
+    from cattrs.gen._consts import AttributeOverride
+
+T = TypeVar("T", bound="AttrsInstance")
+
+_WHOLE: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+_PLAIN_KEY: Final = re.compile(r"\w+", re.ASCII)
+
+_KINDS: Final[dict[type, str]] = {
+    int: "a whole number",
+    Decimal: "a number with a fraction",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+class UnexpectedError(ValueError):
+    """A value is not what the documents say; the text says what was expected and what kind of value came."""
+
+    def __init__(self, expected: str, value: object) -> None:
+        super().__init__(f"expected {expected}, got {kind(value)}")
+
+
+def kind(value: object) -> str:
+    """Return what kind of JSON value this is, without showing it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Decimal) and not value.is_finite():
+        return "no finite number"
+    return next(name for kind_of, name in _KINDS.items() if isinstance(value, kind_of))
+
+
+def make_converter(zone: tzinfo | None) -> Converter:
+    """Return a converter for all models; ``zone`` is the server's, for dates without one."""
+    converter = Converter(detailed_validation=True)
+    converter.register_structure_hook_func(lambda of: of is object, lambda value, _: _anything(value))
+    converter.register_structure_hook(bool, lambda value, _: _boolean(value))
+    converter.register_structure_hook(int, lambda value, _: _whole(value))
+    converter.register_structure_hook(str, lambda value, _: _text(value))
+    converter.register_structure_hook(Decimal, lambda value, _: _decimal(value))
+    converter.register_structure_hook(datetime, lambda value, _: _date(value, zone))
+    converter.register_structure_hook_factory(has, lambda model: _model_hook(model, converter))
+    converter.register_structure_hook_factory(_is_list, lambda of: _list_hook(of, converter))
+    converter.register_structure_hook_factory(_is_dict, lambda of: _dict_hook(of, converter))
+    return converter
+
+
+def problems(error: Exception, path: str = "$") -> Iterator[tuple[str, Exception]]:
+    """Yield what went wrong and where in the answer, in its order: path and error."""
+    if isinstance(error, ClassValidationError):
+        names = {attribute.name: wire_name(attribute) for attribute in wire_attributes(error.cl)}
+        for cause, note in error.group_exceptions()[0]:
+            yield from problems(cause, path + _step(names[note.name]))
+    elif isinstance(error, IterableValidationError):
+        for cause, place in error.group_exceptions()[0]:
+            yield from problems(cause, path + _step(place.index))
+    else:
+        yield path, error
+
+
+def describe(path: str, error: Exception) -> str:
+    """Return the line for one problem, e.g. ``$.ledgerEntries[3].eventLogId: expected a whole number, got true``."""
+    if isinstance(error, KeyError):
+        return f"{path}: missing"
+    if isinstance(error, UnexpectedError | UnreadableError):
+        return f"{path}: {error}"
+    return f"{path}: cannot be read"
+
+
+def _step(key: int | str) -> str:
+    return f".{key}" if isinstance(key, str) and _PLAIN_KEY.fullmatch(key) else f"[{key!r}]"
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise UnexpectedError("true or false", value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise UnexpectedError("a whole number", value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnexpectedError("a text", value)
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise UnexpectedError("a text of whole characters", value)
+    return value
+
+
+def _reference(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(value)
+
+
+def _anything(value: object) -> object:
+    """Return a JSON value as it came, if every number in it is one."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        _anything(part)
+    return _decimal(value) if isinstance(value, Decimal) else value
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise UnexpectedError("a decimal number", value)
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise UnexpectedError("a decimal number", value)
+    return number
+
+
+def _date(value: object, zone: tzinfo | None) -> datetime:
+    if not isinstance(value, str):
+        raise UnexpectedError("a date", value)
+    try:
+        return read_date(value, zone)
+    except NotADateError:
+        raise UnexpectedError("a date", value) from None
+
+
+def _is_list(of: Any) -> bool:  # noqa: ANN401 - a type expression, which has no type of its own
+    return get_origin(of) is list
+
+
+def _is_dict(of: Any) -> bool:  # noqa: ANN401 - a type expression, which has no type of its own
+    return get_origin(of) is dict
+
+
+def _list_hook(of: Any, converter: Converter) -> Callable[[object, Any], list[Any]]:  # noqa: ANN401 - as above
+    each: Callable[[object, Any], list[Any]] = list_structure_factory(of, converter)
+
+    def structure_list(value: object, _: object) -> list[Any]:
+        if not isinstance(value, list):
+            raise UnexpectedError("a list", value)
+        return each(value, of)
+
+    return structure_list
+
+
+def _dict_hook(of: Any, converter: Converter) -> Callable[[object, Any], dict[str, Any]]:  # noqa: ANN401 - as above
+    each: Callable[[dict[str, Any], Any], dict[str, Any]] = mapping_structure_factory(of, converter)
+
+    def structure_dict(value: object, _: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise UnexpectedError("an object", value)
+        return each(value, of)
+
+    return structure_dict
+
+
+def _model_hook(model: type[T], converter: Converter) -> Callable[[object, Any], T]:
+    sources = [_Source.of(model, attribute) for attribute in wire_attributes(model)]
+    overrides = {attribute.name: _override(attribute) for attribute in all_attributes(model)}
+    structure = make_dict_structure_fn(model, converter, **overrides)  # type: ignore[arg-type] # may name an option
+
+    def structure_model(value: object, _: object) -> T:
+        if not isinstance(value, dict):
+            raise UnexpectedError("an object", value)
+        found = {source.name: source.take(value) for source in sources}
+        return structure({name: part for name, part in found.items() if part is not None}, model)
+
+    return structure_model
+
+
+def _override(attribute: Attribute[Any]) -> AttributeOverride:
+    wire = wire_of(attribute)
+    hook = (lambda value, _: _reference(value)) if wire.reference else None
+    return override(rename=wire_name(attribute), omit=wire.absent or None, struct_hook=hook)
+
+
+@frozen
+class _Source:
+    """Where one attribute of a model comes from."""
+
+    #: The attribute's own key.
+    name: str
+    #: All the keys it may come from, best first.
+    keys: tuple[str, ...]
+    #: For a model or None: the keys of that model, and the values with which they say nothing.
+    blanks: dict[str, tuple[object, ...]] | None
+
+    @classmethod
+    def of(cls, model: type[AttrsInstance], attribute: Attribute[Any]) -> _Source:
+        part = optional_model(attribute)
+        blanks = (
+            {key: _blank_values(inner) for inner in wire_attributes(part) for key in wire_keys(inner)} if part else None
+        )
+        return cls(wire_name(attribute), source_keys(model, attribute), blanks)
+
+    def take(self, value: dict[str, Any]) -> object:
+        """Return the first value that says something, None if there is none."""
+        return next((found for key in self.keys if not self._says_nothing(found := value.get(key))), None)
+
+    def _says_nothing(self, found: object) -> bool:
+        if found is None or self.blanks is None or not isinstance(found, dict):
+            return found is None
+        return all(found.get(key) in values for key, values in self.blanks.items())
+
+
+def _blank_values(attribute: Attribute[Any]) -> tuple[object, ...]:
+    return (None, 0) if wire_of(attribute).blank_zero else (None,)

@@ -1,0 +1,1 @@
+"""Sending: attempts, retries, the rate limit, and the only HTTP client."""

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import NOTHING, AttrsInstance, has
+from hypothesis import given
+from hypothesis import strategies as st
+from support.bodies import EVENTS, GROUP_LEDGER, LEDGER, body
+
+from capledger._sansio import fast
+from capledger._sansio.fast.copying import CopySource
+from capledger._sansio.json import parse_json
+from capledger._sansio.tolerant import make_converter
+from capledger.models import EventsPage, LedgerEntry, LedgerPage
+from capledger.models._fields import TWIN, shape, wire_attributes, wire_keys
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+ZONE = ZoneInfo("America/New_York")
+CONVERTER = make_converter(ZONE)
+AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False)
+
+
+def number(digits: object) -> str:
+    """A mark that :func:`encode` turns into a JSON number with just these digits."""
+    return f"\ue000{digits}\ue000"
+
+
+def encode(document: object) -> bytes:
+    return re.sub(r'"\\ue000([-+.E\d]+)\\ue000"', r"\1", json.dumps(document)).encode()
+
+
+def dates(*, aware: bool) -> st.SearchStrategy[str]:
+    moments = st.datetimes(timezones=st.just(UTC) if aware else st.none())
+    forms = st.sampled_from([(" ", "milliseconds"), ("T", "seconds"), (" ", "microseconds")])
+    return st.builds(lambda moment, form: moment.isoformat(*form), moments, forms)
+
+
+def scalars(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
+    """Usual values of a field that holds no model."""
+    item = shape(attribute.type)[1]
+    if item is datetime:
+        return dates(aware=attribute.name.endswith(TWIN))
+    if item is Decimal:
+        return AMOUNTS.map(str) | st.integers() | AMOUNTS.map(number)
+    return {int: st.integers(-(2**70), 2**70), bool: st.booleans()}.get(item, st.text())
+
+
+def values(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
+    container, item = shape(attribute.type)
+    inner = objects(item) if has(item) else scalars(attribute)
+    if container is list:
+        return st.lists(inner, max_size=2)
+    return inner if container is None else st.dictionaries(st.text(max_size=3), inner, max_size=2)
+
+
+def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
+    """JSON objects of a model as usual answers have them: keys may be missing or null, unless they are needed."""
+    needed: dict[str, st.SearchStrategy[Any]] = {}
+    free: dict[str, st.SearchStrategy[Any]] = {"aNewKey": st.text()}
+    for attribute in wire_attributes(model):
+        for key in wire_keys(attribute):
+            if attribute.default is NOTHING:
+                needed[key] = values(attribute)
+            else:
+                free[key] = st.none() | values(attribute)
+    return st.fixed_dictionaries(needed, optional=free)
+
+
+@pytest.mark.parametrize(
+    ("document", "model"), [(LEDGER, LedgerPage), (GROUP_LEDGER, LedgerPage), (EVENTS, EventsPage)]
+)
+def test_usual_answers_take_the_quick_road(document: object, model: type[AttrsInstance]) -> None:
+    """The documented shapes do not need the tolerant road, and both roads make the same of them."""
+    quick = fast.read(model, body(document), ZONE)
+
+    assert quick is not None
+    assert quick == CONVERTER.structure(parse_json(body(document)), model)
+    assert repr(quick) == repr(CONVERTER.structure(parse_json(body(document)), model))
+
+
+@given(objects(LedgerPage))
+def test_both_roads_agree_on_ledgers(document: dict[str, Any]) -> None:
+    """Whatever usual values a page holds, the quick road reads it, and to what the tolerant road makes of it."""
+    content = encode(document)
+
+    quick = fast.read(LedgerPage, content, ZONE)
+
+    assert quick is not None
+    assert quick == CONVERTER.structure(parse_json(content), LedgerPage)
+    assert scales(quick) == scales(CONVERTER.structure(parse_json(content), LedgerPage))
+
+
+@given(objects(EventsPage))
+def test_both_roads_agree_on_events(document: dict[str, Any]) -> None:
+    """The same for event details, which nest deeper."""
+    content = encode(document)
+
+    quick = fast.read(EventsPage, content, ZONE)
+
+    assert quick is not None
+    assert quick == CONVERTER.structure(parse_json(content), EventsPage)
+
+
+def scales(page: LedgerPage) -> list[Any]:
+    amounts = [entry.net_points_on_event for entry in page.entries]
+    amounts += [detail.points for entry in page.entries for detail in entry.entry_details]
+    return [amount and amount.as_tuple().exponent for amount in amounts]
+
+
+def mutations(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects of a model with one value of another kind in them."""
+    strange = st.sampled_from(
+        [True, "NaN", "-inf", "12", 12, 12.5, "", [], {}, [None], "2024-02-30", "Fri Aug 30 11:17:57 GMT 2024"]
+    )
+    keys = st.sampled_from([key for attribute in wire_attributes(model) for key in wire_keys(attribute)])
+    return st.builds(lambda document, key, value: document | {key: value}, objects(model), keys, strange)
+
+
+@given(mutations(LedgerEntry))
+def test_the_quick_road_takes_nothing_that_the_tolerant_road_refuses(entry: dict[str, Any]) -> None:
+    """With a value of another kind, the quick road gives up or makes the same of it."""
+    content = encode({"ledgerEntries": [entry]})
+
+    quick = fast.read(LedgerPage, content, ZONE)
+
+    assert quick is None or quick == CONVERTER.structure(parse_json(content), LedgerPage)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"ledgerEntries": [null]}',
+        b'{"ledgerEntries": [{"eventLogId": 1, "eventName": "x"}]}',
+        b'{"ledgerEntries": [{"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": null}]}',
+        b'{"errors": [{"code": 8015}]}',
+        b'{"errors": "no"}',
+        b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"customerDetails": {"firstName": "\xff"}}',
+        b'{"customerDetails": {"userId": ' + b"9" * 5000 + b"}}",
+        b'{"ledgerDetails": {"ledgerClosingBalance": [{"closingBalance": 1e99999999999999999999}]}}',
+        b'{"ledgerDetails": {"ledgerClosingBalance": [{"closingBalance": "Infinity"}]}}',
+        b'{"ledgerEntries": [{"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}, 1]}',
+        b'{"warnings": [{"code": 1.5}]}',
+    ],
+)
+def test_what_is_not_usual_is_left_to_the_other_road(content: bytes) -> None:
+    """Nothing raises here: the tolerant road has the last word, and the words."""
+    assert fast.read(LedgerPage, content, ZONE) is None
+
+
+def test_no_amount_is_infinite_or_nothing() -> None:
+    """Msgspec would take "NaN" for a Decimal; the copying does not, in dicts neither."""
+    for nets in ({"Shell": "NaN"}, {"Shell": "1", "Pearl": "-Infinity"}):
+        entry = LEDGER["ledgerEntries"][0] | {"netAlternateCurrenciesOnEvent": nets}
+
+        assert fast.read(LedgerPage, body({"ledgerEntries": [entry]}), ZONE) is None
+
+
+def test_without_a_zone_only_complete_dates_are_read() -> None:
+    """A date of its own zone needs no other; one without is left to the tolerant road, which says what to do."""
+    aware = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDateISO": "2026-01-01T00:00:00Z"}
+    naive = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}
+
+    page = fast.read(LedgerPage, body({"ledgerEntries": [aware]}), None)
+
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert page == LedgerPage([LedgerEntry(1, "x", moment, ledger_created_date_iso=moment)])
+    assert fast.read(LedgerPage, body({"ledgerEntries": [naive]}), None) is None
+
+
+def test_copied_pages_share_nothing() -> None:
+    """Two readings of the same bytes have lists and dicts of their own."""
+    first, second = (fast.read(LedgerPage, body(LEDGER), ZONE) for _ in range(2))
+    assert first is not None
+    first.entries[1].entry_details.clear()
+    first.entries[1].net_alternate_currencies_on_event["Shell"] = Decimal(1)
+    first.warnings.clear()
+
+    assert second == fast.read(LedgerPage, body(LEDGER), ZONE)
+
+
+def test_the_source_is_plain_python() -> None:
+    """What is compiled sets one attribute after the other, in the model's order."""
+    source = CopySource(LedgerEntry).text
+
+    head, body = source.split("\n", 1)
+
+    assert head.startswith("def copy(wire, zoned, *, ORIGIN=ORIGIN, new_LedgerEntry=new_LedgerEntry, ")
+    assert body.startswith(
+        "    seen = aware = None\n    made = new_LedgerEntry()\n    made.event_log_id = wire.eventLogId\n"
+    )
+    assert source.endswith("    made.event = None\n    return made")
+
+
+@pytest.mark.parametrize("hours", [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 2)])
+def test_dates_that_repeat_are_not_mistaken_for_each_other(hours: tuple[int, int, int]) -> None:
+    """The zone is attached once to dates that follow each other and are equal, within an entry and beyond."""
+    created, billed, happened = (f"2026-03-29 0{hour}:30:00.0" for hour in hours)
+    entry = {
+        "eventLogId": 1,
+        "eventName": "x",
+        "ledgerCreatedDate": created,
+        "transactionDetails": {"date": billed},
+        "eventDetails": {"eventDate": happened},
+    }
+    document = {"ledgerEntries": [entry, entry | {"ledgerCreatedDate": happened}]}
+
+    assert fast.read(LedgerPage, body(document), ZONE) == CONVERTER.structure(document, LedgerPage)

@@ -1,0 +1,101 @@
+"""Time for tests: an event loop that does not wait, and a clock that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import selectors
+import time
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Executor
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+#: When every test begins.
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Looks for I/O without waiting; where there is none, what would have been waited for is over at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 0.0
+        self.threads = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        time.sleep(0)  # lets the kernel bring what is on its way over loopback
+        ready = super().select(0)
+        if ready or (timeout is not None and not self.threads):
+            self.time += 0.0 if ready or timeout is None else timeout
+            return ready
+        return super().select(0.001 if self.threads else timeout)
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop whose time jumps to the next timer when nothing is ready; sockets within the process work as ever.
+
+    Not for sockets to other processes: while their answer is on its way, all timers would run out.
+    """
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.time
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """Hold the time still while a thread works."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.threads += 1
+        future.add_done_callback(self._thread_done)
+        return future
+
+    def _thread_done(self, _: asyncio.Future[Any]) -> None:
+        self._jumping.threads -= 1
+
+
+class LoopClock:
+    """A ``Clock`` by the running loop's time, which starts at :data:`EPOCH`."""
+
+    def now(self, zone: tzinfo) -> datetime:
+        return (EPOCH + timedelta(seconds=self.monotonic())).astimezone(zone)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run *main* to its end in virtual time, in asyncio's debug mode."""
+    with asyncio.Runner(debug=True, loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
+
+
+def virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Make an async test one that runs in virtual time."""
+
+    @functools.wraps(test)
+    def run_test(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(test(*args, **kwargs))
+
+    return run_test
+
+
+def busiest(moments: list[float], seconds: float = 60.0) -> int:
+    """Return how many of the moments lie within any so many seconds."""
+    ordered = sorted(moments)
+    return max(bisect_left(ordered, moment + seconds) - index for index, moment in enumerate(ordered))

@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.clock import busiest, run, virtual_time
+from support.service import OAUTH, PATIENT, Tally, now, page_request, service
+
+from capledger import (
+    AuthenticationError,
+    CapledgerError,
+    ConnectionFailedError,
+    CustomerNotFoundError,
+    DecodeError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ServerError,
+)
+from capledger._transport.rate_limit import RateLimit
+from capledger._transport.retry import RetryPolicy
+from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials
+from capledger.sandbox import DEMO_MOBILE, Fault, Rules, faults
+
+
+@virtual_time
+async def test_a_page_is_fetched_as_documented() -> None:
+    """One request goes out, with the documented headers, and its page comes back."""
+    async with service() as it:
+        tally = Tally()
+        page = await it.fetch(tally)
+
+        sent = it.box.requests[0]
+        assert len(page.entries) == 10
+        assert tally == Tally(requests=1)
+        assert (sent.method, sent.path) == ("GET", "/v2/pointsLedger/getCustomerLedgerInfo")
+        assert sent.headers["accept"] == sent.headers["content-type"] == "application/json"
+        assert sent.headers["user-agent"].startswith("capledger/")
+        assert sent.headers["authorization"].startswith("Basic ")
+
+
+TRANSIENT = [
+    *(faults.status(code) for code in (429, 461, 500, 502, 503, 504, 520, 521)),
+    faults.too_many("3"),
+    faults.html(200),
+    faults.html(503),
+    faults.reset(),
+    faults.cut_body(),
+    faults.text_body('{"ledgerEntries": ['),
+    faults.hang(),
+    faults.stall(),
+    faults.drip(0.1),
+    faults.slow(31),
+    faults.refusal(9003, http_status=500),
+    faults.gateway(503, http_status=200),
+]
+
+
+@pytest.mark.parametrize("fault", TRANSIENT, ids=lambda fault: fault.name)
+@virtual_time
+async def test_what_passes_is_asked_again(fault: Fault) -> None:
+    """After two faults the third answer is the page; each request sent is counted, and none is sent unseen."""
+    async with service(faults.first(2, fault)) as it:
+        tally = Tally()
+        page = await it.fetch(tally)
+
+        assert len(page.entries) == 10
+        assert (tally.requests, tally.retries) == (3, 2)
+        assert len(it.box.requests) == 3
+        assert tally.waited > 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_class"),
+    [
+        (faults.status(503), ServerError),
+        (faults.html(), ServerError),
+        (faults.status(429), RateLimitedError),
+        (faults.reset(), ConnectionFailedError),
+        (faults.cut_body(), ConnectionFailedError),
+        (faults.hang(), RequestTimeoutError),
+        (faults.stall(), RequestTimeoutError),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+@virtual_time
+async def test_what_does_not_pass_ends_in_the_last_attempt_s_error(
+    fault: Fault, error_class: type[CapledgerError]
+) -> None:
+    """After all attempts the error says what happened, and nothing foreign hangs on it."""
+    async with service(faults.always(fault)) as it:
+        with pytest.raises(CapledgerError) as caught:
+            await it.fetch()
+
+        assert type(caught.value) is error_class
+        assert len(it.box.requests) == 6
+        assert caught.value.__context__ is None
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_class"),
+    [
+        (faults.refusal(8015), CustomerNotFoundError),
+        (faults.status(501), ServerError),
+        (faults.json_body({}), DecodeError),
+        (faults.gateway(403), PermissionDeniedError),
+        (faults.gateway(401), AuthenticationError),
+        (faults.too_many("3600"), RateLimitedError),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+@virtual_time
+async def test_what_will_not_pass_is_not_asked_again(fault: Fault, error_class: type[CapledgerError]) -> None:
+    """An answer of the API's is an answer, and so is a wait longer than the policy's."""
+    async with service(faults.first(1, fault)) as it:
+        with pytest.raises(error_class):
+            await it.fetch()
+
+        assert len(it.box.requests) == 1
+        assert now() < 1
+
+
+@virtual_time
+async def test_retry_after_is_what_is_waited() -> None:
+    """Seven seconds asked for are seven seconds waited, and stand in the report."""
+    async with service(faults.first(1, faults.too_many("7"))) as it:
+        tally = Tally()
+        await it.fetch(tally)
+
+        assert it.box.requests[1].started == pytest.approx(7.0, abs=0.01)
+        assert tally.waited == pytest.approx(7.0, abs=0.01)
+
+
+@virtual_time
+async def test_a_refusal_that_is_passed_on_says_when_to_come_back() -> None:
+    """The error has the seconds, stated or our own."""
+    async with service(faults.first(1, faults.too_many("3600"))) as it:
+        with pytest.raises(RateLimitedError) as stated:
+            await it.fetch()
+        with pytest.raises(RateLimitedError) as during:
+            await it.fetch()
+        assert len(it.box.requests) == 1
+    async with service(faults.always(faults.too_many()), retry=RetryPolicy(attempts=1)) as it:
+        with pytest.raises(RateLimitedError) as unstated:
+            await it.fetch()
+
+    assert stated.value.retry_after == 3600
+    assert during.value.retry_after == pytest.approx(3600, abs=1)
+    assert unstated.value.retry_after == pytest.approx(0.1)
+
+
+@virtual_time
+async def test_a_refusal_pauses_the_whole_session() -> None:
+    """While one walk was told to wait, no other sends."""
+    async with service(faults.nth(3, faults.too_many("30")), rules=Rules(latency=0.1), max_connections=4) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(20)))
+
+        assert not [logged for logged in it.box.requests if 0.3 < logged.started < 30]
+
+
+@virtual_time
+async def test_no_connection_is_held_while_waiting() -> None:
+    """With a single connection, others are served while one waits for its retry."""
+    async with service(faults.first(1, faults.status(503, headers={"Retry-After": "60"})), max_connections=1) as it:
+        waiting = asyncio.create_task(it.fetch())
+        await asyncio.sleep(1)
+        await it.fetch()
+        assert now() < 2
+
+        await waiting
+        assert now() >= 60
+
+
+@virtual_time
+async def test_a_service_that_stumbles_is_asked_more_often_than_one_that_is_down() -> None:
+    """Failures that change are outlasted up to three times the attempts; alike in a row, six are the end."""
+    ways = [faults.status(500), faults.reset(), faults.html(), faults.too_many("0"), faults.status(503)]
+    async with service(faults.numbered({number: ways[number % 5] for number in range(1, 18)})) as it:
+        assert len((await it.fetch()).entries) == 10
+        assert len(it.box.requests) == 18
+    async with service(faults.numbered({number: ways[number % 5] for number in range(1, 19)})) as it:
+        with pytest.raises(CapledgerError):
+            await it.fetch()
+        assert len(it.box.requests) == 18
+
+
+@virtual_time
+async def test_a_lone_refusal_holds_nobody_up_for_long() -> None:
+    """A 429 without a stated wait costs the session a tenth of a second, and leaves no limit behind."""
+    async with service(faults.nth(5, faults.too_many()), rules=Rules(latency=0.01)) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(100)))
+
+        assert now() < 0.5
+
+
+@pytest.mark.parametrize("stated", [None, 0, 1, 5])
+@virtual_time
+async def test_a_wait_that_is_stated_too_short_loses_nothing(stated: int | None) -> None:
+    """A limit by the minute whose answers say to come back at once is outlasted, without a stampede."""
+    async with service(rules=Rules(latency=0.1, requests_per_minute=100, retry_after=stated)) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(300)))
+
+        assert len([logged for logged in it.box.requests if logged.status == 429]) <= 30
+
+
+@virtual_time
+async def test_a_walk_s_deadline_ends_its_requests() -> None:
+    """A request that hangs ends at the deadline, and a retry that would come after it is not waited for."""
+    async with service(faults.always(faults.hang())) as it:
+        with pytest.raises(RequestTimeoutError):
+            await it.fetch(Tally(deadline=now() + 10))
+        assert now() == pytest.approx(10, abs=0.1)
+    async with service(faults.always(faults.status(503, headers={"Retry-After": "60"}))) as it:
+        with pytest.raises(ServerError):
+            await it.fetch(Tally(deadline=now() + 10))
+        assert now() == pytest.approx(10, abs=0.2)
+
+
+@virtual_time
+async def test_an_outage_is_not_made_worse() -> None:
+    """With everything failing, a hundred fetches send their hundred requests and the reserve of retries, no more."""
+    async with service(faults.always(faults.status(503)), retry=RetryPolicy(budget=30)) as it:
+        outcomes = await asyncio.gather(*(it.fetch() for _ in range(100)), return_exceptions=True)
+
+        assert {type(outcome) for outcome in outcomes} == {ServerError}
+        assert len(it.box.requests) == 130
+
+
+@virtual_time
+async def test_faults_at_random_are_outlasted() -> None:
+    """With three in ten requests failing in every way, three hundred fetches all get their page."""
+    script = faults.random_faults(7, 0.3, [fault for fault in TRANSIENT if fault.name != "drip"])
+    async with service(script, rules=Rules(latency=0.05), retry=PATIENT, max_connections=16) as it:
+        tallies = [Tally() for _ in range(300)]
+        pages = await asyncio.gather(*(it.fetch(tally) for tally in tallies))
+
+        assert {len(page.entries) for page in pages} == {10}
+        assert sum(tally.requests for tally in tallies) == len(it.box.requests)
+        assert it.transport.gate.free == 16
+
+
+@virtual_time
+async def test_the_limit_is_kept_and_used_over_http() -> None:
+    """Eight walks at 600 a minute: the sandbox never counts more in any minute, refuses nothing, and 95% is used."""
+    rules = Rules(latency=0.2, requests_per_minute=600)
+    async with service(rules=rules, rate_limit=RateLimit(600), max_connections=16) as it:
+
+        async def walk() -> None:
+            tally = Tally()
+            while now() < 120:
+                await it.fetch(tally)
+
+        await asyncio.gather(*(walk() for _ in range(8)))
+
+        started = [logged.started for logged in it.box.requests]
+        assert busiest(started) <= 600
+        assert {logged.status for logged in it.box.requests} == {200}
+        assert len([moment for moment in started if moment < 120]) >= 0.95 * 1_200
+
+
+@virtual_time
+async def test_a_limit_that_is_not_stated_is_learned() -> None:
+    """Against a limit of 100 a minute nobody told of, all pages come, with few refusals and no stampede."""
+    rules = Rules(latency=0.1, requests_per_minute=100, retry_after="date")
+    async with service(rules=rules, max_connections=8, retry=PATIENT) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(500)))
+
+        refused = [logged for logged in it.box.requests if logged.status == 429]
+        assert len(refused) <= 0.05 * len(it.box.requests)
+        assert now() <= 500 / 100 * 60 * 1.3
+
+
+@virtual_time
+async def test_a_huge_walk_does_not_starve_the_small_ones() -> None:
+    """With fifty walks of one page behind one of five hundred, the small ones are done when a tenth of it is."""
+    async with service(rules=Rules(latency=0.02), max_connections=8) as it:
+        huge = Tally()
+        pages = [asyncio.create_task(it.fetch(huge)) for _ in range(500)]
+        await asyncio.sleep(0.01)
+        await asyncio.gather(*(it.fetch() for _ in range(50)))
+
+        assert huge.requests < 500 / 10
+        for page in pages:
+            page.cancel()
+        await asyncio.wait(pages)
+
+
+@virtual_time
+async def test_a_token_is_fetched_once_and_sent_alone() -> None:
+    """A hundred fetches share one token; no Authorization goes with it."""
+    async with service(auth=OAUTH, max_connections=1) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(100)))
+
+        token_request, *pages = it.box.requests
+        assert token_request.path == "/v3/oauth/token/generate"
+        assert len(pages) == 100
+        assert len({page.headers[TOKEN_HEADER.lower()] for page in pages}) == 1
+        assert not [request for request in it.box.requests if "authorization" in request.headers]
+        assert TOKEN_HEADER.lower() not in token_request.headers
+
+
+@pytest.mark.parametrize("lost", ["expire_tokens", "revoke_tokens"])
+@virtual_time
+async def test_a_lost_token_is_renewed_once(lost: str) -> None:
+    """After 401 or 498 one new token is asked for, and all go on with it."""
+    async with service(auth=OAUTH, rules=Rules(latency=0.1)) as it:
+        await it.fetch()
+        getattr(it.box, lost)()
+
+        await asyncio.gather(*(it.fetch() for _ in range(20)))
+
+        assert Counter(request.method for request in it.box.requests)["POST"] == 2
+
+
+@virtual_time
+async def test_tokens_are_renewed_before_they_end() -> None:
+    """Over ten lives of a token the service never has to refuse one."""
+    async with service(auth=OAUTH, rules=Rules(latency=0.5, token_ttl=30)) as it:
+        while now() < 300:
+            await it.fetch()
+
+        assert {request.status for request in it.box.requests} == {200}
+        assert it.box.gate.issued == pytest.approx(11, abs=1)
+
+
+@virtual_time
+async def test_a_token_that_ends_in_the_queue_is_replaced() -> None:
+    """At five requests a minute a token of ten seconds never lives until the next turn; all is fetched all the same."""
+    rules = Rules(token_ttl=10)
+    async with service(auth=OAUTH, rules=rules, rate_limit=RateLimit(30, burst=1)) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(12)))
+
+        assert {request.status for request in it.box.requests} == {200}
+
+
+@virtual_time
+async def test_wrong_client_credentials_are_told() -> None:
+    """320001 with HTTP 200 is an error of its own, asked once however many wait."""
+    async with service(auth=OAuthClientCredentials("sandbox-key", "wrong")) as it:
+        outcomes = await asyncio.gather(*(it.fetch() for _ in range(10)), return_exceptions=True)
+
+        assert {getattr(outcome, "code", None) for outcome in outcomes} == {320001}
+        assert {type(outcome) for outcome in outcomes} == {AuthenticationError}
+        assert len(it.box.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 498])
+@virtual_time
+async def test_a_token_refused_twice_is_an_error(status: int) -> None:
+    """A fetch asks for one new token, no more."""
+    async with service(faults.on_ledgers(faults.always(faults.gateway(status))), auth=OAUTH) as it:
+        tally = Tally()
+        with pytest.raises(AuthenticationError):
+            await it.fetch(tally)
+
+        assert [request.method for request in it.box.requests] == ["POST", "GET", "POST", "GET"]
+        assert (tally.requests, tally.retries) == (4, 1)
+
+
+@virtual_time
+async def test_a_refused_password_is_told_at_once() -> None:
+    """There is nothing to renew."""
+    async with service(auth=BasicAuth("store.server", "wrong")) as it:
+        with pytest.raises(AuthenticationError):
+            await it.fetch()
+
+        assert len(it.box.requests) == 1
+
+
+@virtual_time
+async def test_the_token_endpoint_is_asked_again_like_any_other() -> None:
+    """Faults of the token endpoint are outlasted, under the same limit."""
+    script = faults.on_tokens(faults.numbered({1: faults.status(503), 2: faults.too_many("5"), 3: faults.reset()}))
+    async with service(script, auth=OAUTH, max_connections=1) as it:
+        await asyncio.gather(*(it.fetch() for _ in range(5)))
+
+        assert [request.method for request in it.box.requests] == ["POST"] * 4 + ["GET"] * 5
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), moments=st.lists(st.floats(0, 8), min_size=12, max_size=12))
+def test_cancelling_at_any_moment_leaves_nothing(seed: int, moments: list[float]) -> None:
+    """Whatever a fetch waits for when it is cancelled, its connection and its place are free again."""
+
+    async def main() -> None:
+        random = Random(seed)
+        script = faults.random_faults(seed, 0.5, TRANSIENT)
+        rules = Rules(latency=0.3, token_ttl=5)
+        async with service(
+            script, auth=OAUTH, rules=rules, rate_limit=RateLimit(120), max_connections=2, retry=PATIENT
+        ) as it:
+            tasks = [asyncio.create_task(it.fetch()) for _ in moments]
+            for task, moment in zip(tasks, moments, strict=True):
+                asyncio.get_running_loop().call_later(moment, task.cancel)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+            assert [error for task in tasks if not task.cancelled() and (error := task.exception())] == []
+            assert (it.transport.gate.free, it.transport.gate.waiting) == (2, 0)
+            it.box.faults = None
+            if random.random() < 0.5:
+                await it.fetch()
+
+    run(main())
+
+
+def test_the_identifier_of_the_demo_is_in_the_request() -> None:
+    """Tests of quietness look for an identifier that is really sent."""
+    assert ("identifierValue", DEMO_MOBILE) in page_request().params

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.clock import LoopClock, busiest, run, virtual_time
+
+from capledger import ConfigurationError, RateLimitedError, SessionClosedError
+from capledger._transport.limiter import RequestLimiter
+from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
+
+
+def new_gate(
+    limit: int | None = None, *, connections: int = 8, max_wait: float | None = None, max_pause: float = 120
+) -> RequestLimiter:
+    budget = AdaptiveRateLimiter() if limit is None else FixedRateLimiter(RateLimit(limit))
+    return RequestLimiter(
+        budget, max_connections=connections, max_wait=max_wait, max_pause=max_pause, clock=LoopClock()
+    )
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def send(gate: RequestLimiter, owner: object, latency: float = 0.1) -> float:
+    """Send one request; return the seconds that the budget held it up."""
+    async with gate.admit(owner) as permit:
+        permit.used = True
+        await asyncio.sleep(latency)
+        return permit.waited
+
+
+def test_a_gate_needs_a_connection() -> None:
+    """Without one nothing could ever be sent."""
+    with pytest.raises(ConfigurationError):
+        new_gate(connections=0)
+
+
+@pytest.mark.parametrize(("limit", "slowest"), [(100, 1.0), (600, 1.0), (600, 2.0), (1500, 0.5)])
+@virtual_time
+async def test_eight_walks_use_the_limit_and_never_exceed_it(limit: int, slowest: float) -> None:
+    """Over three minutes of random latencies no window of a minute has more than the limit, and 95% of it is used."""
+    random = Random(limit)
+    gate = new_gate(limit, connections=64)
+    counted: list[float] = []
+
+    async def walk(owner: int) -> None:
+        while now() < 180:
+            async with gate.admit(owner) as permit:
+                permit.used = True
+                started = now()
+                await asyncio.sleep(random.uniform(0, slowest))
+                counted.append(random.uniform(started, now()))
+
+    await asyncio.gather(*(walk(owner) for owner in range(8) for _ in range(8)))
+
+    inside = [moment for moment in counted if moment < 180]
+    assert busiest(counted) <= limit
+    assert len(inside) >= 0.95 * limit * 3
+
+
+@virtual_time
+async def test_no_more_than_the_connections_are_under_way() -> None:
+    """However many wait, as many as there are connections are let in."""
+    gate, under_way, most = new_gate(connections=3), 0, 0
+
+    async def one() -> None:
+        nonlocal under_way, most
+        async with gate.admit("walk"):
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(1)
+            under_way -= 1
+
+    await asyncio.gather(*(one() for _ in range(20)))
+
+    assert most == 3
+    assert now() == pytest.approx(7)
+    assert gate.free == 3
+
+
+@virtual_time
+async def test_owners_take_turns() -> None:
+    """A walk with a hundred requests waiting does not keep those with one each from theirs."""
+    gate, done = new_gate(connections=1), []
+
+    async def one(owner: int) -> None:
+        await send(gate, owner)
+        done.append(owner)
+
+    huge = [asyncio.create_task(one(0)) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    small = [asyncio.create_task(one(owner)) for owner in range(1, 11)]
+    await asyncio.gather(*huge, *small)
+
+    assert Counter(done[:13])[0] <= 3
+    assert set(done[:13]) == set(range(11))
+
+
+@virtual_time
+async def test_what_is_urgent_goes_first() -> None:
+    """A token for everybody does not stand in line behind those who wait for it."""
+    gate, done = new_gate(connections=1), []
+
+    async def one(name: str, *, urgent: bool) -> None:
+        async with gate.admit(name, urgent=urgent):
+            done.append(name)
+            await asyncio.sleep(1)
+
+    walks = [asyncio.create_task(one(f"walk {number}", urgent=False)) for number in range(5)]
+    await asyncio.sleep(0.5)
+    await asyncio.gather(one("token", urgent=True), *walks)
+
+    assert done[:2] == ["walk 0", "token"]
+
+
+@virtual_time
+async def test_waiting_for_the_budget_is_told_and_waiting_for_a_connection_is_not() -> None:
+    """The report's waits are those that the rate limit causes."""
+    by_rate, by_connection = new_gate(60), new_gate(connections=1)
+
+    waits = await asyncio.gather(*(send(by_rate, "walk") for _ in range(3)))
+    others = await asyncio.gather(*(send(by_connection, "walk") for _ in range(3)))
+
+    assert waits == pytest.approx([0, 1, 2])
+    assert others == [0, 0, 0]
+
+
+@virtual_time
+async def test_a_refusal_pauses_everybody() -> None:
+    """Nobody sends in a pause, neither who waits nor who comes; afterwards they go one by one."""
+    gate, started = new_gate(), []
+    gate.refused(30)
+
+    async def one(owner: int) -> None:
+        async with gate.admit(owner) as permit:
+            permit.used = True
+            started.append(now())
+
+    await asyncio.gather(*(one(owner) for owner in range(5)))
+
+    assert started == pytest.approx([30, 31, 32, 33, 34], abs=0.2)
+
+
+@virtual_time
+async def test_after_a_refusal_one_goes_to_see() -> None:
+    """The first request after a pause goes alone; the others follow when it got through, or wait on when it did not."""
+    gate, started = new_gate(), []
+    refused = [0, 1]
+
+    async def one(owner: int) -> None:
+        async with gate.admit(owner) as permit:
+            permit.used = True
+            started.append(now())
+            await asyncio.sleep(0.5)
+            if len(started) in refused:
+                refused.remove(len(started))
+                gate.refused(gate.count_refusal(permit))
+            else:
+                gate.answered(permit)
+
+    async with gate.admit("first") as first:
+        first.used = True
+        gate.refused(gate.count_refusal(first))
+    await asyncio.gather(*(one(owner) for owner in range(6)))
+
+    assert started == pytest.approx([1, 3.5, 4, 4, 4, 4])
+
+
+@virtual_time
+async def test_when_nothing_gets_through_everybody_hears_of_it() -> None:
+    """A refusal for good ends the wait of all that are in line."""
+    gate = new_gate()
+    gate.refused(30)
+    waiting = [asyncio.create_task(send(gate, owner)) for owner in range(3)]
+    await asyncio.sleep(0)
+
+    gate.refused(30, for_good=True)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {RateLimitedError}
+    assert now() == 0
+
+
+@virtual_time
+async def test_the_longest_of_several_pauses_counts() -> None:
+    """A shorter pause told later does not end a longer one."""
+    gate = new_gate()
+    gate.refused(30)
+    gate.refused(5)
+
+    await send(gate, "walk", latency=0)
+
+    assert now() == pytest.approx(30)
+
+
+@virtual_time
+async def test_in_a_pause_that_is_too_long_everybody_is_refused() -> None:
+    """Who waits and who comes learns at once when to come back; after the pause all goes on."""
+    gate = new_gate(connections=1)
+    busy, waiting = (asyncio.create_task(send(gate, "walk", latency=10)) for _ in range(2))
+    await asyncio.sleep(1)
+
+    gate.refused(3_600)
+
+    with pytest.raises(RateLimitedError) as caught:
+        await waiting
+    with pytest.raises(RateLimitedError) as newcomer:
+        await send(gate, "other")
+    await busy
+    await asyncio.sleep(3_600)
+    await send(gate, "other")
+    assert caught.value.retry_after == pytest.approx(3_600)
+    assert newcomer.value.retry_after == pytest.approx(3_600)
+
+
+@virtual_time
+async def test_who_would_wait_too_long_is_refused_at_once() -> None:
+    """With ``max_wait`` those whose turn is further off fail without waiting, and the others get theirs."""
+    gate = new_gate(60, max_wait=2.5)
+
+    outcomes = await asyncio.gather(*(send(gate, "walk", latency=0) for _ in range(5)), return_exceptions=True)
+
+    assert outcomes[:3] == pytest.approx([0, 1, 2])
+    assert [getattr(error, "retry_after", None) for error in outcomes[3:]] == pytest.approx([3, 3])
+    assert now() == pytest.approx(2)
+
+
+@virtual_time
+async def test_a_pause_longer_than_max_wait_refuses_those_who_wait() -> None:
+    """The promise not to wait longer holds for pauses that begin later too."""
+    gate = new_gate(60, max_wait=10)
+    await send(gate, "walk", latency=0)
+    waiting = asyncio.create_task(send(gate, "walk"))
+    await asyncio.sleep(0)
+
+    gate.refused(30)
+
+    with pytest.raises(RateLimitedError):
+        await waiting
+    assert now() == 0
+
+
+@virtual_time
+async def test_waiting_for_a_connection_is_no_reason_to_refuse() -> None:
+    """``max_wait`` is about the rate; slow answers are waited for."""
+    gate = new_gate(600, connections=1, max_wait=1)
+
+    waits = await asyncio.gather(*(send(gate, "walk", latency=5) for _ in range(3)))
+
+    assert waits == [0, 0, 0]
+
+
+@virtual_time
+async def test_a_closed_gate_refuses_everybody() -> None:
+    """Closing wakes those that wait; later ones are refused at once."""
+    gate = new_gate(60)
+    await send(gate, "walk", latency=0)
+    waiting = asyncio.create_task(send(gate, "walk"))
+    await asyncio.sleep(0)
+
+    gate.close()
+
+    for refused in (waiting, send(gate, "walk")):
+        with pytest.raises(SessionClosedError):
+            await refused
+    assert now() == 0
+
+
+@settings(max_examples=60)
+@given(
+    limit=st.sampled_from([None, 60, 600]),
+    connections=st.integers(1, 3),
+    cancels=st.lists(st.tuples(st.integers(0, 11), st.floats(0, 3)), max_size=12),
+    refusals=st.lists(st.floats(0, 3), max_size=2),
+)
+def test_cancelled_requests_leave_nothing_behind(
+    limit: int | None, connections: int, cancels: list[tuple[int, float]], refusals: list[float]
+) -> None:
+    """Whoever is cancelled whenever, all connections and places are free at the end and the others got their turn."""
+
+    async def main() -> None:
+        gate = new_gate(limit, connections=connections)
+        tasks = [asyncio.create_task(send(gate, owner % 4)) for owner in range(12)]
+        loop = asyncio.get_running_loop()
+        for number, moment in cancels:
+            loop.call_later(moment, tasks[number].cancel)
+        for moment in refusals:
+            loop.call_later(moment, gate.refused, 1.0)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+        spared = set(range(12)) - {number for number, _ in cancels}
+        assert not [number for number in spared if isinstance(outcomes[number], BaseException)]
+        assert (gate.free, gate.waiting) == (connections, 0)
+        assert getattr(gate._budget, "_under_way", 0) == 0
+
+    run(main())
+
+
+@virtual_time
+async def test_one_admitted_and_cancelled_at_once_gives_its_turn_back() -> None:
+    """Cancelled between being let in and noticing it, a request takes nothing with it."""
+    gate = new_gate(connections=1)
+    first, second = (asyncio.create_task(send(gate, "walk", latency=1)) for _ in range(2))
+    await asyncio.sleep(1)
+    assert not first.done()
+
+    first.remove_done_callback(lambda _: None)
+    asyncio.get_running_loop().call_soon(second.cancel)
+    await first
+    await asyncio.wait([second])
+
+    assert gate.free == 1
