@@ -15,14 +15,14 @@ from cattrs.gen import make_dict_structure_fn, override
 from cattrs.preconf.orjson import make_converter
 
 from capledger import LedgerPage
-from capledger.models._fields import shape, wire_attributes, wire_name
+from capledger.models._fields import container_and_item, json_key, response_fields
 
 
 @cache
 def struct_of(model: type[AttrsInstance]) -> type[msgspec.Struct]:
     """A msgspec Struct with the fields of a model: nothing is checked or made beyond what its types say."""
-    required = [(wire_name(item), _kind(item, struct_of)) for item in _required(model)]
-    optional = [(wire_name(item), _kind(item, struct_of) | None, None) for item in _optional(model)]
+    required = [(json_key(item), _kind(item, struct_of)) for item in _required(model)]
+    optional = [(json_key(item), _kind(item, struct_of) | None, None) for item in _optional(model)]
     return msgspec.defstruct(model.__name__, [*required, *optional])
 
 
@@ -30,10 +30,10 @@ def struct_of(model: type[AttrsInstance]) -> type[msgspec.Struct]:
 def pydantic_of(model: type[AttrsInstance]) -> type[pydantic.BaseModel]:
     """A pydantic model with the fields of a model."""
     members: dict[str, Any] = {
-        item.name: (_kind(item, pydantic_of), pydantic.Field(alias=wire_name(item))) for item in _required(model)
+        item.name: (_kind(item, pydantic_of), pydantic.Field(alias=json_key(item))) for item in _required(model)
     }
     for item in _optional(model):
-        members[item.name] = (_kind(item, pydantic_of) | None, pydantic.Field(None, alias=wire_name(item)))
+        members[item.name] = (_kind(item, pydantic_of) | None, pydantic.Field(None, alias=json_key(item)))
     return pydantic.create_model(model.__name__, **members)
 
 
@@ -48,7 +48,7 @@ def cattrs_reader() -> Any:  # noqa: ANN401 - a function from bytes to whatever 
             model,
             converter,
             **{  # type: ignore[arg-type]  # may name an option
-                item.name: override(rename=wire_name(item)) for item in fields(model)
+                item.name: override(rename=json_key(item)) for item in fields(model)
             },
         ),
     )
@@ -56,15 +56,15 @@ def cattrs_reader() -> Any:  # noqa: ANN401 - a function from bytes to whatever 
 
 
 def _required(model: type[AttrsInstance]) -> list[Attribute[Any]]:
-    return [item for item in wire_attributes(model) if item.default is NOTHING]
+    return [item for item in response_fields(model) if item.default is NOTHING]
 
 
 def _optional(model: type[AttrsInstance]) -> list[Attribute[Any]]:
-    return [item for item in wire_attributes(model) if item.default is not NOTHING]
+    return [item for item in response_fields(model) if item.default is not NOTHING]
 
 
 def _kind(item: Attribute[Any], part: Any) -> Any:  # noqa: ANN401 - type expressions
-    container, inner = shape(item.type)
+    container, inner = container_and_item(item.type)
     kind: Any = part(inner) if has(inner) else inner
     if container is None:
         return kind

@@ -194,7 +194,7 @@ def answers() -> Iterator[str]:
                 plain(notes[item.name].text),
                 _document(model, item),
             )
-            for item in wire.all_attributes(model)
+            for item in wire.model_fields(model)
         ]
         fields_table = table(("Field", "Key", "Type", "Meaning", "Document"), rows)
         yield f"### {model.__name__}\n\n{summary(model)}\n\n{fields_table}"
@@ -207,17 +207,17 @@ def _place(model: type) -> tuple[int, int]:
 
 
 def _keys(model: type, item: Attribute[Any]) -> str:
-    return "" if _is_ours(model, item) else ", ".join(f"`{key}`" for key in wire.wire_keys(item))
+    return "" if _is_ours(model, item) else ", ".join(f"`{key}`" for key in wire.json_keys(item))
 
 
 def _is_ours(model: type, item: Attribute[Any]) -> bool:
-    return wire.wire_of(item).absent or model is models.WalkReport
+    return wire.wire_options(item).sdk_only or model is models.WalkReport
 
 
 def _document(model: type, item: Attribute[Any]) -> str:
     if _is_ours(model, item):
         return ""
-    if item.name.endswith(wire.TWIN) or item.name.startswith("concept_"):
+    if item.name.endswith(wire.ISO_SUFFIX) or item.name.startswith("concept_"):
         return NEWER
     return DOCUMENTS_OF_MODELS.get(model.__name__) or DOCUMENTS_OF_MODULES[model.__module__.rpartition(".")[2]]
 

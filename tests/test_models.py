@@ -22,7 +22,7 @@ from capledger.models import (
     TransactionDetails,
     TransferParty,
 )
-from capledger.models._fields import twin_of, wire_attributes, wire_keys, wire_name
+from capledger.models._fields import iso_twin, json_key, json_keys, response_fields
 
 MOMENT = datetime(2026, 2, 3, 10, 11, 12, tzinfo=UTC)
 
@@ -43,19 +43,19 @@ MOMENT = datetime(2026, 2, 3, 10, 11, 12, tzinfo=UTC)
 )
 def test_names_are_the_apis_own(model: type[AttrsInstance], attribute: str, expected: str) -> None:
     """A name of the wire is the attribute's in humps; the irregular ones are spelled out."""
-    assert wire_name(getattr(fields(model), attribute)) == expected
+    assert json_key(getattr(fields(model), attribute)) == expected
 
 
 @pytest.mark.parametrize("name", models.__all__)
 def test_every_model_holds_one_key_once(name: str) -> None:
     """No two attributes of a model are read from the same key, and each twin stands beside the date it takes over."""
     model: Any = getattr(models, name)
-    attributes = wire_attributes(model)
-    keys = [key for attribute in attributes for key in wire_keys(attribute)]
+    attributes = response_fields(model)
+    keys = [key for attribute in attributes for key in json_keys(attribute)]
     twins = [attribute for attribute in attributes if attribute.name.endswith("_iso")]
 
     assert len(keys) == len(set(keys))
-    assert twins == [twin for attribute in attributes if (twin := twin_of(model, attribute))]
+    assert twins == [twin for attribute in attributes if (twin := iso_twin(model, attribute))]
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ from cattrs.gen import make_dict_structure_fn, override
 from capledger._sansio.dates import NotADateError, read_date
 from capledger._sansio.json import UnreadableError
 from capledger.models._fields import (
-    all_attributes,
+    json_key,
+    json_keys,
+    model_fields,
     optional_model,
-    source_keys,
-    wire_attributes,
-    wire_keys,
-    wire_name,
-    wire_of,
+    response_fields,
+    value_keys,
+    wire_options,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def make_converter(zone: tzinfo | None) -> Converter:
 def problems(error: Exception, path: str = "$") -> Iterator[tuple[str, Exception]]:
     """Yield what went wrong and where in the answer, in its order: path and error."""
     if isinstance(error, ClassValidationError):
-        names = {attribute.name: wire_name(attribute) for attribute in wire_attributes(error.cl)}
+        names = {attribute.name: json_key(attribute) for attribute in response_fields(error.cl)}
         for cause, note in error.group_exceptions()[0]:
             yield from problems(cause, path + _step(names[note.name]))
     elif isinstance(error, IterableValidationError):
@@ -197,8 +197,8 @@ def _dict_hook(of: Any, converter: Converter) -> Callable[[object, Any], dict[st
 
 
 def _model_hook(model: type[T], converter: Converter) -> Callable[[object, Any], T]:
-    sources = [_Source.of(model, attribute) for attribute in wire_attributes(model)]
-    overrides = {attribute.name: _override(attribute) for attribute in all_attributes(model)}
+    sources = [_Source.of(model, attribute) for attribute in response_fields(model)]
+    overrides = {attribute.name: _override(attribute) for attribute in model_fields(model)}
     structure = make_dict_structure_fn(model, converter, **overrides)  # type: ignore[arg-type] # may name an option
 
     def structure_model(value: object, _: object) -> T:
@@ -211,9 +211,9 @@ def _model_hook(model: type[T], converter: Converter) -> Callable[[object, Any],
 
 
 def _override(attribute: Attribute[Any]) -> AttributeOverride:
-    wire = wire_of(attribute)
-    hook = (lambda value, _: _reference(value)) if wire.reference else None
-    return override(rename=wire_name(attribute), omit=wire.absent or None, struct_hook=hook)
+    wire = wire_options(attribute)
+    hook = (lambda value, _: _reference(value)) if wire.number_as_string else None
+    return override(rename=json_key(attribute), omit=wire.sdk_only or None, struct_hook=hook)
 
 
 @frozen
@@ -231,9 +231,9 @@ class _Source:
     def of(cls, model: type[AttrsInstance], attribute: Attribute[Any]) -> _Source:
         part = optional_model(attribute)
         blanks = (
-            {key: _blank_values(inner) for inner in wire_attributes(part) for key in wire_keys(inner)} if part else None
+            {key: _blank_values(inner) for inner in response_fields(part) for key in json_keys(inner)} if part else None
         )
-        return cls(wire_name(attribute), source_keys(model, attribute), blanks)
+        return cls(json_key(attribute), value_keys(model, attribute), blanks)
 
     def take(self, value: dict[str, Any]) -> object:
         """Return the first value that says something, None if there is none."""
@@ -246,4 +246,4 @@ class _Source:
 
 
 def _blank_values(attribute: Attribute[Any]) -> tuple[object, ...]:
-    return (None, 0) if wire_of(attribute).blank_zero else (None,)
+    return (None, 0) if wire_options(attribute).zero_is_empty else (None,)

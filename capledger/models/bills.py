@@ -20,7 +20,7 @@ class LineItem:
 
     #: The service's id of the line; can exceed 2**53.
     id: int | None = None
-    item_code: str | None = field(default=None, metadata=wire(reference=True))
+    item_code: str | None = field(default=None, metadata=wire(number_as_string=True))
     #: From 1, on returns.
     serial_number: int | None = None
     #: E.g. instore.
@@ -48,7 +48,7 @@ class BillDetails:
     #: E.g. loyalty.
     type: str | None = None
     #: The till's own number.
-    bill_number: str | None = field(default=None, metadata=wire(reference=True))
+    bill_number: str | None = field(default=None, metadata=wire(number_as_string=True))
     gross_amount: Decimal | None = None
     discount: Decimal | None = None
     #: Net amount, after discounts and taxes.

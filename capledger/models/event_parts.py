@@ -16,13 +16,13 @@ class RedemptionDetails:
     #: In points.
     points_redeemed: Decimal | None = None
     redemption_purpose: str | None = field(default=None, repr=False)
-    transaction_number: str | None = field(default=None, metadata=wire(reference=True))
+    transaction_number: str | None = field(default=None, metadata=wire(number_as_string=True))
     #: When it was billed.
     billing_time: datetime | None = None
     #: The twin as it came (2026 answers); ``billing_time`` has its value then.
     billing_time_iso: datetime | None = None
-    external_reference_number: str | None = field(default=None, metadata=wire(reference=True))
-    redemption_id: str | None = field(default=None, metadata=wire(reference=True))
+    external_reference_number: str | None = field(default=None, metadata=wire(number_as_string=True))
+    redemption_id: str | None = field(default=None, metadata=wire(number_as_string=True))
     notes: str | None = field(default=None, repr=False)
     #: Whether a group's points were redeemed.
     group_redemption: bool | None = None
@@ -60,7 +60,7 @@ class PointsShare:
     #: In points.
     points: Decimal | None = None
     #: Text in the answers, unlike elsewhere.
-    program_id: str | None = field(default=None, metadata=wire(reference=True))
+    program_id: str | None = field(default=None, metadata=wire(number_as_string=True))
     program_name: str | None = None
 
 
@@ -69,7 +69,7 @@ class TransferParty:
     """One side of a PointsTransfer."""
 
     #: Text in the answers, unlike elsewhere.
-    user_id: str | None = field(default=None, repr=False, metadata=wire(reference=True))
+    user_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
     #: E.g. TRANSFER.
@@ -81,12 +81,12 @@ class TransferParty:
 class TargetCompletedDetails:
     """A target or milestone reached (TargetCompleted). Values are in the target's own unit."""
 
-    target_group_id: int | None = field(default=None, metadata=wire(name="targetGroupID"))
+    target_group_id: int | None = field(default=None, metadata=wire(key="targetGroupID"))
     target_group_name: str | None = None
     target_id: int | None = None
     target_name: str | None = None
     target_description: str | None = None
-    target_period_id: int | None = field(default=None, metadata=wire(name="targetPeriodID"))
+    target_period_id: int | None = field(default=None, metadata=wire(key="targetPeriodID"))
     target_period_name: str | None = None
     target_value: Decimal | None = None
     achieved_value: Decimal | None = None
@@ -106,7 +106,7 @@ class VoucherRedemptionDetails:
     redeem_date: datetime | None = None
     #: The twin, should there be one; ``redeem_date`` has its value then.
     redeem_date_iso: datetime | None = None
-    redeemed_voucher_code: str | None = field(default=None, repr=False, metadata=wire(reference=True))
+    redeemed_voucher_code: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
     voucher_issued_id: int | None = None
     voucher_series_id: int | None = None
 
@@ -127,13 +127,13 @@ class PointsDeduction:
     #: In points.
     points_deducted: Decimal | None = None
     #: The same as the service writes it.
-    points_deducted_str: str | None = field(default=None, metadata=wire(reference=True))
+    points_deducted_str: str | None = field(default=None, metadata=wire(number_as_string=True))
     points_deducted_by: str | None = None
     points_deducted_by_id: int | None = None
     #: Worth in the organisation's currency.
     points_deducted_currency_value: Decimal | None = None
     #: The same as the service writes it.
-    points_deducted_currency_value_str: str | None = field(default=None, metadata=wire(reference=True))
+    points_deducted_currency_value_str: str | None = field(default=None, metadata=wire(number_as_string=True))
     points_deducted_on: datetime | None = None
     #: The twin as it came (2026 answers); ``points_deducted_on`` has its value then.
     points_deducted_on_iso: datetime | None = None

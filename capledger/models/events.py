@@ -61,6 +61,6 @@ class LedgerEvent:
     point_in_time_slabs: list[PointInTimeSlab] = field(factory=list)
     notes: str | None = field(default=None, repr=False)
     #: The bill, request or import behind it; "-1" for none; the customer's id for redemptions and transfers.
-    event_reference_id: str | None = field(default=None, repr=False, metadata=wire(reference=True))
-    unique_id: str | None = field(default=None, metadata=wire(reference=True))
+    event_reference_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
+    unique_id: str | None = field(default=None, metadata=wire(number_as_string=True))
     org_id: int | None = None

@@ -49,7 +49,7 @@ class TransactionDetails:
 
     transaction_id: int | None = None
     #: The till's own number of the bill.
-    transaction_number: str | None = field(default=None, metadata=wire(reference=True))
+    transaction_number: str | None = field(default=None, metadata=wire(number_as_string=True))
     #: Business time, which can be earlier or later than the entry's own.
     date: datetime | None = None
     #: The twin as it came (2026 answers); ``date`` has its value then.
@@ -74,7 +74,7 @@ class EventSummary:
     promotion_name: str | None = None
     promotion_description: str | None = None
     #: The promotion's external identifier.
-    promotion_identifier: str | None = field(default=None, metadata=wire(reference=True))
+    promotion_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
     promotion_id: int | None = None
     #: E.g. POINTS_ISSUE for goodwill points.
     reason: str | None = None
@@ -87,7 +87,7 @@ class CustomerDetails:
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
     user_id: int | None = field(default=None, repr=False)
-    external_id: str | None = field(default=None, repr=False, metadata=wire(reference=True))
+    external_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
     #: CUSTOMER, or FLEET for a group.
     entity_type: str | None = None
 
@@ -98,7 +98,7 @@ class MemberIdentifier:
 
     #: MOBILE, EMAIL, ...
     type: str | None = None
-    value: str | None = field(default=None, repr=False, metadata=wire(reference=True))
+    value: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
     #: The member's part in the group, e.g. DRIVER.
     role: str | None = None
 
@@ -110,7 +110,7 @@ class MemberDetails:
     first_name: str | None = field(default=None, repr=False)
     last_name: str | None = field(default=None, repr=False)
     identifier: MemberIdentifier | None = None
-    user_id: int | None = field(default=None, repr=False, metadata=wire(blank_zero=True))
+    user_id: int | None = field(default=None, repr=False, metadata=wire(zero_is_empty=True))
 
 
 @define
@@ -137,8 +137,8 @@ class LedgerEntry:
     transaction_details: TransactionDetails | None = None
     #: Name of the store; "" for events without one, such as PointsExpiry. So are the two codes.
     store: str | None = None
-    store_code: str | None = field(default=None, metadata=wire(reference=True))
-    till_code: str | None = field(default=None, metadata=wire(reference=True))
+    store_code: str | None = field(default=None, metadata=wire(number_as_string=True))
+    till_code: str | None = field(default=None, metadata=wire(number_as_string=True))
     event_details: EventSummary | None = None
     source_program_id: int | None = None
     source_program_name: str | None = None
@@ -150,7 +150,7 @@ class LedgerEntry:
     concept_name: str | None = None
     #: Everything about the event, where details were asked for with the entries; not part of the ledger's answer,
     #: and not looked at when entries are compared.
-    event: LedgerEvent | None = field(default=None, eq=False, metadata=wire(absent=True))
+    event: LedgerEvent | None = field(default=None, eq=False, metadata=wire(sdk_only=True))
 
 
 @define

@@ -11,15 +11,15 @@ from capledger.models.ledger import CustomerDetails, LedgerDetails, LedgerEntry,
 class LedgerPage:
     """One page of a ledger, entries as the server ordered them."""
 
-    entries: list[LedgerEntry] = field(factory=list, metadata=wire(name="ledgerEntries"))
+    entries: list[LedgerEntry] = field(factory=list, metadata=wire(key="ledgerEntries"))
     #: None where the answer is "no entries" (11003).
-    details: LedgerDetails | None = field(default=None, metadata=wire(name="ledgerDetails"))
+    details: LedgerDetails | None = field(default=None, metadata=wire(key="ledgerDetails"))
     #: None on group ledgers.
     customer_details: CustomerDetails | None = None
     #: Warnings of the service, 11003 among them.
     warnings: list[Notice] = field(factory=list)
     #: The body as it came, JSON in UTF-8, with whatever the models do not know.
-    raw: bytes = field(default=b"", repr=False, metadata=wire(absent=True))
+    raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))
 
 
 @define
@@ -31,4 +31,4 @@ class EventsPage:
     #: Warnings of the service, e.g. 9018.
     warnings: list[Notice] = field(factory=list)
     #: The body as it came, JSON in UTF-8.
-    raw: bytes = field(default=b"", repr=False, metadata=wire(absent=True))
+    raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))

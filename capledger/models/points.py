@@ -146,7 +146,7 @@ class AlternateCurrencyEarned:
     """What a bill earned in one alternate currency."""
 
     alternate_currency_name: str | None = None
-    alternate_currency_identifier: str | None = field(default=None, metadata=wire(reference=True))
+    alternate_currency_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
     regular: list[RegularPoints] = field(factory=list)
     promo: list[PromotionPoints] = field(factory=list)
     promised: list[PromisedPoints] = field(factory=list)
@@ -157,7 +157,7 @@ class AlternateCurrencyBreakdown:
     """Awards of a bill in one alternate currency, one by one."""
 
     alternate_currency_name: str | None = None
-    alternate_currency_identifier: str | None = field(default=None, metadata=wire(reference=True))
+    alternate_currency_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
     regular: list[PointsBreakdownRow] = field(factory=list)
     promo: list[PointsBreakdownRow] = field(factory=list)
     promised: list[PointsBreakdownRow] = field(factory=list)

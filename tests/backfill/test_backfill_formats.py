@@ -15,7 +15,7 @@ from support.jobs import backfill, mobile, queries, rows, sandbox, session_at
 from capledger.backfill import MisfitError, arrow_batches, arrow_schema
 from capledger.backfill.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, check, rows_of
 from capledger.models import EntryDetail, LedgerEntry
-from capledger.models._fields import optional_model, shape
+from capledger.models._fields import container_and_item, optional_model
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_every_field_of_nested_models_is_there() -> None:
     kinds = {column.name: column.kind for column in ENTRY_COLUMNS}
     compared = 0
     for item in fields(LedgerEntry):
-        container, of = shape(item.type)
+        container, of = container_and_item(item.type)
         model = of if container is list else optional_model(item)
         if model is None or item.name == "event":
             continue

@@ -18,7 +18,7 @@ from capledger._sansio.fast.copying import CopySource
 from capledger._sansio.json import parse_json
 from capledger._sansio.tolerant import make_converter
 from capledger.models import EventsPage, LedgerEntry, LedgerPage
-from capledger.models._fields import TWIN, shape, wire_attributes, wire_keys
+from capledger.models._fields import ISO_SUFFIX, container_and_item, json_keys, response_fields
 
 if TYPE_CHECKING:
     from attrs import Attribute
@@ -45,16 +45,16 @@ def dates(*, aware: bool) -> st.SearchStrategy[str]:
 
 def scalars(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
     """Usual values of a field that holds no model."""
-    item = shape(attribute.type)[1]
+    item = container_and_item(attribute.type)[1]
     if item is datetime:
-        return dates(aware=attribute.name.endswith(TWIN))
+        return dates(aware=attribute.name.endswith(ISO_SUFFIX))
     if item is Decimal:
         return AMOUNTS.map(str) | st.integers() | AMOUNTS.map(number)
     return {int: st.integers(-(2**70), 2**70), bool: st.booleans()}.get(item, st.text())
 
 
 def values(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
-    container, item = shape(attribute.type)
+    container, item = container_and_item(attribute.type)
     inner = objects(item) if has(item) else scalars(attribute)
     if container is list:
         return st.lists(inner, max_size=2)
@@ -65,8 +65,8 @@ def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
     """JSON objects of a model as usual answers have them: keys may be missing or null, unless they are needed."""
     needed: dict[str, st.SearchStrategy[Any]] = {}
     free: dict[str, st.SearchStrategy[Any]] = {"aNewKey": st.text()}
-    for attribute in wire_attributes(model):
-        for key in wire_keys(attribute):
+    for attribute in response_fields(model):
+        for key in json_keys(attribute):
             if attribute.default is NOTHING:
                 needed[key] = values(attribute)
             else:
@@ -120,7 +120,7 @@ def mutations(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
     strange = st.sampled_from(
         [True, "NaN", "-inf", "12", 12, 12.5, "", [], {}, [None], "2024-02-30", "Fri Aug 30 11:17:57 GMT 2024"]
     )
-    keys = st.sampled_from([key for attribute in wire_attributes(model) for key in wire_keys(attribute)])
+    keys = st.sampled_from([key for attribute in response_fields(model) for key in json_keys(attribute)])
     return st.builds(lambda document, key, value: document | {key: value}, objects(model), keys, strange)
 
 

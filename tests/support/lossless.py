@@ -18,7 +18,7 @@ from capledger._sansio.json import parse_json
 from capledger._sansio.requests import Request
 from capledger._sansio.response import Response
 from capledger.models import EventsPage, LedgerPage
-from capledger.models._fields import wire_attributes, wire_keys
+from capledger.models._fields import json_keys, response_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def losses(raw: Any, made: Any, path: str = "$") -> Iterator[str]:
 
 
 def _losses_of_object(raw: dict[str, Any], made: Any, path: str) -> Iterator[str]:
-    attributes = {key: attribute.name for attribute in wire_attributes(type(made)) for key in wire_keys(attribute)}
+    attributes = {key: attribute.name for attribute in response_fields(type(made)) for key in json_keys(attribute)}
     for key, value in raw.items():
         if key in attributes:
             yield from losses(value, getattr(made, attributes[key]), f"{path}.{key}")

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import NOTHING, has
 
 from capledger.models._fields import (
-    TWIN,
-    all_attributes,
-    shape,
-    twin_of,
-    wire_attributes,
-    wire_keys,
-    wire_name,
-    wire_of,
+    ISO_SUFFIX,
+    container_and_item,
+    iso_twin,
+    json_key,
+    json_keys,
+    model_fields,
+    response_fields,
+    wire_options,
 )
 
 if TYPE_CHECKING:
@@ -60,15 +60,15 @@ class CopySource:
         new = f"new_{model.__name__}"
         self.names[new] = partial(object.__new__, model)
         yield f"{made} = {new}()"
-        for attribute in all_attributes(model):
-            if wire_of(attribute).absent:
+        for attribute in model_fields(model):
+            if wire_options(attribute).sdk_only:
                 yield f"{made}.{attribute.name} = {attribute.default!r}"
             else:
                 yield from self._set(model, attribute, made, wire)
 
     def _set(self, model: type[AttrsInstance], attribute: Attribute[Any], made: str, wire: str) -> Iterator[str]:
         """Set one attribute, by way of a local name where there is something to do to the value."""
-        value, source = self._local("value"), f"{wire}.{wire_name(attribute)}"
+        value, source = self._local("value"), f"{wire}.{json_key(attribute)}"
         treatment = list(self._treat(model, attribute, value, wire))
         if treatment:
             yield f"{value} = {source}"
@@ -77,8 +77,8 @@ class CopySource:
 
     def _treat(self, model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
         """Turn a value of the wire into the model's, in place."""
-        container, item = shape(attribute.type)
-        for alias in wire_of(attribute).aliases:
+        container, item = container_and_item(attribute.type)
+        for alias in wire_options(attribute).aliases:
             yield from _when(f"{value} is None", [f"{value} = {wire}.{alias}"])
         if container is not None:
             yield from self._items(container, item, value)
@@ -119,9 +119,9 @@ class CopySource:
 
 
 def _blank(model: type[AttrsInstance], wire: str) -> Iterator[str]:
-    for attribute in wire_attributes(model):
-        for key in wire_keys(attribute):
-            yield f"not {wire}.{key}" if wire_of(attribute).blank_zero else f"{wire}.{key} is None"
+    for attribute in response_fields(model):
+        for key in json_keys(attribute):
+            yield f"not {wire}.{key}" if wire_options(attribute).zero_is_empty else f"{wire}.{key} is None"
 
 
 def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
@@ -129,11 +129,11 @@ def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wir
 
     The dates of an entry are mostly one and the same: the bill's is the event's, or the entry's own.
     """
-    if attribute.name.endswith(TWIN):
+    if attribute.name.endswith(ISO_SUFFIX):
         return
     word = "if"
-    if twin := twin_of(model, attribute):
-        yield from _when(f"{wire}.{wire_name(twin)} is not None", [f"{value} = {wire}.{wire_name(twin)}"])
+    if twin := iso_twin(model, attribute):
+        yield from _when(f"{wire}.{json_key(twin)} is not None", [f"{value} = {wire}.{json_key(twin)}"])
         word = "elif"
     yield f"{word} {value} is not None:"
     yield f"    if {value} != seen:"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 import msgspec
 from attrs import NOTHING, has
 
-from capledger.models._fields import TWIN, shape, twin_of, wire_attributes, wire_keys, wire_name
+from capledger.models._fields import ISO_SUFFIX, container_and_item, iso_twin, json_key, json_keys, response_fields
 
 if TYPE_CHECKING:
     from attrs import Attribute, AttrsInstance
@@ -24,22 +24,22 @@ def wire_struct(model: type[AttrsInstance]) -> type[msgspec.Struct]:
     """Return the Struct that a model is read into; null stands for whatever is left out."""
     required: list[tuple[str, Any]] = []
     optional: list[tuple[str, Any, None]] = []
-    for attribute in wire_attributes(model):
+    for attribute in response_fields(model):
         kind = _kind(attribute)
-        if attribute.default is NOTHING and twin_of(model, attribute) is None:
-            required.append((wire_name(attribute), kind))
+        if attribute.default is NOTHING and iso_twin(model, attribute) is None:
+            required.append((json_key(attribute), kind))
         else:
-            optional += [(key, kind | None, None) for key in wire_keys(attribute)]
+            optional += [(key, kind | None, None) for key in json_keys(attribute)]
     # Structs are gone as soon as they are copied: nothing for the garbage collector
     return msgspec.defstruct(model.__name__, [*required, *optional], gc=False)
 
 
 def _kind(attribute: Attribute[Any]) -> Any:  # noqa: ANN401 - a type expression has no type of its own
-    container, item = shape(attribute.type)
+    container, item = container_and_item(attribute.type)
     if has(item):
         kind: Any = wire_struct(item)
     elif item is datetime:
-        kind = _AWARE if attribute.name.endswith(TWIN) else _LOCAL
+        kind = _AWARE if attribute.name.endswith(ISO_SUFFIX) else _LOCAL
     else:
         kind = str if item is object else item
     if container is None:
