@@ -16,7 +16,7 @@ from capledger._transport.retry import RetryPolicy
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
 from capledger.queries import GroupLedgerQuery
-from capledger.queries.flags import EventFlags, as_flags
+from capledger.queries.events import EventFlags, as_flags
 from capledger.timezones import known_zone
 from capledger.walk import Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
 from capledger.walk.windows import Span

@@ -1,10 +1,11 @@
-"""Writes ``reference.md`` from the code: ``python docs/make_reference.py``. A test fails when the page is stale."""
+"""Write ``reference.md`` from the code: ``python docs/make_reference.py``. A test fails when the page is stale."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).with_name("reference.md")
 
-V2, V21, EXPLODE, NEWER = "v2 ledger", "v2.1 ledger", "explode", "newer"
+#: Modules of models, in the order of the page.
+MODULES = ("page", "ledger", "report", "events", "event_parts", "bills", "points")
 
 #: Parameters that are not the keyword in the API's spelling.
 IRREGULAR = {
@@ -35,213 +37,173 @@ IRREGULAR = {
 }
 IRREGULAR_IN_GROUPS = {"order": "`sort`, `order`", "roles": "`role`, `roles`"}
 
-ONLY_V2 = {"tillIds", "storeId", "storeCode", "excludePointCategories"}
-ONLY_NEWER = {"includeConceptDetails", "order", "type", "isPrimaryUser", "excludeEvents", "eventFilter", "roles"}
-GROUPS_V2 = {"type", "tillId", *ONLY_V2}
-GROUPS_UNDOCUMENTED = {"accountId", "start", "end"}
-
-#: Where the fields of a module's models are documented, and the models that are documented elsewhere.
-DOCUMENTS_OF_MODULES = {
-    "page": f"{V2}, {V21}",
-    "ledger": f"{V2}, {V21}",
-    "report": "",
-    "events": f"{EXPLODE}, {NEWER}",
-    "event_parts": NEWER,
-    "bills": NEWER,
-    "points": NEWER,
-}
-DOCUMENTS_OF_MODELS = {
-    "ClosingBalance": f"{V21}, balance",
-    "EventDetails": f"{EXPLODE}, {NEWER}",
-    "EventsPage": EXPLODE,
-    "Notice": f"{EXPLODE}, {NEWER}",
+#: Sources of the parameters of groups that differ from those of customers.
+SOURCES_IN_GROUPS = {
+    "account_id": "none",
+    "start": "none",
+    "end": "none",
+    "till_id": "v2 ledger",
+    "order": "v2 ledger and 2026",
+    "roles": "v2.1 ledger and 2026",
+    "include_alternate_currencies": "v2.1 ledger",
 }
 
 ERRORS_TAIL = """\
-The codes are those of the *error codes* documents. Any other code raises a plain `ApiError`, with the code, the
-service's message, the HTTP status and the request id as fields. 11003 ("no ledger entries") is an empty answer and
-raises nothing.
+The codes are from the *error codes* page. Any other code raises a plain `ApiError`, with the code, the service's
+message, the HTTP status and the request id as fields. 11003 ("no ledger entries") is an empty response and raises
+nothing.
 """
 
 HEAD = """\
 # Reference
 
-Made from the code by `python docs/make_reference.py`; a test keeps the two equal.
+Generated from the code by `python docs/make_reference.py`; a test compares the two.
 
-The *Document* column says where a fact comes from:
+The *Source* column names the vendor's pages that document a field:
 
-| Name | Document |
+| Source | Page |
 |---|---|
 | v2 ledger | the page of `GET /v2/pointsLedger/getCustomerLedgerInfo` |
 | v2.1 ledger | the page of `GET /v2.1/pointsLedger/getCustomerLedgerInfo` (connected organisations) |
 | explode | the page of `GET /v2.1/pointsLedger/getLedgerExplodeInfo` |
-| newer | the 2026 pages of the same endpoints and their OpenAPI descriptions |
-| balance | the page of `getCustomerLedgerBalance`, a sibling |
-| error codes | the vendor's index of points-ledger codes, and the three pages above |
+| 2026 | the 2026 pages of the same endpoints and their OpenAPI descriptions |
+| balance | the page of `GET /v2/pointsLedger/getCustomerLedgerBalance` |
+| error codes | the vendor's index of points-ledger codes, and the first three pages above |
 """
 
 
 @frozen
-class Note:
-    """What the source says of a field: its type as written, and the ``#:`` comment above it."""
+class FieldDoc:
+    """What the source code says of a field."""
 
     type: str
-    text: str
+    """The annotation as written."""
+    meaning: str
+    """The docstring under the field, without its source."""
+    source: str
+    """The pages in parentheses at the end of the docstring's first paragraph, or an empty string."""
 
 
-def notes_of(model: type) -> dict[str, Note]:
-    """The notes of a class and of those it inherits from, by field."""
-    notes: dict[str, Note] = {}
+def field_docs(model: type) -> dict[str, FieldDoc]:
+    """Return the documentation of the fields of a class, inherited ones included, by name."""
+    docs: dict[str, FieldDoc] = {}
     for parent in reversed(model.__mro__[:-1]):
-        notes |= dict(_own_notes(parent)) if parent.__module__.startswith("capledger") else {}
-    return notes
+        if parent.__module__.startswith("capledger"):
+            docs |= dict(_own_field_docs(parent))
+    return docs
 
 
-def _own_notes(model: type) -> Iterator[tuple[str, Note]]:
-    lines = inspect.getsource(inspect.getmodule(model) or model).splitlines()
-    tree = ast.parse("\n".join(lines))
-    (definition,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model.__name__)
-    for node in definition.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, Note(ast.unparse(node.annotation), _comment_above(lines, node.lineno - 1))
+def _own_field_docs(model: type) -> Iterator[tuple[str, FieldDoc]]:
+    module = inspect.getmodule(model)
+    assert module is not None  # noqa: S101 - for the type checker
+    body = _class_bodies(inspect.getsource(module))[model.__name__]
+    for statement, following in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            yield statement.target.id, _field_doc(ast.unparse(statement.annotation), _docstring(following))
 
 
-def _comment_above(lines: list[str], index: int) -> str:
-    words: list[str] = []
-    while lines[index - 1].lstrip().startswith("#:"):
-        index -= 1
-        words.insert(0, lines[index].lstrip().removeprefix("#:").strip())
-    return " ".join(words)
+@cache
+def _class_bodies(source: str) -> dict[str, list[ast.stmt]]:
+    return {node.name: node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+
+
+def _docstring(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str(docstring))):
+            return inspect.cleandoc(docstring)
+    return ""
+
+
+def _field_doc(annotation: str, docstring: str) -> FieldDoc:
+    first, *others = docstring.split("\n\n")
+    match = re.search(r"\s*\(([^()]+) pages?\)\.$", first)
+    if match is None:
+        return FieldDoc(annotation, plain(docstring), "")
+    return FieldDoc(annotation, plain("\n".join([f"{first[: match.start()]}.", *others])), match[1])
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of Markdown."""
+    """Return a table in Markdown."""
     titles = list(head)
     lines = [titles, ["---"] * len(titles), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def plain(text: str) -> str:
-    """A docstring's text without the marks of Sphinx, on one line."""
-    text = re.sub(r":[a-z]+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
-    return " ".join(text.replace("``", "`").split())
+def plain(docstring: str) -> str:
+    """Return a docstring on one line, with the roles and literals of Sphinx as Markdown."""
+    docstring = re.sub(r":[a-z]+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", docstring)
+    return " ".join(docstring.replace("``", "`").split())
 
 
 def summary(value: type) -> str:
-    """The first paragraph of a docstring."""
+    """Return the first paragraph of a docstring."""
     return plain((inspect.getdoc(value) or "").split("\n\n")[0])
 
 
-def parameters(query: type, documents: dict[str, str], irregular: dict[str, str]) -> str:
-    """The table of a query's keywords."""
-    rows = (
-        (
-            f"`{name}`",
-            irregular.get(name, f"`{camel_case(name)}`"),
-            f"`{note.type}`",
-            plain(note.text),
-            documents[name],
-        )
-        for name, note in notes_of(query).items()
-        if name in documents
-    )
-    return table(("Keyword", "Parameter", "Type", "Meaning", "Document"), rows)
-
-
-def _customer_documents() -> dict[str, str]:
-    keywords = {item.name: camel_case(item.name) for item in fields(CustomerLedgerQuery)}
-    return {
-        name: V2 if parameter in ONLY_V2 else NEWER if parameter in ONLY_NEWER else f"{V2}, {V21}"
-        for name, parameter in keywords.items()
-    } | {"scope": V21}
-
-
-def _group_documents() -> dict[str, str]:
-    keywords = {item.name: camel_case(item.name) for item in fields(GroupLedgerQuery)}
-    return {
-        name: "none for groups"
-        if parameter in GROUPS_UNDOCUMENTED
-        else V2
-        if parameter in GROUPS_V2
-        else f"{V2}, {V21}"
-        for name, parameter in keywords.items()
-    } | {"scope": V21, "include_alternate_currencies": V21, "roles": f"{V21}, {NEWER}", "order": f"{V2}, {NEWER}"}
-
-
 def queries() -> Iterator[str]:
-    """The sections on what can be asked."""
-    group_irregular = IRREGULAR | IRREGULAR_IN_GROUPS
-    event_documents = dict.fromkeys((item.name for item in fields(EventDetailsQuery)), EXPLODE)
-    event_documents |= dict.fromkeys(("api_version", "get_payment_modes"), f"{EXPLODE}, {NEWER}")
-    for query, documents, irregular in (
-        (CustomerLedgerQuery, _customer_documents(), IRREGULAR),
-        (GroupLedgerQuery, _group_documents(), group_irregular),
-        (EventDetailsQuery, event_documents, IRREGULAR),
-        (EventFlags, event_documents, IRREGULAR),
-    ):
-        yield f"### {query.__name__}\n\n{summary(query)}\n\n{parameters(query, documents, irregular)}"
+    """Return the sections of the queries."""
+    yield query_section(CustomerLedgerQuery, IRREGULAR, {"type": "2026"})
+    yield query_section(GroupLedgerQuery, IRREGULAR | IRREGULAR_IN_GROUPS, SOURCES_IN_GROUPS)
+    yield query_section(EventDetailsQuery, IRREGULAR, {"type": "explode", "scope": "explode"}, everywhere="explode")
+    yield query_section(EventFlags, IRREGULAR, {})
 
 
-def answers() -> Iterator[str]:
-    """The sections on what comes back."""
-    for model in sorted((getattr(models, name) for name in models.__all__), key=_place):
-        notes = notes_of(model)
+def query_section(
+    query: type, irregular: dict[str, str], sources: dict[str, str], everywhere: str = "v2 and v2.1 ledger"
+) -> str:
+    """Return the section of one query: a table of its keywords."""
+    rows = []
+    for name, doc in field_docs(query).items():
+        parameter = irregular.get(name, f"`{camel_case(name)}`")
+        source = sources.get(name, everywhere if doc.source == "all" else doc.source)
+        rows.append((f"`{name}`", parameter, f"`{doc.type}`", doc.meaning, source))
+    keywords = table(("Keyword", "Parameter", "Type", "Meaning", "Source"), rows)
+    return f"### {query.__name__}\n\n{summary(query)}\n\n{keywords}"
+
+
+def responses() -> Iterator[str]:
+    """Return the sections of the models."""
+    for model in sorted((getattr(models, name) for name in models.__all__), key=_position):
+        docs = field_docs(model)
         rows = [
-            (
-                f"`{item.name}`",
-                _keys(model, item),
-                f"`{notes[item.name].type}`",
-                plain(notes[item.name].text),
-                _document(model, item),
-            )
-            for item in wire.model_fields(model)
+            (f"`{item.name}`", _keys(model, item), f"`{doc.type}`", doc.meaning, doc.source)
+            for item, doc in ((item, docs[item.name]) for item in fields(model))
         ]
-        fields_table = table(("Field", "Key", "Type", "Meaning", "Document"), rows)
+        fields_table = table(("Field", "Key", "Type", "Meaning", "Source"), rows)
         yield f"### {model.__name__}\n\n{summary(model)}\n\n{fields_table}"
 
 
-def _place(model: type) -> tuple[int, int]:
-    """Pages and ledgers come first, then events and what they hold; each module in its own order."""
+def _position(model: type) -> tuple[int, int]:
     module = model.__module__.rpartition(".")[2]
-    return (list(DOCUMENTS_OF_MODULES).index(module), inspect.getsourcelines(model)[1])
+    return (MODULES.index(module), inspect.getsourcelines(model)[1])
 
 
 def _keys(model: type, item: Attribute[Any]) -> str:
-    return "" if _is_ours(model, item) else ", ".join(f"`{key}`" for key in wire.json_keys(item))
-
-
-def _is_ours(model: type, item: Attribute[Any]) -> bool:
-    return wire.wire_options(item).sdk_only or model is models.WalkReport
-
-
-def _document(model: type, item: Attribute[Any]) -> str:
-    if _is_ours(model, item):
+    if wire.wire_options(item).sdk_only or model is models.WalkReport:
         return ""
-    if item.name.endswith(wire.ISO_SUFFIX) or item.name.startswith("concept_"):
-        return NEWER
-    return DOCUMENTS_OF_MODELS.get(model.__name__) or DOCUMENTS_OF_MODULES[model.__module__.rpartition(".")[2]]
+    return ", ".join(f"`{key}`" for key in wire.json_keys(item))
 
 
-def refusals() -> Iterator[str]:
-    """The sections on errors: the tree, then the codes."""
+def error_sections() -> Iterator[str]:
+    """Return the sections of the errors: the tree, then the codes."""
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].split("\n\n")[0]
     yield f"```text\n{inspect.cleandoc(tree)}\n```\n"
     codes: dict[type, list[str]] = {}
-    for code, kind in sorted(errors.ERROR_CLASSES.items()):
-        codes.setdefault(kind, []).append(str(code))
-    rows = ((f"`{kind.__name__}`", ", ".join(own), _without_codes(summary(kind))) for kind, own in codes.items())
+    for code, error in sorted(errors.ERROR_CLASSES.items()):
+        codes.setdefault(error, []).append(str(code))
+    rows = ((f"`{error.__name__}`", ", ".join(own), _without_codes(summary(error))) for error, own in codes.items())
     yield table(("Class", "Codes", "Meaning"), rows)
     yield ERRORS_TAIL
 
 
-def _without_codes(text: str) -> str:
-    text = re.sub(r"^[\d, to]+: ", "", text)
-    return text[0].upper() + text[1:]
+def _without_codes(docstring: str) -> str:
+    docstring = re.sub(r"^[\d, to]+: ", "", docstring)
+    return docstring[0].upper() + docstring[1:]
 
 
 def reference() -> str:
-    """The whole page."""
-    parts = [HEAD, "## What can be asked\n", *queries(), "## What comes back\n", *answers(), "## Errors\n", *refusals()]
+    """Return the whole page."""
+    parts = [HEAD, "## Queries\n", *queries(), "## Models\n", *responses(), "## Errors\n", *error_sections()]
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Queries: what they accept, what they refuse and say about it, and that they are plain values."""
+"""Queries: what they accept, what they refuse with which message, and that they are plain values."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ EVENTS: dict[str, Any] = {**CUSTOMER, "event_ids": [13499091]}
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"identifier_name": ""}, "identifier_name is empty"),
         ({"identifier_value": ""}, "identifier_value is empty"),
         ({"identifier_value": "  "}, "identifier_value is empty"),
-        ({"identifier_value": None}, "identifier_value is empty or not a text"),
-        ({"identifier_value": True}, "identifier_value is empty or not a text"),
-        ({"identifier_value": 9.17}, "identifier_value is empty or not a text"),
+        ({"identifier_value": None}, "identifier_value is empty or not a string"),
+        ({"identifier_value": True}, "identifier_value is empty or not a string"),
+        ({"identifier_value": 9.17}, "identifier_value is empty or not a string"),
         ({"source": ""}, "source is empty"),
         ({"account_id": ""}, "account_id is empty"),
-        ({"account_id": True}, "account_id is empty or not a text"),
+        ({"account_id": True}, "account_id is empty or not a string"),
         ({"start": NEW_YEAR, "end": NEW_YEAR - timedelta(seconds=1)}, "end is before start"),
         (
             {
@@ -52,38 +52,38 @@ EVENTS: dict[str, Any] = {**CUSTOMER, "event_ids": [13499091]}
         ({"end": 1704067200}, "end is not a date"),
         ({"order": "ASC"}, "oldest first"),
         ({"order": ["asc"]}, "oldest first"),
-        ({"page_size": 0}, "page_size has to be a whole number of 1 or more"),
-        ({"page_size": -1}, "page_size has to be"),
-        ({"page_size": 10.0}, "page_size has to be"),
-        ({"page_size": True}, "page_size has to be"),
-        ({"page_size": None}, "page_size has to be"),
+        ({"page_size": 0}, "page_size must be a whole number of 1 or more"),
+        ({"page_size": -1}, "page_size must be"),
+        ({"page_size": 10.0}, "page_size must be"),
+        ({"page_size": True}, "page_size must be"),
+        ({"page_size": None}, "page_size must be"),
         ({"till_id": True}, "till_id is not a whole number"),
         ({"till_id": "12"}, "till_id is not a whole number"),
-        ({"till_ids": "12,13"}, "till_ids holds something that is not a whole number"),
-        ({"till_ids": [12, False]}, "till_ids holds something"),
+        ({"till_ids": "12,13"}, "till_ids contains something that is not a whole number"),
+        ({"till_ids": [12, False]}, "till_ids contains something"),
         ({"store_code": ""}, "store_code is empty"),
         ({"till_id": 1, "till_ids": [1, 2]}, "only one of till_id, till_ids, store_id, store_code"),
         ({"till_id": 1, "store_id": 2}, "only one of"),
         ({"till_ids": [1], "store_code": "a"}, "only one of"),
         ({"store_id": 1, "store_code": "a"}, "only one of"),
-        ({"include_till_concept_events": True}, "give program_id too"),
-        ({"include_alternate_currencies": 1}, "include_alternate_currencies has to be True, False or None"),
+        ({"include_till_concept_events": True}, "pass program_id too"),
+        ({"include_alternate_currencies": 1}, "include_alternate_currencies must be True, False or None"),
         (
             {"include_alternate_currencies": True, "alternate_currency_names": ["Stars"]},
-            "include_alternate_currencies=True for all: give only one",
+            "include_alternate_currencies=True all of them: pass only one",
         ),
-        ({"alternate_currency_names": "Stars,Miles"}, "alternate_currency_names holds a text with a comma"),
-        ({"alternate_currency_names": ["Stars", ""]}, "alternate_currency_names holds something empty"),
-        ({"alternate_currency_names": [1]}, "alternate_currency_names holds something empty or not a text"),
-        ({"roles": ["PRIMARY,SECONDARY"]}, "roles holds a text with a comma"),
-        ({"exclude_events": 1}, "exclude_events holds something"),
+        ({"alternate_currency_names": "Stars,Miles"}, "alternate_currency_names contains a string with a comma"),
+        ({"alternate_currency_names": ["Stars", ""]}, "alternate_currency_names contains an empty item"),
+        ({"alternate_currency_names": [1]}, "alternate_currency_names contains an empty item or no string"),
+        ({"roles": ["PRIMARY,SECONDARY"]}, "roles contains a string with a comma"),
+        ({"exclude_events": 1}, "exclude_events contains an empty item"),
         ({"type": "USERGROUP2"}, "use GroupLedgerQuery"),
-        ({"scope": "SELF"}, r"scope has to be None, OrgScope.own\(\)"),
+        ({"scope": "SELF"}, r"scope must be None, OrgScope.own\(\)"),
     ],
 )
-def test_customer_query_refuses(options: dict[str, Any], says: str) -> None:
-    """A query that cannot work is refused where it is written, by a text that says what to do and names nobody."""
-    with pytest.raises(InvalidQueryError, match=says) as caught:
+def test_customer_query_refuses_what_cannot_work(options: dict[str, Any], message: str) -> None:
+    """A query that cannot work is refused where it is written, with a message that says what to do and names nobody."""
+    with pytest.raises(InvalidQueryError, match=message) as caught:
         CustomerLedgerQuery(**(CUSTOMER | options))
 
     assert isinstance(caught.value, ValueError)
@@ -108,59 +108,59 @@ def test_customer_query_refuses(options: dict[str, Any], says: str) -> None:
         {"type": "CUSTOMER", "scope": OrgScope.all()},
     ],
 )
-def test_customer_query_accepts(options: dict[str, Any]) -> None:
-    """What the service may know better than the documents is not refused here."""
+def test_customer_query_accepts_what_the_service_may_accept(options: dict[str, Any]) -> None:
+    """A value that the service may accept in spite of its documents is not refused."""
     CustomerLedgerQuery(**(CUSTOMER | options))
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"identifier_value": ""}, "identifier_value is empty"),
         ({"type": ""}, "type is empty"),
-        ({"type": None}, "type is empty or not a text"),
+        ({"type": None}, "type is empty or not a string"),
         ({"till_id": 1, "store_id": 2}, "only one of"),
         ({"start": NEW_YEAR, "end": date(2023, 12, 31)}, "end is before start"),
     ],
 )
-def test_group_query_refuses(options: dict[str, Any], says: str) -> None:
-    """A group's query is checked like a customer's."""
-    with pytest.raises(InvalidQueryError, match=says):
+def test_group_query_refuses_what_cannot_work(options: dict[str, Any], message: str) -> None:
+    """The query of a group is checked like that of a customer."""
+    with pytest.raises(InvalidQueryError, match=message):
         GroupLedgerQuery(**(GROUP | options))
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"event_ids": []}, "no event is named"),
         ({"event_ids": None}, "no event is named"),
-        ({"event_ids": ["13499091x"]}, "event_ids holds something that is not a whole number"),
-        ({"event_ids": "13499091,13499092"}, "event_ids holds something that is not a whole number"),
-        ({"event_ids": [True]}, "event_ids holds something"),
-        ({"event_ids": ["\u0661"]}, "event_ids holds something"),
-        ({"event_ids": ["9" * 5000]}, "event_ids holds something"),
+        ({"event_ids": ["13499091x"]}, "event_ids contains something that is not a whole number"),
+        ({"event_ids": "13499091,13499092"}, "event_ids contains something that is not a whole number"),
+        ({"event_ids": [True]}, "event_ids contains something"),
+        ({"event_ids": ["\u0661"]}, "event_ids contains something"),
+        ({"event_ids": ["9" * 5000]}, "event_ids contains something"),
         ({"event_name": "TransactionAdd"}, "but not both"),
         ({"event_reference_ids": [1]}, "but not both"),
         ({"event_ids": (), "event_reference_ids": [1]}, "no event is named"),
-        ({"event_ids": (), "event_name": "TransactionAdd"}, "give event_reference_ids too"),
+        ({"event_ids": (), "event_name": "TransactionAdd"}, "pass event_reference_ids too"),
         ({"event_ids": (), "event_name": "", "event_reference_ids": [1]}, "event_name is empty"),
-        ({"event_ids": (), "event_name": "ReturnBill", "event_reference_ids": ["1,2"]}, "a text with a comma"),
-        ({"event_ids": (), "event_name": "ReturnBill", "event_reference_ids": [True]}, "something empty or not a text"),
-        ({"get_bill_details": "true"}, "get_bill_details has to be True, False or None"),
-        ({"api_version": "v3"}, "api_version has to be"),
+        ({"event_ids": (), "event_name": "ReturnBill", "event_reference_ids": ["1,2"]}, "a string with a comma"),
+        ({"event_ids": (), "event_name": "ReturnBill", "event_reference_ids": [True]}, "an empty item or no string"),
+        ({"get_bill_details": "true"}, "get_bill_details must be True, False or None"),
+        ({"api_version": "v3"}, "api_version must be"),
         ({"api_version": "v2", "scope": OrgScope.own()}, "scope needs v2.1"),
     ],
 )
-def test_event_details_query_refuses(options: dict[str, Any], says: str) -> None:
-    """Events are named in exactly one of the two ways that the service knows."""
-    with pytest.raises(InvalidQueryError, match=says) as caught:
+def test_event_details_query_refuses_what_cannot_work(options: dict[str, Any], message: str) -> None:
+    """Events must be named in exactly one of the two ways that the service accepts."""
+    with pytest.raises(InvalidQueryError, match=message) as caught:
         EventDetailsQuery(**(EVENTS | options))
 
     assert MOBILE not in str(caught.value)
 
 
-def test_event_ids_may_be_digits() -> None:
-    """Ids read from a file as text are the same ids, in the order asked, repeats kept."""
+def test_event_ids_may_be_strings_of_digits() -> None:
+    """Ids read from a file as strings are the same ids, in the same order, repeats kept."""
     expected = (13499092, 13499091, 13499092)
 
     query = EventDetailsQuery(**(CUSTOMER | {"event_ids": ["13499092", 13499091, 13499092]}))
@@ -168,16 +168,16 @@ def test_event_ids_may_be_digits() -> None:
     assert query.event_ids == expected
 
 
-def test_event_references_may_be_numbers() -> None:
-    """Bill ids are numbers and request ids are texts; both go out as text."""
+def test_event_references_may_be_integers() -> None:
+    """Bill ids are integers and request ids are strings; both are kept as strings."""
     query = EventDetailsQuery(**CUSTOMER, event_name="TransactionAdd", event_reference_ids=[36363905, "aB1"])
 
     assert query.event_reference_ids == ("36363905", "aB1")
 
 
 @pytest.mark.parametrize("ids", [(), (1, 2, 3)])
-def test_other_scope_refuses(ids: tuple[int, ...]) -> None:
-    """The service takes one or two organisations in a scope, so others are refused here."""
+def test_other_scope_takes_one_or_two_organisations(ids: tuple[int, ...]) -> None:
+    """The service accepts one or two organisations in a scope, so any other number is refused."""
     with pytest.raises(InvalidQueryError, match="one or two organisation ids"):
         OrgScope.other(*ids)
 
@@ -191,23 +191,23 @@ def test_other_scope_refuses(ids: tuple[int, ...]) -> None:
         (OrgScope.all(), "ALL", ()),
     ],
 )
-def test_scopes(scope: OrgScope, data_scope: str, org_ids: tuple[int, ...]) -> None:
-    """Each way to make a scope gives the documented header values."""
+def test_scopes_have_the_documented_header_values(scope: OrgScope, data_scope: str, org_ids: tuple[int, ...]) -> None:
+    """Each way to make a scope results in the documented header values."""
     assert (scope.data_scope, scope.org_ids) == (data_scope, org_ids)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("own",), "SELF, OTHER or ALL"),
         (("SELF", (1,)), "only OrgScope.other"),
-        (("OTHER", ("50405",)), "org_ids holds something that is not a whole number"),
-        (("OTHER", (True,)), "org_ids holds something"),
+        (("OTHER", ("50405",)), "org_ids contains something that is not a whole number"),
+        (("OTHER", (True,)), "org_ids contains something"),
     ],
 )
-def test_scope_refuses(arguments: tuple[Any, ...], says: str) -> None:
-    """A scope made by hand is held to the same rules."""
-    with pytest.raises(InvalidQueryError, match=says):
+def test_scope_made_by_its_constructor_is_checked(arguments: tuple[Any, ...], message: str) -> None:
+    """A scope made by its constructor follows the same rules."""
+    with pytest.raises(InvalidQueryError, match=message):
         OrgScope(*arguments)
 
 
@@ -221,8 +221,8 @@ def test_scope_refuses(arguments: tuple[Any, ...], says: str) -> None:
         (GroupLedgerQuery(identifier_value="1"), "groupId"),
     ],
 )
-def test_identifier_names(query: CustomerLedgerQuery | GroupLedgerQuery, name: str) -> None:
-    """Each class method names its kind of identifier as the service spells it."""
+def test_class_methods_set_the_identifier_name(query: CustomerLedgerQuery | GroupLedgerQuery, name: str) -> None:
+    """Each class method sets the identifier name in the spelling of the service."""
     assert query.identifier_name == name
 
 
@@ -239,25 +239,25 @@ def test_identifier_names(query: CustomerLedgerQuery | GroupLedgerQuery, name: s
         ("Wechat_Id", "Wechat_Id"),
     ],
 )
-def test_identifier_names_are_mended(given: str, expected: str) -> None:
-    """Documented names are matched whatever their case, since the documents disagree; others go out as given."""
+def test_identifier_names_match_in_any_case(given: str, expected: str) -> None:
+    """Documented names match in any case, since the documents disagree; other names are unchanged."""
     assert CustomerLedgerQuery(identifier_name=given, identifier_value="1").identifier_name == expected
 
 
-def test_identifier_value_may_be_a_number() -> None:
-    """A number kept as int is the same identifier as its digits."""
+def test_identifier_value_may_be_an_integer() -> None:
+    """An integer is the same identifier as the string of its digits."""
     assert CustomerLedgerQuery.mobile(917406401004) == CustomerLedgerQuery.mobile(MOBILE)
 
 
 def test_days_are_midnights() -> None:
-    """A day as start or end is its first instant, so spans by day touch and do not overlap."""
+    """A day as start or end is its first instant, so that consecutive spans neither overlap nor leave a gap."""
     expected = CustomerLedgerQuery.mobile(MOBILE, start=datetime(2024, 1, 1), end=datetime(2024, 2, 1))
 
     assert CustomerLedgerQuery.mobile(MOBILE, start=date(2024, 1, 1), end=date(2024, 2, 1)) == expected
 
 
-def test_class_methods_take_every_keyword() -> None:
-    """The typed keywords of the class methods are exactly the query's own."""
+def test_class_methods_accept_every_keyword() -> None:
+    """The typed keywords of the class methods are exactly those of the query."""
     own = {item.name for item in attrs.fields(CustomerLedgerQuery)} - {"identifier_name", "identifier_value"}
 
     assert set(CustomerLedgerOptions.__annotations__) == own
@@ -272,8 +272,8 @@ def test_class_methods_take_every_keyword() -> None:
     ],
 )
 def test_queries_are_values(query: CustomerLedgerQuery | GroupLedgerQuery | EventDetailsQuery) -> None:
-    """A query survives pickling, equals and hashes like its copy, cannot be changed, and shows nobody."""
-    copy = pickle.loads(pickle.dumps(query))  # noqa: S301  # our own pickle
+    """A query survives pickling, equals and hashes like its copy, is immutable, and hides its identifier."""
+    copy = pickle.loads(pickle.dumps(query))  # noqa: S301 - our own pickle
 
     assert copy == query
     assert hash(copy) == hash(query)
@@ -281,11 +281,11 @@ def test_queries_are_values(query: CustomerLedgerQuery | GroupLedgerQuery | Even
     assert attrs.evolve(query, source="ALL") != query
     assert MOBILE not in repr(query)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        query.source = "ALL"  # type: ignore[misc]  # what is being tested
+        query.source = "ALL"  # type: ignore[misc]  # what is tested
 
 
 def test_changed_copies_are_checked() -> None:
-    """``attrs.evolve`` cannot make a query that could not have been written."""
+    """``attrs.evolve`` cannot make a query that its constructor refuses."""
     query = CustomerLedgerQuery.mobile(MOBILE, start=NEW_YEAR)
 
     with pytest.raises(InvalidQueryError, match="end is before start"):
@@ -305,8 +305,8 @@ def test_changed_copies_are_checked() -> None:
         ),
     ],
 )
-def test_same_fingerprint(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Queries that bring back the same entries in the same order have the same fingerprint fields."""
+def test_fingerprint_ignores_how_entries_are_fetched(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Queries that yield the same entries in the same order have the same fingerprint fields."""
     first = CustomerLedgerQuery(**CUSTOMER, **one).fingerprint_fields()
 
     assert first == CustomerLedgerQuery(**CUSTOMER, **other).fingerprint_fields()
@@ -332,15 +332,15 @@ def test_same_fingerprint(one: dict[str, Any], other: dict[str, Any]) -> None:
         {"event_filter": "TransactionAdd"},
     ],
 )
-def test_other_fingerprint(changes: dict[str, Any]) -> None:
-    """Whatever changes which entries come back, or their order, changes the fingerprint fields."""
+def test_fingerprint_covers_what_is_yielded(changes: dict[str, Any]) -> None:
+    """Whatever changes which entries are yielded, or their order, changes the fingerprint fields."""
     query = CustomerLedgerQuery(**CUSTOMER)
 
     assert attrs.evolve(query, **changes).fingerprint_fields() != query.fingerprint_fields()
 
 
-def test_kinds_of_query_have_their_own_fingerprint() -> None:
-    """A group is never taken for a customer of the same identifier."""
+def test_fingerprint_tells_groups_from_customers() -> None:
+    """A group and a customer with the same identifier have different fingerprint fields."""
     customer = CustomerLedgerQuery(identifier_name="id", identifier_value="1", type="CUSTOMER")
     group = GroupLedgerQuery(identifier_name="id", identifier_value="1", type="CUSTOMER")
 
@@ -348,8 +348,8 @@ def test_kinds_of_query_have_their_own_fingerprint() -> None:
 
 
 @given(moments=st.lists(st.datetimes(), min_size=2, max_size=2))
-def test_spans_are_in_order(moments: list[datetime]) -> None:
-    """Two moments make a query in one order and not in the other."""
+def test_a_span_has_its_start_first(moments: list[datetime]) -> None:
+    """Two datetimes are a span in one order and refused in the other."""
     start, end = sorted(moments)
 
     assert CustomerLedgerQuery.mobile(MOBILE, start=start, end=end).start == start

@@ -1,4 +1,4 @@
-"""What the service answers, as plain attrs classes with the API's names in snake_case."""
+"""Responses of the service as plain attrs classes, with the API's names in snake_case."""
 
 from capledger.models.bills import BillDetails, LineItem
 from capledger.models.event_parts import (

@@ -1,6 +1,6 @@
-"""Events in full: the answer of ``getLedgerExplodeInfo`` (v2 and v2.1).
+"""Events with all details, as in responses of ``getLedgerExplodeInfo`` (v2 and v2.1).
 
-An event holds what its kind has and what the flags of the request asked for; all else is None or empty.
+An event holds what its type has and what the flags of the request selected; all else is None or empty.
 """
 
 from attrs import define, field
@@ -24,43 +24,47 @@ from capledger.models.points import PointsEarned
 
 @define
 class LedgerEvent:
-    """One event with everything the service tells of it."""
+    """One event with all details that the service has."""
 
-    #: The same id as on the event's ledger entries.
     event_log_id: int
-    #: TransactionAdd, GenericEvent, ...: open, kept as it came.
+    """Id of the event, the same as on its ledger entries (explode and 2026 pages)."""
     event_name: str
+    """TransactionAdd, GenericEvent and others; unknown names are kept as received (explode and 2026 pages)."""
     event_details: EventDetails | None = None
-    #: Bills, with ``get_bill_details``.
+    """Time, till and reason of the event (explode and 2026 pages)."""
     bill_details: BillDetails | None = None
-    #: Of events without a bill.
+    """The bill, with ``get_bill_details`` (explode and 2026 pages)."""
     points_earned: PointsEarned | None = None
-    #: TargetCompleted.
+    """Points earned by an event without a bill (explode and 2026 pages)."""
     target_completed_details: TargetCompletedDetails | None = None
-    #: PointsTransfer: who gave.
+    """The target, on TargetCompleted (explode and 2026 pages)."""
     transferred_from: TransferParty | None = None
-    #: PointsTransfer: who received.
+    """The sender, on PointsTransfer (explode and 2026 pages)."""
     transferred_to: TransferParty | None = None
-    #: PointsRedemption: from which programmes.
+    """The receiver, on PointsTransfer (explode and 2026 pages)."""
     points_breakup: list[PointsShare] = field(factory=list)
-    #: VoucherRedemption.
+    """Points redeemed, one item per programme, on PointsRedemption (explode and 2026 pages)."""
     voucher_redemption_details: VoucherRedemptionDetails | None = None
-    #: ManualPointsAdjustment.
+    """The voucher, on VoucherRedemption (explode and 2026 pages)."""
     manual_points_adjustment_details: ManualPointsAdjustmentDetails | None = None
-    #: Imported events.
+    """The adjustment, on ManualPointsAdjustment (explode and 2026 pages)."""
     import_meta: ImportMeta | None = None
-    #: GenericEvent.
+    """The import, on imported events (explode and 2026 pages)."""
     behavioral_event_metadata: BehavioralEventMetadata | None = None
-    #: With ``get_custom_fields``.
+    """Definition of the event, on GenericEvent (explode and 2026 pages)."""
     custom_fields: list[NamedValue] = field(factory=list)
-    #: With ``get_extended_fields``.
+    """Custom fields, with ``get_custom_fields`` (explode and 2026 pages)."""
     extended_fields: list[NamedValue] = field(factory=list)
-    #: With ``get_payment_modes``: UPI, CASH, ...
+    """Extended fields, with ``get_extended_fields`` (explode and 2026 pages)."""
     payment_modes: list[str] = field(factory=list)
-    #: Tiers at that time, one a programme.
+    """UPI, CASH and others, with ``get_payment_modes`` (explode and 2026 pages)."""
     point_in_time_slabs: list[PointInTimeSlab] = field(factory=list)
+    """Tiers of the customer at the time of the event, one item per programme (explode and 2026 pages)."""
     notes: str | None = field(default=None, repr=False)
-    #: The bill, request or import behind it; "-1" for none; the customer's id for redemptions and transfers.
+    """Notes as entered (explode and 2026 pages)."""
     event_reference_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
+    """Id of the bill, request or import; "-1" for none; the customer's id on redemptions (explode and 2026 pages)."""
     unique_id: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """Unique id of the event (explode and 2026 pages)."""
     org_id: int | None = None
+    """Id of the organisation (explode and 2026 pages)."""

@@ -1,9 +1,9 @@
-"""The ledger's answer: entries, what they moved, and the page they stood on.
+"""Ledger entries, their movements, and the details of the page they were on.
 
-Documents: the v2 and v2.1 ``getCustomerLedgerInfo`` pages, and ``getCustomerLedgerBalance`` for closing balances.
-Amounts are :class:`~decimal.Decimal` with the digits and the scale of the answer. Dates are aware: the ISO twin's value
-where the answer has one, else the answer's text in the session's timezone. What the answer leaves out or sends as null
-is None, or empty.
+Sources: the v2 and v2.1 pages of ``getCustomerLedgerInfo``, and the page of ``getCustomerLedgerBalance`` for closing
+balances. Amounts are :class:`~decimal.Decimal` with the digits and the scale of the response. Dates are aware: the
+value of the ISO twin where the response has one, else the response's string in the session's timezone. What the
+response leaves out or sends as null is None or empty.
 """
 
 from datetime import datetime
@@ -17,30 +17,32 @@ from capledger.models.events import LedgerEvent
 
 @define
 class Notice:
-    """A warning of the service: the main thing succeeded, something beside it did not."""
+    """A warning of the service: the request succeeded, a secondary activity failed."""
 
-    #: The API's code, e.g. 11002 (pending events) or 9018 (unknown alternate currency).
     code: int | None = None
-    #: The API's text, with the customer's identifier taken out.
+    """The API's code, e.g. 11002 (pending events) or 9018 (unknown alternate currency) (explode and 2026 pages)."""
     message: str = ""
-    #: False wherever the documents show it.
+    """The API's message, without the customer's identifier (explode and 2026 pages)."""
     status: bool | None = None
+    """False wherever the vendor's pages show it (explode and 2026 pages)."""
 
 
 @define
 class EntryDetail:
-    """One movement of an entry: so much of one currency, in one category of one programme."""
+    """One movement of an entry: an amount of one currency, in one category of one programme."""
 
-    #: CREDIT, DEBIT, OPENING_BALANCE, ... kept as it came.
     ledger_entry_type: str | None = None
-    #: Amount in points, or in the alternate currency named below; not negative for a DEBIT.
+    """CREDIT, DEBIT, OPENING_BALANCE and others; unknown types are kept as received (v2 and v2.1 ledger pages)."""
     points: Decimal | None = None
-    #: Main (redeemable), DelayedAccrualPointCategory or ExternalTriggerBasedPointCategory (promised), ...
+    """Amount in points or in the alternate currency below; not negative for a DEBIT (v2 and v2.1 ledger pages)."""
     points_category: str | None = None
+    """Main (redeemable), DelayedAccrualPointCategory (promised) and others (v2 and v2.1 ledger pages)."""
     program_name: str | None = None
+    """Name of the programme (v2 and v2.1 ledger pages)."""
     program_id: int | None = None
-    #: None: points. Otherwise the amount is in this currency.
+    """Id of the programme (v2 and v2.1 ledger pages)."""
     alternate_currency_name: str | None = None
+    """Currency of the amount; None for points (v2 and v2.1 ledger pages)."""
 
 
 @define
@@ -48,59 +50,69 @@ class TransactionDetails:
     """The transaction behind an entry. Amounts are in the organisation's currency."""
 
     transaction_id: int | None = None
-    #: The till's own number of the bill.
+    """Id of the transaction (v2 and v2.1 ledger pages)."""
     transaction_number: str | None = field(default=None, metadata=wire(number_as_string=True))
-    #: Business time, which can be earlier or later than the entry's own.
+    """Number that the till gave to the bill (v2 and v2.1 ledger pages)."""
     date: datetime | None = None
-    #: The twin as it came (2026 answers); ``date`` has its value then.
+    """Business time, aware; can be earlier or later than the entry's own date (v2 and v2.1 ledger pages)."""
     date_iso: datetime | None = None
-    #: Net amount, after discounts and taxes.
+    """ISO twin of ``date``, which takes its value (2026 pages)."""
     amount: Decimal | None = None
-    #: Before any discount or tax.
+    """Net amount, after discounts and taxes (v2 and v2.1 ledger pages)."""
     gross_bill_amount: Decimal | None = None
-    #: Where it took place, e.g. instore.
+    """Amount before discounts and taxes (v2 and v2.1 ledger pages)."""
     source: str | None = None
+    """Where it took place, e.g. instore (v2 and v2.1 ledger pages)."""
 
 
 @define
 class EventSummary:
-    """What the ledger itself says of an event; :class:`LedgerEvent` has all of it."""
+    """The event as the ledger summarises it; :class:`LedgerEvent` has all details."""
 
-    #: Business time of the event.
     event_date: datetime | None = None
-    #: The twin as it came (2026 answers); ``event_date`` has its value then.
+    """Business time of the event, aware (v2 and v2.1 ledger pages)."""
     event_date_iso: datetime | None = None
+    """ISO twin of ``event_date``, which takes its value (2026 pages)."""
     event_display_name: str | None = None
+    """Name of the event for people (v2 and v2.1 ledger pages)."""
     promotion_name: str | None = None
+    """Name of the promotion (v2 and v2.1 ledger pages)."""
     promotion_description: str | None = None
-    #: The promotion's external identifier.
+    """Description of the promotion (v2 and v2.1 ledger pages)."""
     promotion_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """External identifier of the promotion (v2 and v2.1 ledger pages)."""
     promotion_id: int | None = None
-    #: E.g. POINTS_ISSUE for goodwill points.
+    """Id of the promotion (v2 and v2.1 ledger pages)."""
     reason: str | None = None
+    """Reason, e.g. POINTS_ISSUE for goodwill points (v2 and v2.1 ledger pages)."""
 
 
 @define
 class CustomerDetails:
-    """The customer whose ledger it is; group ledgers have none."""
+    """The customer that the ledger belongs to; group ledgers have none."""
 
     first_name: str | None = field(default=None, repr=False)
+    """First name (v2 and v2.1 ledger pages)."""
     last_name: str | None = field(default=None, repr=False)
+    """Last name (v2 and v2.1 ledger pages)."""
     user_id: int | None = field(default=None, repr=False)
+    """Id of the customer on the platform (v2 and v2.1 ledger pages)."""
     external_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
-    #: CUSTOMER, or FLEET for a group.
+    """Id of the customer at the brand (v2 and v2.1 ledger pages)."""
     entity_type: str | None = None
+    """CUSTOMER, or FLEET for a group (v2 and v2.1 ledger pages)."""
 
 
 @define
 class MemberIdentifier:
-    """How a member of a user group is known."""
+    """The identifier of a member of a user group."""
 
-    #: MOBILE, EMAIL, ...
     type: str | None = None
+    """MOBILE, EMAIL and others (v2 and v2.1 ledger pages)."""
     value: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
-    #: The member's part in the group, e.g. DRIVER.
+    """The identifier itself (v2 and v2.1 ledger pages)."""
     role: str | None = None
+    """Role of the member in the group, e.g. DRIVER (v2 and v2.1 ledger pages)."""
 
 
 @define
@@ -108,49 +120,65 @@ class MemberDetails:
     """The member of a user group who caused an entry."""
 
     first_name: str | None = field(default=None, repr=False)
+    """First name (v2 and v2.1 ledger pages)."""
     last_name: str | None = field(default=None, repr=False)
+    """Last name (v2 and v2.1 ledger pages)."""
     identifier: MemberIdentifier | None = None
+    """Identifier and role in the group (v2 and v2.1 ledger pages)."""
     user_id: int | None = field(default=None, repr=False, metadata=wire(zero_is_empty=True))
+    """Id of the customer on the platform (v2 and v2.1 ledger pages)."""
 
 
 @define
 class LedgerEntry:
-    """One entry of the ledger: an event and what it moved."""
+    """One entry of the ledger: an event and its movements."""
 
-    #: The event's id; ``EventDetailsQuery(event_ids=[...])`` takes it.
     event_log_id: int
-    #: TransactionAdd, PointsExpiry, ...: open, kept as it came.
+    """Id of the event, accepted by ``EventDetailsQuery(event_ids=[...])`` (v2 and v2.1 ledger pages)."""
     event_name: str
-    #: When the entry was written; what walks filter and order by.
+    """TransactionAdd, PointsExpiry and others; unknown names are kept as received (v2 and v2.1 ledger pages)."""
     ledger_created_date: datetime
-    #: The customer; on group ledgers negative, and the group's id without the sign; on PointsExpiry the programme's id.
+    """When the entry was written, aware; walks filter and order by it (v2 and v2.1 ledger pages)."""
     customer_id: int | None = field(default=None, repr=False)
-    #: The twin as it came (2026 answers); ``ledger_created_date`` has its value then.
+    """Id of the customer (v2 and v2.1 ledger pages).
+
+    On group ledgers it is the id of the group with a minus sign, on PointsExpiry the id of the programme.
+    """
     ledger_created_date_iso: datetime | None = None
-    #: The member who caused it, on group ledgers.
+    """ISO twin of ``ledger_created_date``, which takes its value (2026 pages)."""
     customer_details: MemberDetails | None = None
+    """The member who caused the entry, on group ledgers (v2 and v2.1 ledger pages)."""
     entry_details: list[EntryDetail] = field(factory=list)
-    #: Credits less debits in points, with three decimals; rows of ``entry_details`` may be rounded to two.
+    """The movements (v2 and v2.1 ledger pages)."""
     net_points_on_event: Decimal | None = None
-    #: The same for each alternate currency by its name; empty when the answer has none.
+    """Credits less debits in points, with three decimals (v2 and v2.1 ledger pages).
+
+    The service may round amounts in ``entry_details`` to two decimals, so that their sum can differ.
+    """
     net_alternate_currencies_on_event: dict[str, Decimal] = field(factory=dict)
+    """Credits less debits by alternate currency; empty when the response has none (v2 and v2.1 ledger pages)."""
     transaction_details: TransactionDetails | None = None
-    #: Name of the store; "" for events without one, such as PointsExpiry. So are the two codes.
+    """The transaction behind the entry (v2 and v2.1 ledger pages)."""
     store: str | None = None
+    """Name of the store; "" for events without one, such as PointsExpiry (v2 and v2.1 ledger pages)."""
     store_code: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """Code of the store; "" like ``store`` (v2 and v2.1 ledger pages)."""
     till_code: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """Code of the till; "" like ``store`` (v2 and v2.1 ledger pages)."""
     event_details: EventSummary | None = None
+    """Summary of the event (v2 and v2.1 ledger pages)."""
     source_program_id: int | None = None
+    """Id of the programme that the event belongs to (v2 and v2.1 ledger pages)."""
     source_program_name: str | None = None
-    #: The organisation; null in v2 answers up to 2025.
+    """Name of the programme that the event belongs to (v2 and v2.1 ledger pages)."""
     org_id: int | None = None
-    #: With ``include_concept_details``; -1 when the service could not resolve it.
+    """Id of the organisation; None in v2 responses up to 2025 (v2 and v2.1 ledger pages)."""
     concept_id: int | None = None
-    #: With ``include_concept_details``.
+    """Id of the concept, with ``include_concept_details``; -1 when the service could not resolve it (2026 pages)."""
     concept_name: str | None = None
-    #: Everything about the event, where details were asked for with the entries; not part of the ledger's answer,
-    #: and not looked at when entries are compared.
+    """Name of the concept, with ``include_concept_details`` (2026 pages)."""
     event: LedgerEvent | None = field(default=None, eq=False, metadata=wire(sdk_only=True))
+    """The event with all details, for walks with ``details=``; not in the ledger's response, ignored by comparisons."""
 
 
 @define
@@ -158,24 +186,28 @@ class ClosingBalance:
     """The balance of one category of one programme as of the last entry (``getCustomerLedgerBalance``)."""
 
     points_category: str | None = None
+    """Category, as in :class:`EntryDetail` (v2.1 ledger and balance pages)."""
     program_name: str | None = None
+    """Name of the programme (v2.1 ledger and balance pages)."""
     program_id: int | None = None
-    #: In points, or in the alternate currency named below.
+    """Id of the programme (v2.1 ledger and balance pages)."""
     closing_balance: Decimal | None = None
-    #: None: points.
+    """Amount in points, or in the alternate currency named below (v2.1 ledger and balance pages)."""
     alternate_currency_name: str | None = None
+    """Currency of the amount; None for points (v2.1 ledger and balance pages)."""
 
 
 @define
 class LedgerDetails:
-    """Where a page stands in the ledger that was asked for."""
+    """Position of a page in the ledger that was requested."""
 
-    #: From 0.
     page_number: int | None = None
-    #: Capacity of a page in rows, not the rows on this one.
+    """Number of the page, from 0 (v2 and v2.1 ledger pages)."""
     page_size: int | None = None
-    #: Rows in all for the window and filters asked for.
+    """Capacity of a page in rows, not the number of rows on this one (v2 and v2.1 ledger pages)."""
     total_entries: int | None = None
+    """Rows on all pages of the requested window and filters (v2 and v2.1 ledger pages)."""
     page_count: int | None = None
-    #: Empty on ledger pages as documented.
+    """Number of pages (v2 and v2.1 ledger pages)."""
     ledger_closing_balance: list[ClosingBalance] = field(factory=list)
+    """Empty on ledger pages as documented (v2.1 ledger and balance pages)."""

@@ -1,4 +1,4 @@
-"""One answer of the service as a whole."""
+"""One response of the service as a whole."""
 
 from attrs import define, field
 
@@ -9,26 +9,27 @@ from capledger.models.ledger import CustomerDetails, LedgerDetails, LedgerEntry,
 
 @define
 class LedgerPage:
-    """One page of a ledger, entries as the server ordered them."""
+    """One page of a ledger, with entries in the order of the server."""
 
     entries: list[LedgerEntry] = field(factory=list, metadata=wire(key="ledgerEntries"))
-    #: None where the answer is "no entries" (11003).
+    """Entries of the page (v2 and v2.1 ledger pages)."""
     details: LedgerDetails | None = field(default=None, metadata=wire(key="ledgerDetails"))
-    #: None on group ledgers.
+    """Position of the page; None where the response is "no entries" (11003) (v2 and v2.1 ledger pages)."""
     customer_details: CustomerDetails | None = None
-    #: Warnings of the service, 11003 among them.
+    """The customer; None on group ledgers (v2 and v2.1 ledger pages)."""
     warnings: list[Notice] = field(factory=list)
-    #: The body as it came, JSON in UTF-8, with whatever the models do not know.
+    """Warnings of the service, 11003 among them (v2 and v2.1 ledger pages)."""
     raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))
+    """The body as received, JSON in UTF-8, including keys that no model has."""
 
 
 @define
 class EventsPage:
-    """The answer to one request for event details."""
+    """The response to one request for event details."""
 
-    #: In the server's order; None stands for an id that the service did not know.
     events: list[LedgerEvent | None] = field(factory=list)
-    #: Warnings of the service, e.g. 9018.
+    """Events in the order of the server; None stands for an id that the server did not know (explode page)."""
     warnings: list[Notice] = field(factory=list)
-    #: The body as it came, JSON in UTF-8.
+    """Warnings of the service, e.g. 9018 (explode page)."""
     raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))
+    """The body as received, JSON in UTF-8."""

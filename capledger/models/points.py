@@ -1,8 +1,8 @@
-"""Points earned by an event, in the kinds that the explode answer tells apart.
+"""Points earned by an event, as responses of ``getLedgerExplodeInfo`` divide them.
 
-Regular points come at once, promotional ones by a promotion, promised ones after a while. The documents spell a
-returned amount ``returnPoints`` on regular rows and ``returnedPoints`` on promotional ones; either spelling is taken on
-both.
+Regular points are usable at once, promotional ones come from a promotion, promised ones become usable later. The
+vendor's pages spell a returned amount ``returnPoints`` on regular rows and ``returnedPoints`` on promotional ones; both
+spellings are accepted on both. Dates are aware, see :mod:`capledger.models.ledger`.
 """
 
 from datetime import datetime
@@ -15,43 +15,50 @@ from capledger.models._fields import wire
 
 @define
 class RegularPoints:
-    """Points of a programme's own rules."""
+    """Points earned by the rules of a programme."""
 
     program_id: int | None = None
+    """Id of the programme (2026 pages)."""
     program_name: str | None = None
-    #: Amount in points, or in the alternate currency of the object around it.
+    """Name of the programme (2026 pages)."""
     value: Decimal | None = None
-    #: End of validity.
+    """Amount in points, or in the alternate currency of the enclosing object (2026 pages)."""
     expires_on: datetime | None = None
-    #: The twin as it came (2026 answers); ``expires_on`` has its value then.
+    """End of validity, aware (2026 pages)."""
     expires_on_iso: datetime | None = None
-    #: fixed or rolling.
+    """ISO twin of ``expires_on``, which takes its value (2026 pages)."""
     expiry_type: str | None = None
-    #: Taken back by a return.
+    """fixed or rolling (2026 pages)."""
     return_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnedPoints",)))
+    """Amount taken back by a return, in the unit of ``value`` (2026 pages)."""
 
 
 @define
 class PromotionPoints:
-    """Points of a promotion."""
+    """Points earned by a promotion."""
 
     promotion_id: int | None = None
+    """Id of the promotion (2026 pages)."""
     promotion_name: str | None = None
+    """Name of the promotion (2026 pages)."""
     program_id: int | None = None
+    """Id of the programme (2026 pages)."""
     program_name: str | None = None
-    #: Amount in points, or in the alternate currency of the object around it.
+    """Name of the programme (2026 pages)."""
     value: Decimal | None = None
-    #: End of validity.
+    """Amount in points, or in the alternate currency of the enclosing object (2026 pages)."""
     expires_on: datetime | None = None
-    #: The twin as it came (2026 answers); ``expires_on`` has its value then.
+    """End of validity, aware (2026 pages)."""
     expires_on_iso: datetime | None = None
-    #: fixed or rolling.
+    """ISO twin of ``expires_on``, which takes its value (2026 pages)."""
     expiry_type: str | None = None
-    #: Span of the promotion (behavioural events).
+    """fixed or rolling (2026 pages)."""
     promotion_start_date: datetime | None = None
+    """Start of the promotion, aware, on behavioural events (2026 pages)."""
     promotion_end_date: datetime | None = None
-    #: Taken back by a return.
+    """End of the promotion, aware, on behavioural events (2026 pages)."""
     returned_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnPoints",)))
+    """Amount taken back by a return, in the unit of ``value`` (2026 pages)."""
 
 
 @define
@@ -59,22 +66,27 @@ class PromisedPoints:
     """Points that become usable on a later day."""
 
     program_id: int | None = None
+    """Id of the programme (2026 pages)."""
     program_name: str | None = None
-    #: Amount in points, or in the alternate currency of the object around it.
+    """Name of the programme (2026 pages)."""
     value: Decimal | None = None
-    #: The day they become usable.
+    """Amount in points, or in the alternate currency of the enclosing object (2026 pages)."""
     conversion_date: datetime | None = None
+    """Day on which they become usable, aware (2026 pages)."""
 
 
 @define
 class PointsEarned:
-    """What an event, a bill or a line item earned."""
+    """Points earned by an event, a bill or a line item."""
 
     regular: list[RegularPoints] = field(factory=list)
+    """Points of the programmes' rules (2026 pages)."""
     promo: list[PromotionPoints] = field(factory=list)
+    """Points of promotions (2026 pages)."""
     promised: list[PromisedPoints] = field(factory=list)
-    #: The last day on which any of it becomes usable (``get_max_conversion_details``, on line items).
+    """Points that become usable later (2026 pages)."""
     max_conversion_date: datetime | None = None
+    """Last day on which they become usable, aware, on line items with ``get_max_conversion_details`` (2026 pages)."""
 
 
 @define
@@ -82,9 +94,13 @@ class AwardAction:
     """The rule that awarded points."""
 
     id: int | None = None
+    """Id of the action (2026 pages)."""
     name: str | None = None
+    """Name of the action (2026 pages)."""
     ruleset_id: int | None = None
+    """Id of the ruleset (2026 pages)."""
     ruleset_name: str | None = None
+    """Name of the ruleset (2026 pages)."""
 
 
 @define
@@ -92,64 +108,81 @@ class PromotionDetails:
     """The promotion that awarded points."""
 
     promotion_id: int | None = None
+    """Id of the promotion (2026 pages)."""
     promotion_name: str | None = None
+    """Name of the promotion (2026 pages)."""
 
 
 @define
 class PointsBreakdownRow:
-    """One award with the rule and the strategies behind it (``get_points_earned_breakup``)."""
+    """One award with its rule and strategies (``get_points_earned_breakup``)."""
 
-    #: Amount in points, or in the alternate currency of the object around it.
     value: Decimal | None = None
-    #: When it was awarded.
+    """Amount in points, or in the alternate currency of the enclosing object (2026 pages)."""
     awarded_on: datetime | None = None
-    #: The twin as it came; unlike other dates its zone may not be the server's. ``awarded_on`` has its value then.
+    """Date of the award, aware (2026 pages)."""
     awarded_on_iso: datetime | None = None
-    #: End of validity.
+    """ISO twin of ``awarded_on``, which takes its value; its zone can differ from the server's (2026 pages)."""
     expires_on: datetime | None = None
-    #: The twin as it came (2026 answers); ``expires_on`` has its value then.
+    """End of validity, aware (2026 pages)."""
     expires_on_iso: datetime | None = None
-    #: fixed or rolling.
+    """ISO twin of ``expires_on``, which takes its value (2026 pages)."""
     expiry_type: str | None = None
-    #: The amount of money it was awarded for, in the organisation's currency.
+    """fixed or rolling (2026 pages)."""
     source_value: Decimal | None = None
+    """Amount of money it was awarded for, in the organisation's currency (2026 pages)."""
     award_action_details: AwardAction | None = None
+    """The rule that awarded it (2026 pages)."""
     program_id: int | None = None
+    """Id of the programme (2026 pages)."""
     program_name: str | None = None
+    """Name of the programme (2026 pages)."""
     allocation_strategy_id: int | None = None
+    """Id of the allocation strategy (2026 pages)."""
     allocation_strategy_name: str | None = None
+    """Name of the allocation strategy (2026 pages)."""
     points_category_id: int | None = None
-    #: Main, DelayedAccrualPointCategory, ...
+    """Id of the points category (2026 pages)."""
     points_category_name: str | None = None
+    """Main, DelayedAccrualPointCategory and others (2026 pages)."""
     expiry_strategy_id: int | None = None
+    """Id of the expiry strategy (2026 pages)."""
     expiry_strategy_name: str | None = None
-    #: Set when a promotion awarded it.
+    """Name of the expiry strategy (2026 pages)."""
     promotion_details: PromotionDetails | None = None
-    #: Day on which a promised row becomes usable.
+    """The promotion, where one awarded it (2026 pages)."""
     conversion_date: datetime | None = None
-    #: Taken back by a return.
+    """Day on which a promised award becomes usable, aware (2026 pages)."""
     return_points: Decimal | None = field(default=None, metadata=wire(aliases=("returnedPoints",)))
+    """Amount taken back by a return, in the unit of ``value`` (2026 pages)."""
 
 
 @define
 class PointsEarnedBreakdown:
-    """Awards one by one; promotional rows stand among the regular ones, with ``promotion_details``."""
+    """Awards one by one; those of promotions are among the regular ones, with ``promotion_details``."""
 
     regular: list[PointsBreakdownRow] = field(factory=list)
-    #: Not in the documents, taken if it comes.
+    """Awards that are usable at once (2026 pages)."""
     promo: list[PointsBreakdownRow] = field(factory=list)
+    """Not on any page of the vendor; read if a response has it."""
     promised: list[PointsBreakdownRow] = field(factory=list)
+    """Awards that become usable later (2026 pages)."""
 
 
 @define
 class AlternateCurrencyEarned:
-    """What a bill earned in one alternate currency."""
+    """Amounts that a bill earned in one alternate currency."""
 
     alternate_currency_name: str | None = None
+    """Name of the currency (2026 pages)."""
     alternate_currency_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """Identifier of the currency (2026 pages)."""
     regular: list[RegularPoints] = field(factory=list)
+    """Amounts of the programmes' rules (2026 pages)."""
     promo: list[PromotionPoints] = field(factory=list)
+    """Amounts of promotions (2026 pages)."""
     promised: list[PromisedPoints] = field(factory=list)
+    """Amounts that become usable later (2026 pages)."""
 
 
 @define
@@ -157,7 +190,12 @@ class AlternateCurrencyBreakdown:
     """Awards of a bill in one alternate currency, one by one."""
 
     alternate_currency_name: str | None = None
+    """Name of the currency (2026 pages)."""
     alternate_currency_identifier: str | None = field(default=None, metadata=wire(number_as_string=True))
+    """Identifier of the currency (2026 pages)."""
     regular: list[PointsBreakdownRow] = field(factory=list)
+    """Awards that are usable at once (2026 pages)."""
     promo: list[PointsBreakdownRow] = field(factory=list)
+    """Awards of promotions (2026 pages)."""
     promised: list[PointsBreakdownRow] = field(factory=list)
+    """Awards that become usable later (2026 pages)."""

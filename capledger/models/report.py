@@ -1,4 +1,4 @@
-"""What a walk has cost and how far it got."""
+"""Counters of a walk."""
 
 from attrs import define, field
 
@@ -7,29 +7,29 @@ from capledger.models.ledger import Notice
 
 @define
 class WalkReport:
-    """Counts of one walk; they grow while it runs."""
+    """Counters of one walk, updated while it runs."""
 
-    #: Attempts sent, retries included.
     requests: int = 0
-    #: Of these, the ones sent again after a failure.
+    """Attempts sent, retries included."""
     retries: int = 0
-    #: Seconds spent waiting for the rate limit or before a retry.
+    """Attempts that repeated a failed one."""
     waited: float = 0.0
-    #: Date windows finished; 1 when the history was read whole.
+    """Seconds spent waiting for the rate limit or before a retry."""
     windows: int = 0
-    #: Pages received.
+    """Date windows finished; 1 when the whole history was read."""
     pages: int = 0
-    #: Rows received, also those outside the range asked for.
+    """Pages received."""
     rows_received: int = 0
-    #: Entries handed out.
+    """Rows received, including rows outside the requested range."""
     rows_yielded: int = 0
-    #: Rows that the server states for what was asked, as far as known.
+    """Entries yielded."""
     rows_expected: int | None = None
-    #: Whether the walk reached its end and the rows received are the rows stated.
+    """Rows that the server states for the request, as far as known."""
     complete: bool = False
-    #: Warnings of the service, each kind once.
+    """Whether the walk reached its end and the rows received are the rows stated."""
     warnings: list[Notice] = field(factory=list)
-    #: Ids or references of events that the service has no details of; of ``session.events`` alone.
+    """Warnings of the service, each kind once."""
     missing: list[int | str] = field(factory=list, repr=False)
-    #: When the walk has to be over, in seconds of the session's monotonic clock; None: whenever.
+    """Ids or references of events that the service has no details of; filled by ``session.events`` only."""
     deadline: float | None = field(default=None, repr=False)
+    """When the walk must be over, in seconds of the session's monotonic clock; None for no deadline."""

@@ -1,4 +1,4 @@
-"""Ledgers of customers and of user groups."""
+"""Queries for the ledgers of customers and of user groups."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ if TYPE_CHECKING:
 
     from capledger.queries.options import CustomerLedgerOptions
 
+#: Fields that decide how entries are fetched, not which.
+_FETCH_FIELDS: Final = frozenset({"page_size"})
+
 
 def _is_order(_: object, __: object, value: object) -> None:
     if value not in ("asc", "desc"):
-        raise InvalidQueryError('order has to be "asc" for oldest first or "desc" for newest first')
-
-
-#: Fields that say how entries are fetched, not which.
-_HOW: Final = frozenset({"page_size"})
+        raise InvalidQueryError('order must be "asc" for oldest first or "desc" for newest first')
 
 
 @cache
-def _decisive(kind: type[AttrsInstance]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind) if item.name not in _HOW)
+def _fingerprint_names(query_type: type[AttrsInstance]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(query_type) if item.name not in _FETCH_FIELDS)
 
 
-def _fingerprint(value: object) -> str:
+def _canonical(value: object) -> str:
     match value:
         case OrgScope():
-            return f"{value.data_scope}:{_fingerprint(value.org_ids)}"
+            return f"{value.data_scope}:{_canonical(value.org_ids)}"
         case datetime():
             return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
         case tuple():
@@ -45,110 +44,117 @@ def _fingerprint(value: object) -> str:
 
 
 @frozen(kw_only=True)
-class _LedgerSpan(SubjectQuery):
-    """What ledgers of both kinds can be narrowed by."""
+class _BaseLedgerQuery(SubjectQuery):
+    """Dates, order and filters of both types of ledger."""
 
-    #: First instant wanted, inclusive; a day is its midnight. Naive is server time, aware is converted.
-    start: datetime | None = field(default=None, converter=checks.as_moment, validator=checks.optional_moment)
-    #: End of the span, exclusive, written like ``start``; None is the moment when the walk starts.
-    end: datetime | None = field(default=None, converter=checks.as_moment, validator=checks.optional_moment)
-    #: What is yielded: "asc" is oldest first, "desc" newest first, whatever the service does.
+    start: datetime | None = field(default=None, converter=checks.as_datetime, validator=checks.optional_datetime)
+    """First instant, inclusive (v2 and v2.1 ledger pages).
+
+    A date is its midnight. A naive value is server time, an aware one is converted to it.
+    """
+    end: datetime | None = field(default=None, converter=checks.as_datetime, validator=checks.optional_datetime)
+    """End of the span, exclusive, written like ``start``; None is the start of the walk (v2 and v2.1 ledger pages)."""
     order: Literal["asc", "desc"] = field(default="asc", validator=_is_order)
-    #: Entries to ask for at a time; more than the service gives is brought down to what it gives.
-    page_size: int = field(default=100, validator=checks.at_least_one)
-    #: Entries of one till.
-    till_id: int | None = field(default=None, validator=checks.optional_whole)
-    #: Entries of several tills.
-    till_ids: tuple[int, ...] = field(default=(), converter=checks.as_numbers, validator=checks.whole_numbers)
-    #: Entries of one store, by its id.
-    store_id: int | None = field(default=None, validator=checks.optional_whole)
-    #: Entries of one store, by its code.
-    store_code: str | None = field(default=None, validator=checks.optional_text)
-    #: Alternate currencies alone, without points.
-    exclude_point_categories: bool | None = field(default=None, validator=checks.optional_flag)
-    #: Entries of group members in these roles (PRIMARY and so on); one role or several.
+    """Order of the yielded entries, whatever the server does: "asc" oldest first, "desc" newest first (2026 pages)."""
+    page_size: int = field(default=100, validator=checks.positive_int)
+    """Entries per request; reduced to the service's maximum if larger (v2 and v2.1 ledger pages)."""
+    till_id: int | None = field(default=None, validator=checks.optional_int)
+    """Entries of one till, by its id (v2 and v2.1 ledger pages)."""
+    till_ids: tuple[int, ...] = field(default=(), converter=checks.as_ints, validator=checks.ints)
+    """Entries of several tills, by their ids (v2 ledger page)."""
+    store_id: int | None = field(default=None, validator=checks.optional_int)
+    """Entries of one store, by its id (v2 ledger page)."""
+    store_code: str | None = field(default=None, validator=checks.optional_string)
+    """Entries of one store, by its code (v2 ledger page)."""
+    exclude_point_categories: bool | None = field(default=None, validator=checks.optional_bool)
+    """Alternate currencies without points (v2 ledger page)."""
     roles: tuple[str, ...] = field(default=(), converter=checks.as_names, validator=checks.names)
+    """Entries of group members with these roles (PRIMARY and others); one role or several (2026 pages)."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        checks.one_at_most(self, "till_id", "till_ids", "store_id", "store_code")
-        checks.in_order(self.start, self.end)
+        checks.require_at_most_one(self, "till_id", "till_ids", "store_id", "store_code")
+        checks.require_order(self.start, self.end)
 
     def fingerprint_fields(self) -> tuple[tuple[str, str], ...]:
-        """Name and text of all that decides which entries come back and in what order; holds the identifier.
+        """Return name and value of all fields that decide which entries are yielded and in what order.
 
-        Equal for two queries that differ only in how they fetch (``page_size``), in the order of names in a list, or in
-        the zone that the same instant is written in. What was left out is not in it.
+        They contain the identifier. They are equal for two queries that differ only in how they fetch (``page_size``),
+        in the order of names in a list, or in the zone that the same instant is written in. Fields without a value are
+        left out.
         """
-        names = _decisive(type(self))  # type: ignore[arg-type]  # mypy holds the class to its instances' hash
+        names = _fingerprint_names(type(self))  # type: ignore[arg-type]  # mypy applies the instances' hash to the class
         values = ((name, getattr(self, name)) for name in names)
-        texts = ((name, _fingerprint(value)) for name, value in values if value is not None and value != ())
-        return (("query", type(self).__name__), *texts)
+        strings = ((name, _canonical(value)) for name, value in values if value is not None and value != ())
+        return (("query", type(self).__name__), *strings)
 
 
 @frozen(kw_only=True)
-class CustomerLedgerQuery(_LedgerSpan):
-    """The ledger of one customer; every parameter of the two ``customer-ledger`` documents is a keyword."""
+class CustomerLedgerQuery(_BaseLedgerQuery):
+    """The ledger of one customer, with every parameter of the v2 and v2.1 ledger pages as a keyword."""
 
-    #: Entries of one programme.
-    program_id: int | None = field(default=None, validator=checks.optional_whole)
-    #: Whether the service applies dates at all; it does by itself when there are any.
-    is_filter_based_on_date: bool | None = field(default=None, validator=checks.optional_flag)
-    #: A year instead of 90 days where only one date goes out; a walk sends both or none, so it changes nothing there.
-    include_last_one_year_data: bool | None = field(default=None, validator=checks.optional_flag)
-    #: Also deductions at tills of the programme's concept; needs ``program_id``.
-    include_till_concept_events: bool | None = field(default=None, validator=checks.optional_flag)
-    #: CREDIT, DEBIT or OPENING_BALANCE.
-    ledger_entry_type: str | None = field(default=None, validator=checks.optional_text)
-    #: REGULAR, PROMISED or TRIGGER_BASED.
-    point_category_type: str | None = field(default=None, validator=checks.optional_text)
-    #: Adds ``concept_id`` and ``concept_name`` to each entry.
-    include_concept_details: bool | None = field(default=None, validator=checks.optional_flag)
-    #: The primary member of a group (v2.1).
-    is_primary_user: bool | None = field(default=None, validator=checks.optional_flag)
-    #: Events to leave out (v2.1); no document gives its kind, so a flag goes out as one and names as a list.
+    program_id: int | None = field(default=None, validator=checks.optional_int)
+    """Entries of one programme (v2 and v2.1 ledger pages)."""
+    is_filter_based_on_date: bool | None = field(default=None, validator=checks.optional_bool)
+    """Whether the service applies dates; by default it does if there are any (v2 and v2.1 ledger pages)."""
+    include_last_one_year_data: bool | None = field(default=None, validator=checks.optional_bool)
+    """A year instead of 90 days for requests with one date (v2 and v2.1 ledger pages).
+
+    It has no effect on a walk, which sends both dates or none.
+    """
+    include_till_concept_events: bool | None = field(default=None, validator=checks.optional_bool)
+    """Also deductions at tills of the programme's concept; needs ``program_id`` (v2 and v2.1 ledger pages)."""
+    ledger_entry_type: str | None = field(default=None, validator=checks.optional_string)
+    """CREDIT, DEBIT or OPENING_BALANCE (v2 and v2.1 ledger pages)."""
+    point_category_type: str | None = field(default=None, validator=checks.optional_string)
+    """REGULAR, PROMISED or TRIGGER_BASED (v2 and v2.1 ledger pages)."""
+    include_concept_details: bool | None = field(default=None, validator=checks.optional_bool)
+    """Adds ``concept_id`` and ``concept_name`` to each entry (2026 pages)."""
+    is_primary_user: bool | None = field(default=None, validator=checks.optional_bool)
+    """The primary member of a group, in v2.1 (2026 pages)."""
     exclude_events: bool | tuple[str, ...] = field(
-        default=(), converter=checks.as_flag_or_names, validator=checks.flag_or_names
+        default=(), converter=checks.as_bool_or_names, validator=checks.bool_or_names
     )
-    #: Events to keep (v2.1), TransactionAdd for example; one name or several.
+    """Events to leave out, in v2.1: a boolean or a list of names, since the type is not documented (2026 pages)."""
     event_filter: tuple[str, ...] = field(default=(), converter=checks.as_names, validator=checks.names)
+    """Events to keep, in v2.1, e.g. TransactionAdd; one name or several (2026 pages)."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         if self.include_till_concept_events and self.program_id is None:
-            raise InvalidQueryError("include_till_concept_events needs the programme: give program_id too")
+            raise InvalidQueryError("include_till_concept_events needs the programme: pass program_id too")
         if self.type not in (None, "CUSTOMER"):
             raise InvalidQueryError("type of a customer is CUSTOMER or None: use GroupLedgerQuery for a user group")
 
     @classmethod
     def mobile(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
-        """The customer with this mobile number, country code first and without a plus."""
+        """Return the query for a mobile number, with country code and without a plus."""
         return cls(identifier_name="mobile", identifier_value=value, **options)
 
     @classmethod
     def email(cls, value: str, **options: Unpack[CustomerLedgerOptions]) -> Self:
-        """The customer with this e-mail address."""
+        """Return the query for an e-mail address."""
         return cls(identifier_name="email", identifier_value=value, **options)
 
     @classmethod
     def customer_id(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
-        """The customer with this id of the platform's own (``identifierName=id``, ``user_id`` in answers)."""
+        """Return the query for an id of the platform (``identifierName=id``, ``user_id`` in responses)."""
         return cls(identifier_name="id", identifier_value=value, **options)
 
     @classmethod
     def external_id(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
-        """The customer with this id of the brand's own (``identifierName=externalId``)."""
+        """Return the query for an id of the brand (``identifierName=externalId``)."""
         return cls(identifier_name="externalId", identifier_value=value, **options)
 
 
 @frozen(kw_only=True)
-class GroupLedgerQuery(_LedgerSpan):
+class GroupLedgerQuery(_BaseLedgerQuery):
     """The ledger of one user group: entries of all its members."""
 
-    #: groupId, externalId, primaryUserId or id.
-    identifier_name: str = field(default="groupId", converter=as_documented, validator=checks.text)
-    #: USERGROUP2, or FLEET where the organisation has such.
-    type: str = field(default="USERGROUP2", validator=checks.text)
+    identifier_name: str = field(default="groupId", converter=as_documented, validator=checks.string)
+    """groupId, externalId, primaryUserId or id (v2 and v2.1 ledger pages)."""
+    type: str = field(default="USERGROUP2", validator=checks.string)
+    """USERGROUP2, or FLEET in organisations that have fleets (v2 ledger page)."""
 
 
 LedgerQuery = CustomerLedgerQuery | GroupLedgerQuery

@@ -1,4 +1,4 @@
-"""The keywords of ``CustomerLedgerQuery.mobile(...)`` and its like, for the type checker and the editor."""
+"""Keywords of ``CustomerLedgerQuery.mobile(...)`` and its siblings, for type checkers and editors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class CustomerLedgerOptions(TypedDict, total=False):
-    """Every keyword of :class:`CustomerLedgerQuery` but the identifier; they are described there."""
+    """Every keyword of :class:`CustomerLedgerQuery` except the identifier; documented there."""
 
     source: str
     account_id: str | int | None

@@ -1,46 +1,46 @@
-"""Which connected organisations an answer may come from (v2.1)."""
+"""The connected organisations that a response may come from (v2.1)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import field, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import checks
 
-#: The service takes no more child organisations in one scope (``connected-orgs-data-scopes``).
-MOST_ORGS = 2
+#: Child organisations in one scope, by the vendor's page on data scopes of connected organisations.
+_MAX_ORGS: Final = 2
 
 
 @frozen
 class OrgScope:
     """The organisations to read from; made by :meth:`own`, :meth:`other` or :meth:`all`."""
 
-    #: The ``DATA-SCOPE`` header.
     data_scope: Literal["SELF", "OTHER", "ALL"]
-    #: The ``DATA-SCOPE-ORG`` header: ids of one or two connected organisations, for OTHER alone.
-    org_ids: tuple[int, ...] = field(default=(), converter=checks.as_numbers, validator=checks.whole_numbers)
+    """The ``DATA-SCOPE`` header (v2.1 ledger page)."""
+    org_ids: tuple[int, ...] = field(default=(), converter=checks.as_ints, validator=checks.ints)
+    """The ``DATA-SCOPE-ORG`` header: ids of one or two connected organisations, for OTHER only (v2.1 ledger page)."""
 
     def __attrs_post_init__(self) -> None:
         if self.data_scope not in {"SELF", "OTHER", "ALL"}:
-            raise InvalidQueryError("data_scope has to be SELF, OTHER or ALL: use OrgScope.own(), .other() or .all()")
-        if self.data_scope == "OTHER" and not 1 <= len(self.org_ids) <= MOST_ORGS:
-            raise InvalidQueryError("OrgScope.other takes one or two organisation ids: ask more of them in turn")
+            raise InvalidQueryError("data_scope must be SELF, OTHER or ALL: use OrgScope.own(), .other() or .all()")
+        if self.data_scope == "OTHER" and not 1 <= len(self.org_ids) <= _MAX_ORGS:
+            raise InvalidQueryError("OrgScope.other takes one or two organisation ids: use several queries for more")
         if self.data_scope != "OTHER" and self.org_ids:
             raise InvalidQueryError("only OrgScope.other takes organisation ids")
 
     @classmethod
     def own(cls) -> OrgScope:
-        """The organisation of the credentials alone."""
+        """Return the scope of the organisation that the credentials belong to."""
         return cls("SELF")
 
     @classmethod
     def other(cls, *org_ids: int) -> OrgScope:
-        """One or two connected organisations, by their ids."""
+        """Return the scope of one or two connected organisations, by their ids."""
         return cls("OTHER", org_ids)
 
     @classmethod
     def all(cls) -> OrgScope:
-        """The own and all connected ones; the service refuses this to parents of more than two."""
+        """Return the scope of the own and all connected organisations; refused for parents of more than two."""
         return cls("ALL")
