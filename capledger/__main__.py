@@ -1,4 +1,4 @@
-"""``python -m capledger`` is the command ``capledger``."""
+"""Run the command ``capledger`` as ``python -m capledger``."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from capledger import BasicAuth, CapledgerError, CustomerLedgerQuery, LedgerEntry, LedgerSession
 from capledger.cli.app import app
-from capledger.cli.showcase import demo_sandbox
+from capledger.cli.demo import make_demo_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +75,7 @@ class Around:
 @pytest.fixture
 async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     """The sandbox that ``capledger sandbox`` runs, and the environment that it tells to set."""
-    async with demo_sandbox() as box:
+    async with make_demo_sandbox() as box:
         monkeypatch.setenv("CAPLEDGER_BASE_URL", box.url)
         monkeypatch.setenv("CAPLEDGER_TIMEZONE", "UTC")
         monkeypatch.setenv("CAPLEDGER_USERNAME", "store.server")

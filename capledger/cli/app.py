@@ -1,4 +1,4 @@
-"""The commands, put together: each is a function in a module of its own, and a line at the end of this one."""
+"""The commands: each is a function in a module of its own, and a line at the end of this one."""
 
 from typing import Annotated
 
@@ -12,28 +12,28 @@ from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
 from capledger.cli.entries import entries
 from capledger.cli.events import EPILOG as EVENTS_EPILOG
 from capledger.cli.events import events
-from capledger.cli.helptexts import CONNECTION, EXIT_CODES
+from capledger.cli.options import CONNECTION, exit_code_help
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
 
 app = typer.Typer(
     name="capledger",
     help="Read the points ledger of a loyalty platform: complete, exact, within the rate limit.",
-    epilog=f"{CONNECTION}\n\n{EXIT_CODES}",
+    epilog=f"{CONNECTION}\n\n{exit_code_help()}",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # their frames could show what is secret
+    pretty_exceptions_enable=False,  # its frames could show secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001  (typer gives an option's callback its value by position)
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer passes an option's value by position
+    if requested:
         typer.echo(f"capledger {_installed_version()}")
         raise typer.Exit
 
 
 def _installed_version() -> str:
-    from importlib import metadata  # noqa: PLC0415  (nothing else needs it, and it is not free)
+    from importlib import metadata  # noqa: PLC0415 - slow to import, and nothing else needs it
 
     try:
         return metadata.version("capledger")
@@ -45,10 +45,10 @@ def _installed_version() -> str:
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What can be said before a command."""
+    """Declare the options that come before a command."""
 
 
 app.command("demo", epilog=DEMO_EPILOG)(demo)

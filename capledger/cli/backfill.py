@@ -15,41 +15,44 @@ import typer
 from attrs import asdict, define, frozen
 
 from capledger.cli import options
-from capledger.cli.connection import open_session
-from capledger.cli.exit_codes import FAILED, INTERRUPTED, UsageError, reported, say
-from capledger.cli.helptexts import epilog, paragraph
-from capledger.cli.progress import Meter, duration
-from capledger.cli.texts import plain
+from capledger.cli.connection import make_session
+from capledger.cli.exit_codes import FAILED, INTERRUPTED, SET_ASIDE, UsageError, exit_on_error, print_message
+from capledger.cli.progress import ProgressDisplay, format_duration
+from capledger.cli.tables import format_count, printable
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
 from capledger.session import LedgerSession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from capledger.backfill import Backfill, Estimate, Manifest
+    from capledger.backfill import Estimate, Manifest
     from capledger.queries import CustomerLedgerQuery
 
 T = TypeVar("T")
 
-#: Finished, with customers set aside.
-SET_ASIDE: Final = 3
-#: Customers at once where no rate is given, and seconds that an answer may take without holding up the rate given.
-_CONCURRENCY, _SLOWEST, _MOST = 6, 2, 32
+FileFormat = Literal["parquet", "jsonl", "csv", "duckdb"]
+
+#: Customers at once without a rate, and the most with one.
+_CONCURRENCY: Final = 6
+_MOST_CONCURRENCY: Final = 32
+#: Seconds that a response may take without the rate being missed.
+_SLOW_RESPONSE: Final = 2
 
 EPILOG = "\n\n".join(
     [
-        epilog(
+        options.epilog(
             "capledger backfill customers.csv --out ledgers --rate 600 --plan",
             "capledger backfill customers.csv --out ledgers --rate 600",
             "capledger backfill customers.csv --out ledgers --rate 600 --retry-set-aside",
             connected=True,
-        ).replace("  130  ", "  3    finished, with customers set aside in DIR/set-aside.csv\n  130  "),
-        paragraph(
+            codes={SET_ASIDE: "finished, with customers set aside in DIR/set-aside.csv"},
+        ),
+        options.paragraph(
             "CUSTOMERS",
             [
                 "identifier_name,identifier_value,source,account_id",
                 "mobile,917406401004,INSTORE,",
-                "The last two columns may be left out. JSON lines of the same keys do as well.",
+                "The last two columns are optional. JSON lines of the same keys work too.",
             ],
         ),
     ]
@@ -58,16 +61,14 @@ EPILOG = "\n\n".join(
 Customers = Annotated[
     str, typer.Argument(metavar="CUSTOMERS", help="A CSV or JSON lines file of customers; - is standard input.")
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where the data goes, and the job's state.")]
-Format = Annotated[
-    Literal["parquet", "jsonl", "csv", "duckdb"], typer.Option("--format", help="Of the files in DIR/entries.")
-]
+Out = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Directory of the data and the job's state.")]
+Format = Annotated[FileFormat, typer.Option("--format", help="Of the files in DIR/entries.")]
 Concurrency = Annotated[
-    int | None, typer.Option(min=1, max=1_000, metavar="N", help="Customers at once; by itself what the rate needs.")
+    int | None, typer.Option(min=1, max=1_000, metavar="N", help="Customers at once; by default what the rate needs.")
 ]
-Plan = Annotated[bool, typer.Option("--plan", help="Ask for a sample, at most 50 requests, and say how long it takes.")]
-Retry = Annotated[bool, typer.Option("--retry-set-aside", help="Fetch those alone who were set aside.")]
-Json = Annotated[bool, typer.Option("--json", help="The result as one JSON object.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Estimate the duration from a sample, at most 50 requests.")]
+Retry = Annotated[bool, typer.Option("--retry-set-aside", help="Fetch only the customers that were set aside.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 def backfill(
@@ -87,39 +88,42 @@ def backfill(
 
     The same command goes on where it stopped, whatever ended it: Ctrl-C, a crash,
     a reboot. Customers that fail for good are listed in DIR/set-aside.csv and do
-    not stop the others. DIR/manifest.json says what is in the data.
-    Ctrl-C finishes the files at hand; a second one stops at once.
+    not stop the others. DIR/manifest.json describes the data.
+    Ctrl-C finishes the current files; a second one stops at once.
     """
-    with reported():
-        command = Command(customers, out, start, end, format_, rate, concurrency or fitting(rate), as_json=as_json)
+    with exit_on_error():
+        command = BackfillCommand(
+            customers, out, start, end, format_, rate, concurrency or default_concurrency(rate), as_json=as_json
+        )
         code = asyncio.run(command.plan() if plan else command.run(retry_set_aside=retry_set_aside))
     raise typer.Exit(code)
 
 
-def fitting(rate: int | None) -> int:
-    """As many customers at once as the rate needs where answers are slow."""
-    return _CONCURRENCY if rate is None else min(_MOST, max(_CONCURRENCY, rate * _SLOWEST // 60))
+def default_concurrency(rate: int | None) -> int:
+    """Return as many customers at once as the rate (requests a minute) needs with slow responses."""
+    return _CONCURRENCY if rate is None else min(_MOST_CONCURRENCY, max(_CONCURRENCY, rate * _SLOW_RESPONSE // 60))
 
 
 @frozen
-class Command:
-    """What was asked for."""
+class BackfillCommand:
+    """Arguments of one command line."""
 
     customers: str
     out: Path
     start: datetime | None
     end: datetime | None
-    format: Literal["parquet", "jsonl", "csv", "duckdb"]
+    format: FileFormat
     rate: int | None
+    """Limit in requests a minute."""
     concurrency: int
     as_json: bool
 
     async def run(self, *, retry_set_aside: bool) -> int:
-        """Fetch; give the exit code."""
-        from capledger.backfill import Backfill  # noqa: PLC0415  (help needs none of it)
+        """Fetch, and return the exit code."""
+        from capledger.backfill import Backfill  # noqa: PLC0415 - help does not need it
 
         async with self._session() as session:
-            with Meter(self.rate) as meter:
+            with ProgressDisplay(self.rate) as display:
                 job = Backfill(
                     session,
                     self._queries(),
@@ -127,18 +131,19 @@ class Command:
                     format=self.format,
                     concurrency=self.concurrency,
                     retry_set_aside=retry_set_aside,
-                    on_progress=meter.show,
+                    on_progress=display.show,
                 )
-                manifest = await self._until_stopped(job, meter.close)
-        self._print(manifest, summary(manifest))
-        return self._code(manifest)
+                with handle_signals(StopHandler(job.stop, display.close).stop_or_exit):
+                    manifest = await _exit_on_failure(job.run())
+        self._print(manifest, format_manifest(manifest))
+        return _exit_code(manifest)
 
     async def plan(self) -> int:
-        """Ask for a sample; print what the job will take."""
-        from capledger.backfill import estimate  # noqa: PLC0415  (help needs none of it)
+        """Fetch a sample, print what the job will take, and return the exit code."""
+        from capledger.backfill import estimate  # noqa: PLC0415 - help does not need it
 
         async with self._session() as session:
-            found = await _told(
+            result = await _exit_on_failure(
                 estimate(
                     session,
                     self._queries(),
@@ -148,28 +153,16 @@ class Command:
                     concurrency=self.concurrency,
                 )
             )
-        self._print(found, forecast(found))
+        self._print(result, format_estimate(result))
         return 0
 
     def _session(self) -> LedgerSession:
-        return open_session(rate=self.rate, connections=self.concurrency)
+        return make_session(rate=self.rate, connections=self.concurrency)
 
     def _queries(self) -> "Iterator[CustomerLedgerQuery]":
-        from capledger.backfill import read_customers  # noqa: PLC0415  (help needs none of it)
+        from capledger.backfill import read_customers  # noqa: PLC0415 - help does not need it
 
         return read_customers(self.customers, start=self.start, end=self.end, include_alternate_currencies=True)
-
-    async def _until_stopped(self, job: "Backfill", give_terminal_back: "Callable[[], None]") -> "Manifest":
-        """Run; the first signal stops it in an orderly way, the second at once."""
-        with on_signals(Stopping(job.stop, give_terminal_back).hear):
-            return await _told(job.run())
-
-    def _code(self, manifest: "Manifest") -> int:
-        if not manifest.finished:
-            done = manifest.done + manifest.empty
-            say(f"stopped with {done:,} of {manifest.customers:,} customers done; the same command goes on from here")
-            return INTERRUPTED
-        return 0 if manifest.complete else SET_ASIDE
 
     def _print(self, result: "Manifest | Estimate", text: str) -> None:
         sys.stdout.write(msgspec.json.encode(asdict(result)).decode() + "\n" if self.as_json else text)
@@ -177,31 +170,31 @@ class Command:
 
 
 @define
-class Stopping:
-    """What signals do."""
+class StopHandler:
+    """Handles signals: the first stops the job in order, the second ends the process."""
 
     stop: "Callable[[], None]"
-    give_terminal_back: "Callable[[], None]"
-    asked: bool = False
+    release_terminal: "Callable[[], None]"
+    stopping: bool = False
 
-    def hear(self) -> None:
-        """The first asks the job to stop; the second ends the process, which loses no more than a crash would."""
-        if self.asked:
-            self.give_terminal_back()
+    def stop_or_exit(self) -> None:
+        """Handle a signal; ending the process at once loses no more than a crash."""
+        if self.stopping:
+            self.release_terminal()
             os._exit(INTERRUPTED)
-        self.asked = True
-        say("stopping: the files at hand are finished first; once more stops at once")
+        self.stopping = True
+        print_message("stopping after the current files are written; a second Ctrl-C stops at once")
         self.stop()
 
 
 @contextmanager
-def on_signals(hear: "Callable[[], None]") -> "Iterator[None]":
-    """Call it for SIGINT and SIGTERM, where the platform and the thread allow it."""
+def handle_signals(handler: "Callable[[], None]") -> "Iterator[None]":
+    """Call *handler* for SIGINT and SIGTERM, where the platform and the thread allow it."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
         with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, hear)
+            loop.add_signal_handler(number, handler)
     try:
         yield
     finally:
@@ -210,44 +203,53 @@ def on_signals(hear: "Callable[[], None]") -> "Iterator[None]":
                 loop.remove_signal_handler(number)
 
 
-async def _told(work: "Awaitable[T]") -> "T":
-    """Do it; say of what ends it in which way the job goes on."""
+async def _exit_on_failure(work: "Awaitable[T]") -> "T":
+    """Return the result; exit with a message for an error that the same command can continue from."""
     try:
         return await work
     except (InvalidQueryError, ConfigurationError) as error:
         raise UsageError(str(error)) from None
     except (CapledgerError, OSError, sqlite3.Error) as error:
-        say(f"{plain(error)}; the same command goes on where this one stopped")
+        print_message(f"{printable(error)}; the same command goes on where this one stopped")
         raise typer.Exit(FAILED) from None
 
 
-def summary(manifest: "Manifest") -> str:
-    """What a job has come to, for people."""
+def _exit_code(manifest: "Manifest") -> int:
+    if not manifest.finished:
+        done = manifest.done + manifest.empty
+        print_message(
+            f"stopped with {done:,} of {manifest.customers:,} customers done; the same command goes on from here"
+        )
+        return INTERRUPTED
+    return 0 if manifest.complete else SET_ASIDE
+
+
+def format_manifest(manifest: "Manifest") -> str:
+    """Return the results of a job in a few lines."""
     failed = manifest.set_aside + manifest.incomplete
+    done, files = format_count(manifest.done, "customer"), format_count(len(manifest.files), "file")
     lines = [
-        f"{manifest.entries:,} entries of {_count(manifest.done, 'customer')} in {_count(len(manifest.files), 'file')}",
-        f"{_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
+        f"{manifest.entries:,} entries of {done} in {files}",
+        f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
         f"{manifest.requests:,} requests, {manifest.retries:,} of them retries",
     ]
     if manifest.duplicates:
-        lines.append(f"{_count(manifest.duplicates, 'repeat')} among the customers, fetched once")
+        lines.append(f"{format_count(manifest.duplicates, 'repeat')} among the customers, fetched once")
     return "".join(f"{line}\n" for line in lines)
 
 
-def forecast(found: "Estimate") -> str:
-    """What a job will take, for people."""
-    rate = f"{found.requests_per_minute:,.0f} requests a minute"
+def format_estimate(result: "Estimate") -> str:
+    """Return what a job will take in a few lines."""
+    rate = f"{result.requests_per_minute:,.0f} requests a minute"
+    reason = "the limit" if result.limited else "as fast as the service responds"
+    repeats, sampled = format_count(result.duplicates, "repeat"), format_count(result.sampled, "customer")
     lines = [
-        f"{found.customers:,} customers ({_count(found.duplicates, 'repeat')} left out), {found.left:,} to be fetched",
-        f"about {found.requests:,} requests for {found.entries:,} entries",
-        f"about {duration(found.seconds)} at {rate} ({'the limit' if found.limited else 'as fast as it answers'})",
+        f"{result.customers:,} customers ({repeats} left out), {result.left:,} to be fetched",
+        f"about {result.requests:,} requests for {result.entries:,} entries",
+        f"about {format_duration(result.seconds)} at {rate} ({reason})",
         (
-            f"from a sample of {_count(found.sampled, 'customer')}, {found.failed:,} of whom failed: "
-            f"{_count(found.sample_requests, 'request')}"
+            f"from a sample of {sampled}, {result.failed:,} of whom failed: "
+            f"{format_count(result.sample_requests, 'request')}"
         ),
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"

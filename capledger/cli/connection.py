@@ -1,4 +1,4 @@
-"""Which service to ask, in whose name: from the environment, since a command line is seen by everybody."""
+"""The session of a command: service and credentials from the environment, since anyone can read a command line."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ _BASIC = ("CAPLEDGER_USERNAME", "CAPLEDGER_PASSWORD")
 _CLIENT = ("CAPLEDGER_CLIENT_KEY", "CAPLEDGER_CLIENT_SECRET")
 
 
-def open_session(
+def make_session(
     *, rate: int | None = None, connections: int = 8, environ: Mapping[str, str] = os.environ
 ) -> LedgerSession:
     """
-    A session for what the environment says, not opened yet.
+    Return a session for the variables of the environment, not opened yet.
 
-    ``rate`` is in requests a minute, ``connections`` the most requests under way at once.
+    Args:
+        rate: limit in requests a minute; None adapts to the service's responses.
+        connections: most requests in flight at once.
+        environ: the variables.
 
     Raises:
-        UsageError: a variable is missing, or says what cannot be.
+        UsageError: a variable is missing or invalid.
     """
     given = {name: value for name, value in environ.items() if name.startswith("CAPLEDGER_") and value}
     base_url = given.get("CAPLEDGER_BASE_URL")
     if base_url is None:
         raise UsageError(
-            "CAPLEDGER_BASE_URL is not set: the cluster's address, such as https://eu.api.capillarytech.com"
+            "CAPLEDGER_BASE_URL is not set: set it to the cluster's address, such as https://eu.api.capillarytech.com"
         )
     limit = None if rate is None else RateLimit(rate)
     auth, zone = _auth(given), _zone(given, base_url)
@@ -45,9 +48,11 @@ def open_session(
 def _auth(given: Mapping[str, str]) -> BasicAuth | OAuthClientCredentials:
     basic, client = (any(name in given for name in names) for names in (_BASIC, _CLIENT))
     if basic and client:
-        raise UsageError(f"{_BASIC[0]} and {_CLIENT[0]} are two ways to sign in: unset one of them, with its secret")
+        raise UsageError(
+            f"{_BASIC[0]} and {_CLIENT[0]} are two ways to authenticate: unset one of them, with its secret"
+        )
     if not basic and not client:
-        raise UsageError(f"nobody to sign in as: set {' and '.join(_BASIC)}, or {' and '.join(_CLIENT)}")
+        raise UsageError(f"no credentials are set: set {' and '.join(_BASIC)}, or {' and '.join(_CLIENT)}")
     names = _BASIC if basic else _CLIENT
     missing = [name for name in names if name not in given]
     if missing:
@@ -60,14 +65,14 @@ def _zone(given: Mapping[str, str], base_url: str) -> tzinfo | None:
     name = given.get("CAPLEDGER_TIMEZONE")
     if name is not None:
         return read_zone(name)
-    if _zone_of(base_url) is None:
+    if _documented_zone(base_url) is None:
         raise UsageError(
-            "CAPLEDGER_TIMEZONE is not set, and this host's zone is not documented: give one such as Asia/Kolkata"
+            "CAPLEDGER_TIMEZONE is not set, and this host's zone is not documented: set it, for example to Asia/Kolkata"
         )
     return None
 
 
-def _zone_of(base_url: str) -> tzinfo | None:
+def _documented_zone(base_url: str) -> tzinfo | None:
     try:
         return known_zone(base_url)
     except (TypeError, ValueError):
@@ -76,12 +81,12 @@ def _zone_of(base_url: str) -> tzinfo | None:
 
 def read_zone(name: str) -> ZoneInfo:
     """
-    The zone of a name such as ``Asia/Kolkata`` or ``UTC``.
+    Return the zone of a name such as ``Asia/Kolkata`` or ``UTC``.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: no zone has this name.
     """
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise UsageError("CAPLEDGER_TIMEZONE is no zone of the tz database: such as Asia/Kolkata or UTC") from None
+        raise UsageError("CAPLEDGER_TIMEZONE is not a zone of the tz database, such as Asia/Kolkata or UTC") from None

@@ -2,35 +2,33 @@
 
 import asyncio
 import sys
-from typing import Final
+from typing import Any, Final
 
 from attrs import define
 
 from capledger.cli import options
-from capledger.cli.connection import open_session
-from capledger.cli.exit_codes import reported, say, tell_warnings
-from capledger.cli.helptexts import epilog
-from capledger.cli.keywords import ledger_query
-from capledger.cli.output import Writer, writer_for
-from capledger.cli.tables import Column
-from capledger.cli.texts import amount, amounts, moment, plain
+from capledger.cli.connection import make_session
+from capledger.cli.exit_codes import exit_on_error, print_message, print_warnings
+from capledger.cli.output import ResultWriter, make_writer
+from capledger.cli.tables import TableColumn, format_count, format_currencies, format_date, format_points, printable
 from capledger.models import LedgerEntry, WalkReport
 from capledger.queries import LedgerQuery
 from capledger.session import LedgerSession
 from capledger.walk import LedgerWalk
 
-EPILOG = epilog(
+EPILOG = options.epilog(
     "capledger entries mobile 917406401004 --from 2026-01-01 --to 2026-07-01",
     "capledger entries externalId HB-0001 --order desc --limit 20",
     "capledger entries mobile 917406401004 --json | jq -r .net_points_on_event",
     connected=True,
 )
 
-#: Entries written at a time where they are counted one by one.
+#: Entries written together where they are counted one by one.
 _BATCH: Final = 100
-_SINGULAR: Final = {"entries": "entry", "requests": "request", "pages": "page"}
+_PREFETCH: Final = 4
 
 
+@options.accepts(options.LedgerOptions)
 def entries(
     *,
     identifier_name: options.IdentifierName,
@@ -40,94 +38,90 @@ def entries(
     order: options.Order = "asc",
     limit: options.Limit = None,
     resume: options.Resume = None,
-    source: options.Source = "INSTORE",
-    account_id: options.AccountId = None,
     group: options.Group = False,
-    include_alternate_currencies: options.AllCurrencies = None,
-    alternate_currency_names: options.CurrencyNames = None,
-    exclude_point_categories: options.NoPoints = None,
-    till_ids: options.TillIds = None,
-    store_id: options.StoreId = None,
-    store_code: options.StoreCode = None,
-    program_id: options.ProgramId = None,
-    ledger_entry_type: options.EntryType = None,
-    point_category_type: options.CategoryType = None,
-    event_filter: options.EventFilter = None,
-    roles: options.Roles = None,
-    scope: options.Scope = None,
     details: options.Details = False,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
     page_size: options.PageSize = 100,
     rate: options.Rate = None,
+    **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:
     """Print a customer's ledger: every entry with --from <= date < --to, each once, in order.
 
     Dates are ISO 8601: 2026-01-31 or 2026-01-31T18:00:00, in the server's time
-    unless they state an offset. Pages are printed as they come, and let go.
-    A --resume needs the same customer, dates, order and filters again; --csv
+    unless they have an offset. Pages are printed as they arrive.
+    --resume needs the same customer, dates, order and filters again; --csv
     writes no header then.
     """
-    given = dict(locals())
-    reading = Reading(limit, details=details)
-    with reported(reading.cursor):
-        query = ledger_query(given, group=group)
-        writer = writer_for(LedgerEntry, columns(query), as_json=as_json, as_csv=as_csv, header=resume is None)
-        asyncio.run(reading.run(open_session(rate=rate), query, writer, resume))
+    printer = EntryPrinter(limit, details=details)
+    with exit_on_error(printer.cursor):
+        query = options.make_ledger_query(
+            group=group,
+            identifier_name=identifier_name,
+            identifier_value=identifier_value,
+            start=start,
+            end=end,
+            order=order,
+            page_size=page_size,
+            **filters,
+        )
+        writer = make_writer(LedgerEntry, entry_columns(query), as_json=as_json, as_csv=as_csv, header=resume is None)
+        asyncio.run(printer.run(make_session(rate=rate), query, writer, resume))
 
 
-def columns(query: LedgerQuery) -> list[Column[LedgerEntry]]:
-    """What the table shows: alternate currencies if asked for, and as much else as there is room for."""
-    currencies: Column[LedgerEntry] = Column(
-        title="Currencies", cell=lambda entry: amounts(entry.net_alternate_currencies_on_event), narrowest=12
+def entry_columns(query: LedgerQuery) -> list[TableColumn[LedgerEntry]]:
+    """Return the columns of the table: alternate currencies if the query includes them, others where they fit."""
+    currencies: TableColumn[LedgerEntry] = TableColumn(
+        title="Currencies", cell=lambda entry: format_currencies(entry.net_alternate_currencies_on_event), narrowest=12
     )
-    asked = query.include_alternate_currencies or query.alternate_currency_names
+    included = query.include_alternate_currencies or query.alternate_currency_names
     return [
-        Column(title="Entry", cell=lambda entry: str(entry.event_log_id)),
-        Column(title="Date", cell=lambda entry: moment(entry.ledger_created_date)),
-        Column(title="Event", cell=lambda entry: plain(entry.event_name), narrowest=12),
-        Column(title="Points", cell=lambda entry: amount(entry.net_points_on_event), justify="right"),
-        *([currencies] if asked else []),
-        Column(title="Programme", cell=lambda entry: plain(entry.source_program_name), optional=True),
-        Column(title="Store", cell=lambda entry: plain(entry.store), optional=True),
-        Column(title="Bill", cell=_bill, optional=True),
+        TableColumn(title="Entry", cell=lambda entry: str(entry.event_log_id)),
+        TableColumn(title="Date", cell=lambda entry: format_date(entry.ledger_created_date)),
+        TableColumn(title="Event", cell=lambda entry: printable(entry.event_name), narrowest=12),
+        TableColumn(title="Points", cell=lambda entry: format_points(entry.net_points_on_event), justify="right"),
+        *([currencies] if included else []),
+        TableColumn(title="Programme", cell=lambda entry: printable(entry.source_program_name), optional=True),
+        TableColumn(title="Store", cell=lambda entry: printable(entry.store), optional=True),
+        TableColumn(title="Bill", cell=_bill_number, optional=True),
     ]
 
 
-def _bill(entry: LedgerEntry) -> str:
-    return plain(entry.transaction_details.transaction_number if entry.transaction_details else None)
+def _bill_number(entry: LedgerEntry) -> str:
+    return printable(entry.transaction_details.transaction_number if entry.transaction_details else None)
 
 
 @define
-class Reading:
-    """One walk on its way to stdout; it knows where to go on when that ends early."""
+class EntryPrinter:
+    """Writes one walk to stdout, and knows the position to resume from."""
 
     limit: int | None
-    #: Whether each entry's event is to be fetched too.
+    """Most entries to write; None for all of them."""
     details: bool = False
+    """Whether to fetch each entry's event too."""
     walk: LedgerWalk | None = None
 
     def cursor(self) -> str | None:
-        """The place after the last entry written; None where there is none yet."""
+        """Return the position after the last entry written, or None before the first."""
         return self.walk.cursor if self.walk is not None and self.walk.report.rows_yielded else None
 
     async def run(
-        self, session: LedgerSession, query: LedgerQuery, writer: Writer[LedgerEntry], resume: str | None
+        self, session: LedgerSession, query: LedgerQuery, writer: ResultWriter[LedgerEntry], resume: str | None
     ) -> None:
-        """Walk, write, and say on stderr what there is to say."""
+        """Walk and write, then print warnings and a summary on stderr."""
         async with session:
-            pages = 4 if self.limit is None else min(4, -(-self.limit // query.page_size))
+            pages = _PREFETCH if self.limit is None else min(_PREFETCH, -(-self.limit // query.page_size))
             self.walk = session.entries(query, prefetch=pages, resume_from=resume, details=self.details)
             if self.limit is None:
                 async for page in self.walk.pages():
                     writer.write(page.entries)
             else:
-                await self._write_some(self.walk, writer, self.limit)
+                await self._write_limited(self.walk, writer, self.limit)
             writer.write([])
-        self._tell(self.walk)
+        self._print_summary(self.walk)
 
-    async def _write_some(self, walk: LedgerWalk, writer: Writer[LedgerEntry], limit: int) -> None:
-        """Write up to the limit; whatever was taken from the walk is written, however this ends."""
+    async def _write_limited(self, walk: LedgerWalk, writer: ResultWriter[LedgerEntry], limit: int) -> None:
+        """Write up to the limit; every entry taken from the walk is written, also after an error."""
         batch: list[LedgerEntry] = []
         try:
             async for entry in walk:
@@ -140,16 +134,19 @@ class Reading:
         finally:
             writer.write(batch)
 
-    def _tell(self, walk: LedgerWalk) -> None:
-        tell_warnings(walk.report)
+    def _print_summary(self, walk: LedgerWalk) -> None:
+        print_warnings(walk.report)
         if self.limit is not None and walk.report.rows_yielded == self.limit:
-            say(f"stopped at --limit {self.limit}; go on with --resume {walk.cursor}")
+            print_message(f"stopped at --limit {self.limit}; go on with --resume {walk.cursor}")
         elif sys.stdout.isatty():
-            say(summary(walk.report))
+            print_message(format_report(walk.report))
 
 
-def summary(report: WalkReport) -> str:
-    """What a walk took, in one line."""
-    counts = [(report.rows_yielded, "entries"), (report.requests, "requests"), (report.pages, "pages")]
-    texts = [f"{count:,} {name if count != 1 else _SINGULAR[name]}" for count, name in counts]
-    return ", ".join([*texts, "complete" if report.complete else "not known to be complete"])
+def format_report(report: WalkReport) -> str:
+    """Return the counts of a walk in one line."""
+    counts = [
+        format_count(report.rows_yielded, "entry", "entries"),
+        format_count(report.requests, "request"),
+        format_count(report.pages, "page"),
+    ]
+    return ", ".join([*counts, "complete" if report.complete else "not known to be complete"])

@@ -1,4 +1,4 @@
-"""How a command ends: one line on stderr, and an exit code that says of what kind it was."""
+"""How a command ends: one line on stderr, and the exit code for that kind of end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from capledger.cli.texts import plain
+from capledger.cli.tables import printable
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError, SessionClosedError
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 FAILED: Final = 1
 USAGE: Final = 2
+#: Finished, with customers set aside.
+SET_ASIDE: Final = 3
 INTERRUPTED: Final = 130
 
-#: The service's way to say that a ledger is empty.
+#: The service's code for an empty ledger.
 _NO_ENTRIES: Final = 11003
 
-#: Options that are not the Python keyword with hyphens.
+#: Options that are not the keyword of Python with hyphens.
 _OPTIONS: Final = {
     "resume_from": "--resume",
     "base_url": "CAPLEDGER_BASE_URL",
@@ -41,54 +43,54 @@ _KEYWORD: Final = re.compile(r"\b(?:till_id, till_ids|[a-z]+(?:_[a-z]+)+|roles)\
 
 
 class UsageError(Exception):
-    """The command line or the environment is not right; the text says what to change."""
+    """The command line or the environment is wrong; the message says what to change."""
 
 
-def say(text: str) -> None:
-    """One line on stderr, with the program's name."""
+def print_message(text: str) -> None:
+    """Print one line on stderr, with the program's name."""
     sys.stderr.write(f"capledger: {' '.join(text.split())}\n")
 
 
-def tell_warnings(report: WalkReport) -> None:
-    """Pass on what the service warned of; an empty ledger is no news."""
-    for notice in report.warnings:
-        if notice.code != _NO_ENTRIES:
-            say(f"the service warns: {plain(notice.message)} (code {notice.code})")
+def print_warnings(report: WalkReport) -> None:
+    """Print the service's warnings, except for an empty ledger."""
+    for warning in report.warnings:
+        if warning.code != _NO_ENTRIES:
+            print_message(f"the service warns: {printable(warning.message)} (code {warning.code})")
 
 
 @contextmanager
-def reported(cursor: Callable[[], str | None] = lambda: None) -> Iterator[None]:
-    """Turn what ends a command early into its line and its exit code; ``cursor`` tells where to go on, if anywhere."""
+def exit_on_error(cursor: Callable[[], str | None] = lambda: None) -> Iterator[None]:
+    """Turn an error into its message and exit code; *cursor* returns the position to resume from, if any."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_stdout()
+        _discard_stdout()
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
-        _end(INTERRUPTED, "interrupted", cursor())
+        _exit(INTERRUPTED, "interrupted", cursor())
     except UsageError as error:
-        _end(USAGE, str(error), None)
+        _exit(USAGE, str(error), None)
     except CapledgerError as error:
         if _is_usage(error):
-            _end(USAGE, _KEYWORD.sub(lambda found: as_option(found.group()), str(error)), None)
-        _end(FAILED, str(error), cursor())
+            _exit(USAGE, _KEYWORD.sub(lambda match: option_name(match.group()), str(error)), None)
+        _exit(FAILED, str(error), cursor())
 
 
 def _is_usage(error: CapledgerError) -> bool:
     return isinstance(error, InvalidQueryError | ConfigurationError) and not isinstance(error, SessionClosedError)
 
 
-def as_option(keyword: str) -> str:
-    """The way the command line spells a keyword of Python."""
+def option_name(keyword: str) -> str:
+    """Return the option for a keyword of Python."""
     return _OPTIONS.get(keyword, f"--{keyword.replace('_', '-')}")
 
 
-def _end(code: int, text: str, cursor: str | None) -> None:
-    say(text if cursor is None else f"{text}; go on with --resume {cursor}")
+def _exit(code: int, text: str, cursor: str | None) -> None:
+    print_message(text if cursor is None else f"{text}; go on with --resume {cursor}")
     raise typer.Exit(code) from None
 
 
-def _drop_stdout() -> None:
-    """Nobody reads on: let what is still in the buffer go nowhere, so that Python's own last flush is quiet too."""
+def _discard_stdout() -> None:
+    """Send what is still buffered to the null device, so that Python's own last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

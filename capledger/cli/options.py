@@ -1,124 +1,262 @@
-"""The options of ``entries`` and ``events``: each is named like the keyword of the query that it fills."""
+"""Options and help texts that several commands share.
 
+The options in the two mappings are named like the keywords of the query that they fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 
 import typer
+from attrs import fields
 
-from capledger.cli.values import read_moment, read_scope
-from capledger.queries import OrgScope
+from capledger.cli.exit_codes import UsageError, option_name
+from capledger.queries import CustomerLedgerQuery, GroupLedgerQuery, LedgerQuery, OrgScope
 
-_PART, _WHICH, _HOW, _WHAT = "Which part", "Which entries", "How", "What of them"
+Command = Callable[..., None]
+
+_RANGE, _FILTER, _OUTPUT, _CONTENT = "Range", "Which entries", "How", "Parts of an event"
+
+
+def parse_date(text: str) -> datetime:
+    """Return a day or a moment in ISO 8601; without an offset it is in the server's time."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("not a date: such as 2026-01-31, 2026-01-31T18:00:00 or ...T18:00:00+05:30") from None
+
+
+def parse_scope(text: str) -> OrgScope:
+    """Return the scope for ``own``, ``all``, or one or two organisation ids."""
+    match text:
+        case "own":
+            return OrgScope.own()
+        case "all":
+            return OrgScope.all()
+    try:
+        return OrgScope.other(*(int(number) for number in text.split(",")))
+    except ValueError:
+        raise typer.BadParameter("not a scope: own, all, or one or two ids such as 50405,50406") from None
+
 
 IdentifierName = Annotated[
     str,
     typer.Argument(metavar="IDENTIFIER_NAME", help="Kind of identifier: mobile, email, id, externalId, groupId, ..."),
 ]
-IdentifierValue = Annotated[str, typer.Argument(metavar="IDENTIFIER_VALUE", help="The identifier itself.")]
-
+IdentifierValue = Annotated[str, typer.Argument(metavar="IDENTIFIER_VALUE", help="The identifier.")]
 Start = Annotated[
     datetime | None,
-    typer.Option("--from", parser=read_moment, metavar="DATE", rich_help_panel=_PART, help="First moment wanted."),
+    typer.Option("--from", parser=parse_date, metavar="DATE", rich_help_panel=_RANGE, help="Start, included."),
 ]
 End = Annotated[
     datetime | None,
-    typer.Option("--to", parser=read_moment, metavar="DATE", rich_help_panel=_PART, help="First moment not wanted."),
+    typer.Option("--to", parser=parse_date, metavar="DATE", rich_help_panel=_RANGE, help="End, not included."),
 ]
-Order = Annotated[Literal["asc", "desc"], typer.Option(rich_help_panel=_PART, help="Oldest or newest first.")]
+Order = Annotated[Literal["asc", "desc"], typer.Option(rich_help_panel=_RANGE, help="Oldest or newest first.")]
 Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", rich_help_panel=_PART, help="Stop after so many entries.")
+    int | None, typer.Option(min=1, metavar="N", rich_help_panel=_RANGE, help="Stop after this many entries.")
 ]
 Resume = Annotated[
     str | None,
-    typer.Option(metavar="CURSOR", rich_help_panel=_PART, help="Go on where the same command stopped."),
+    typer.Option(metavar="CURSOR", rich_help_panel=_RANGE, help="Go on where the same command stopped."),
 ]
-
-Source = Annotated[
-    str, typer.Option(rich_help_panel=_WHICH, help="Where the customer registered: INSTORE, ECOMMERCE, ALL, ...")
-]
-AccountId = Annotated[
-    str | None, typer.Option(metavar="ID", rich_help_panel=_WHICH, help="For sources that have several accounts.")
-]
-Group = Annotated[bool, typer.Option("--group", rich_help_panel=_WHICH, help="The ledger of a user group.")]
-AllCurrencies = Annotated[
-    bool | None,
-    typer.Option("--include-alternate-currencies", "-a", rich_help_panel=_WHICH, help="All of them, beside points."),
-]
-CurrencyNames = Annotated[
-    list[str] | None,
-    typer.Option("--alternate-currency", metavar="NAME", rich_help_panel=_WHICH, help="This one; may be repeated."),
-]
-NoPoints = Annotated[
-    bool | None,
-    typer.Option("--exclude-point-categories", rich_help_panel=_WHICH, help="Alternate currencies alone."),
-]
-TillIds = Annotated[
-    list[int] | None,
-    typer.Option("--till-id", metavar="ID", rich_help_panel=_WHICH, help="One till; may be repeated."),
-]
-StoreId = Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_WHICH, help="One store, by its id.")]
-StoreCode = Annotated[str | None, typer.Option(metavar="CODE", rich_help_panel=_WHICH, help="One store, by its code.")]
-ProgramId = Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_WHICH, help="One programme.")]
-EntryType = Annotated[
-    str | None, typer.Option(metavar="TYPE", rich_help_panel=_WHICH, help="CREDIT, DEBIT or OPENING_BALANCE.")
-]
-CategoryType = Annotated[
-    str | None, typer.Option(metavar="TYPE", rich_help_panel=_WHICH, help="REGULAR, PROMISED or TRIGGER_BASED.")
-]
-EventFilter = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME", rich_help_panel=_WHICH, help="TransactionAdd, ... (with --scope); may be repeated."),
-]
-Roles = Annotated[
-    list[str] | None,
-    typer.Option("--role", metavar="ROLE", rich_help_panel=_WHICH, help="Of a group's members; may be repeated."),
-]
-Scope = Annotated[
-    OrgScope | None,
-    typer.Option(
-        parser=read_scope,
-        metavar="SCOPE",
-        rich_help_panel=_WHICH,
-        help="Connected organisations (v2.1): own, all, or one or two ids, as 50405,50406.",
-    ),
-]
-
-EventIds = Annotated[
-    list[str] | None,
-    typer.Option("--id", metavar="ID", rich_help_panel=_WHICH, help="An entry's event_log_id; may be repeated."),
-]
-EventName = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", rich_help_panel=_WHICH, help="TransactionAdd, ReturnBill or GenericEvent."),
-]
-References = Annotated[
-    list[str] | None,
-    typer.Option("--reference", metavar="REF", rich_help_panel=_WHICH, help="Its bill's id; may be repeated."),
-]
-Type = Annotated[
-    str | None, typer.Option(metavar="TYPE", rich_help_panel=_WHICH, help="CUSTOMER, or USERGROUP2 for a group.")
-]
-Bill = Annotated[bool | None, typer.Option("--bill", rich_help_panel=_WHAT, help="Bill number, amount, line items.")]
-Earned = Annotated[
-    bool | None, typer.Option("--points-earned", rich_help_panel=_WHAT, help="Points by category and strategy.")
-]
-CustomFields = Annotated[
-    bool | None, typer.Option("--custom-fields", rich_help_panel=_WHAT, help="Custom fields of the brand.")
-]
-ExtendedFields = Annotated[
-    bool | None, typer.Option("--extended-fields", rich_help_panel=_WHAT, help="Extended fields of the brand.")
-]
-MaxConversion = Annotated[
-    bool | None, typer.Option("--max-conversion", rich_help_panel=_WHAT, help="The last conversion date.")
-]
-Payment = Annotated[bool | None, typer.Option("--payment-modes", rich_help_panel=_WHAT, help="Means of payment.")]
-
+Group = Annotated[bool, typer.Option("--group", rich_help_panel=_FILTER, help="The ledger of a user group.")]
 Details = Annotated[
-    bool, typer.Option("--details", rich_help_panel=_HOW, help="Each entry's event too, in --json and --csv.")
+    bool, typer.Option("--details", rich_help_panel=_OUTPUT, help="Add each entry's event, in --json and --csv.")
 ]
-Json = Annotated[bool, typer.Option("--json", rich_help_panel=_HOW, help="One JSON object a line, amounts as text.")]
-Csv = Annotated[bool, typer.Option("--csv", rich_help_panel=_HOW, help="A header, a row each; what is nested as JSON.")]
-PageSize = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_HOW, help="Entries asked for at a time.")]
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="One JSON object a line, amounts as strings.")
+]
+Csv = Annotated[
+    bool, typer.Option("--csv", rich_help_panel=_OUTPUT, help="A header and a row each; nested values as JSON.")
+]
+PageSize = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=_OUTPUT, help="Entries per request.")]
 Rate = Annotated[
-    int | None, typer.Option(min=1, metavar="N", rich_help_panel=_HOW, help="Your limit in requests a minute.")
+    int | None, typer.Option(min=1, metavar="N", rich_help_panel=_OUTPUT, help="Your limit in requests a minute.")
 ]
+
+
+class SubjectOptions(TypedDict, total=False):
+    """Options of every query."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            rich_help_panel=_FILTER,
+            help="Where the customer registered: INSTORE (the default), ECOMMERCE, ALL, ...",
+        ),
+    ]
+    account_id: Annotated[
+        str | None, typer.Option(metavar="ID", rich_help_panel=_FILTER, help="For sources that have several accounts.")
+    ]
+    include_alternate_currencies: Annotated[
+        bool | None,
+        typer.Option("--include-alternate-currencies", "-a", rich_help_panel=_FILTER, help="All of them, with points."),
+    ]
+    alternate_currency_names: Annotated[
+        list[str] | None,
+        typer.Option("--alternate-currency", metavar="NAME", rich_help_panel=_FILTER, help="This one; repeatable."),
+    ]
+    scope: Annotated[
+        OrgScope | None,
+        typer.Option(
+            parser=parse_scope,
+            metavar="SCOPE",
+            rich_help_panel=_FILTER,
+            help="Connected organisations (v2.1): own, all, or one or two ids, as 50405,50406.",
+        ),
+    ]
+
+
+class LedgerOptions(SubjectOptions, total=False):
+    """Options that filter a ledger."""
+
+    exclude_point_categories: Annotated[
+        bool | None,
+        typer.Option("--exclude-point-categories", rich_help_panel=_FILTER, help="Alternate currencies only."),
+    ]
+    till_ids: Annotated[
+        list[int] | None, typer.Option("--till-id", metavar="ID", rich_help_panel=_FILTER, help="One till; repeatable.")
+    ]
+    store_id: Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_FILTER, help="One store, by its id.")]
+    store_code: Annotated[
+        str | None, typer.Option(metavar="CODE", rich_help_panel=_FILTER, help="One store, by its code.")
+    ]
+    program_id: Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_FILTER, help="One programme.")]
+    ledger_entry_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", rich_help_panel=_FILTER, help="CREDIT, DEBIT or OPENING_BALANCE.")
+    ]
+    point_category_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", rich_help_panel=_FILTER, help="REGULAR, PROMISED or TRIGGER_BASED.")
+    ]
+    event_filter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", rich_help_panel=_FILTER, help="TransactionAdd, ... (with --scope); repeatable."),
+    ]
+    roles: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", rich_help_panel=_FILTER, help="Of a group's members; repeatable."),
+    ]
+
+
+class EventOptions(SubjectOptions, total=False):
+    """Options that choose events, and what is returned of them."""
+
+    event_ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", rich_help_panel=_FILTER, help="An entry's event_log_id; repeatable."),
+    ]
+    event_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=_FILTER, help="TransactionAdd, ReturnBill or GenericEvent."),
+    ]
+    event_reference_ids: Annotated[
+        list[str] | None,
+        typer.Option("--reference", metavar="REF", rich_help_panel=_FILTER, help="The bill's id; repeatable."),
+    ]
+    type: Annotated[
+        str | None, typer.Option(metavar="TYPE", rich_help_panel=_FILTER, help="CUSTOMER, or USERGROUP2 for a group.")
+    ]
+    get_bill_details: Annotated[
+        bool | None, typer.Option("--bill", rich_help_panel=_CONTENT, help="Bill number, amount, line items.")
+    ]
+    get_points_earned_breakup: Annotated[
+        bool | None, typer.Option("--points-earned", rich_help_panel=_CONTENT, help="Points by category and strategy.")
+    ]
+    get_custom_fields: Annotated[
+        bool | None, typer.Option("--custom-fields", rich_help_panel=_CONTENT, help="Custom fields of the brand.")
+    ]
+    get_extended_fields: Annotated[
+        bool | None, typer.Option("--extended-fields", rich_help_panel=_CONTENT, help="Extended fields of the brand.")
+    ]
+    get_max_conversion_details: Annotated[
+        bool | None, typer.Option("--max-conversion", rich_help_panel=_CONTENT, help="The last conversion date.")
+    ]
+    get_payment_modes: Annotated[
+        bool | None, typer.Option("--payment-modes", rich_help_panel=_CONTENT, help="Means of payment.")
+    ]
+
+
+def accepts(options: type) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options of a mapping to a command; those given arrive as ``**keywords``."""
+    declared = get_type_hints(options, include_extras=True)
+    added = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in declared.items()]
+
+    def decorate(command: Command) -> Command:
+        own = [
+            item
+            for item in signature(command, eval_str=True).parameters.values()
+            if item.kind is not Parameter.VAR_KEYWORD
+        ]
+
+        @wraps(command)
+        def call(**values: Any) -> None:  # noqa: ANN401 - options of any type
+            command(**{name: value for name, value in values.items() if not (name in declared and _is_absent(value))})
+
+        call.__signature__ = signature(command).replace(parameters=[*own, *added])  # type: ignore[attr-defined] # read by inspect
+        call.__annotations__ = {item.name: item.annotation for item in (*own, *added)}
+        return call
+
+    return decorate
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value == []
+
+
+def make_ledger_query(*, group: bool = False, till_ids: list[int] | None = None, **keywords: Any) -> LedgerQuery:  # noqa: ANN401 - options of any type
+    """
+    Return the query for the options of ``entries``.
+
+    Raises:
+        UsageError: an option does not apply to groups.
+        InvalidQueryError: the values contradict each other.
+    """
+    if till_ids is not None:
+        keywords |= {"till_id": till_ids[0]} if len(till_ids) == 1 else {"till_ids": till_ids}
+    if not group:
+        return CustomerLedgerQuery(**keywords)
+    foreign = keywords.keys() - {item.name for item in fields(GroupLedgerQuery)}
+    if foreign:
+        raise UsageError(f"{option_name(min(foreign))} is not for groups")
+    return GroupLedgerQuery(**keywords)
+
+
+def paragraph(title: str, lines: list[str]) -> str:
+    """Return a title with lines below it, in rich's markup; typer keeps each on a line of its own."""
+    return "\n".join([f"[bold]{title}[/bold]", *(f"  {line}" for line in lines)])
+
+
+CONNECTION = paragraph(
+    "Environment",
+    [
+        "CAPLEDGER_BASE_URL    the cluster, such as https://eu.api.capillarytech.com",
+        "CAPLEDGER_TIMEZONE    zone of the server's clock, such as Asia/Kolkata;",
+        "                      not needed for clusters in India and Europe",
+        "CAPLEDGER_USERNAME    a till's name, with its CAPLEDGER_PASSWORD",
+        "CAPLEDGER_CLIENT_KEY  or an OAuth client's, with CAPLEDGER_CLIENT_SECRET",
+    ],
+)
+_EXIT_CODES = {
+    0: "done",
+    1: "failed; one line on stderr says why, and where to go on",
+    2: "the command line or the environment is wrong",
+    130: "interrupted (Ctrl-C)",
+}
+
+
+def exit_code_help(own: dict[int, str] | None = None) -> str:
+    """Return the exit codes of a command, those of its own included."""
+    codes = sorted((_EXIT_CODES | (own or {})).items())
+    return paragraph("Exit codes", [f"{code:<4} {meaning}" for code, meaning in codes])
+
+
+def epilog(*commands: str, connected: bool, codes: dict[int, str] | None = None) -> str:
+    """Return what the help shows below the options: examples, the environment where it counts, the exit codes."""
+    examples = paragraph("Examples", [f"[cyan]{command}[/cyan]" for command in commands])
+    return "\n\n".join([examples, *([CONNECTION] if connected else []), exit_code_help(codes)])

@@ -1,4 +1,4 @@
-"""``capledger sandbox``: a points-ledger service to try things on."""
+"""``capledger sandbox``: a points-ledger service for trials."""
 
 import asyncio
 import os
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capledger.cli.exit_codes import UsageError, reported, say
-from capledger.cli.helptexts import epilog
+from capledger.cli.exit_codes import UsageError, exit_on_error, print_message
+from capledger.cli.options import epilog
 
 if TYPE_CHECKING:
     from capledger.sandbox import Sandbox
@@ -18,7 +18,7 @@ EPILOG = epilog(
 )
 
 _WELCOME = """\
-A points-ledger service answers on {url} (Ctrl-C ends it)
+A points-ledger service listens on {url} (Ctrl-C ends it)
 Its customers, stores and amounts are invented. In another terminal:
 
 export CAPLEDGER_BASE_URL={url}
@@ -32,29 +32,31 @@ capledger entries mobile {mobile} --from {start:%Y-%m-%d} --include-alternate-cu
 
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 0,
-    latency: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Wait before each answer.")] = 0.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    latency: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="Time to wait before each response.")
+    ] = 0.0,
     requests_per_minute: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Response 429 beyond this rate.")
+        int | None, typer.Option(min=1, metavar="N", help="Respond with 429 above this rate.")
     ] = None,
 ) -> None:
     """Run a points-ledger service on this machine, until Ctrl-C.
 
-    It answers over real HTTP as the documents say, for a few invented customers,
+    It responds over real HTTP as documented, for a few invented customers,
     with the documented limits and error codes.
     """
-    with reported():
+    with exit_on_error():
         try:
             asyncio.run(_serve(port, latency, requests_per_minute))
         except KeyboardInterrupt:
-            say("the sandbox has stopped")
+            print_message("the sandbox has stopped")
 
 
 async def _serve(port: int, latency: float, requests_per_minute: int | None) -> None:
-    from capledger.cli.showcase import NEWEST_YEAR, demo_sandbox  # noqa: PLC0415  (the server is slow to import)
-    from capledger.sandbox import DEMO_MOBILE, Rules  # noqa: PLC0415  (the server is slow to import)
+    from capledger.cli.demo import NEWEST_YEAR, make_demo_sandbox  # noqa: PLC0415 - help does not need it
+    from capledger.sandbox import DEMO_MOBILE, Rules  # noqa: PLC0415 - slow to import
 
-    box = demo_sandbox(Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
+    box = make_demo_sandbox(Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
     try:
         await _listen(box, port)
         sys.stdout.write(_WELCOME.format(url=box.url, mobile=DEMO_MOBILE, start=NEWEST_YEAR))
@@ -69,4 +71,4 @@ async def _listen(box: "Sandbox", port: int) -> None:
         await box.start()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise UsageError(f"port {port} cannot be had ({reason}): choose another with --port, or 0") from None
+        raise UsageError(f"port {port} is not available ({reason}): choose another with --port, or 0") from None

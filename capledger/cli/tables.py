@@ -1,4 +1,4 @@
-"""A table that is printed as its rows come: widths are settled by the first ones, and kept."""
+"""Tables for people: values as strings for a terminal, and rows printed as they arrive."""
 
 from __future__ import annotations
 
@@ -12,87 +12,127 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
 
 T = TypeVar("T")
 
+#: Characters between two columns.
 _GAP = 2
 
 
+def printable(value: object) -> str:
+    """Return a value as a string of one line, with control characters replaced."""
+    return "" if value is None else "".join(char if char.isprintable() else "\ufffd" for char in str(value))
+
+
+def format_date(value: datetime | None) -> str:
+    """Return ``2026-06-30 23:59:59``, with milliseconds where there is a fraction."""
+    if value is None:
+        return ""
+    return value.replace(tzinfo=None).isoformat(" ", "milliseconds" if value.microsecond else "seconds")
+
+
+def format_points(value: Decimal | None) -> Text:
+    """Return ``+1,459.460`` with every digit received, credits in green and debits in red."""
+    if value is None:
+        return Text()
+    if not value:
+        return Text(f"{value:f}", style="dim")
+    return Text(f"{value:+,f}", style="green" if value > 0 else "red")
+
+
+def format_money(value: Decimal | None) -> str:
+    """Return ``1,250.50`` with every digit received; the currency is the organisation's."""
+    return "" if value is None else f"{value:,f}"
+
+
+def format_currencies(values: Mapping[str, Decimal]) -> Text:
+    """Return one alternate currency a line."""
+    lines = [Text.assemble(printable(name), " ", format_points(value)) for name, value in values.items()]
+    return Text("\n").join(lines)
+
+
+def format_count(number: int, singular: str, plural: str | None = None) -> str:
+    """Return ``1 customer``, ``1,200 customers``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
 @frozen(kw_only=True)
-class Column(Generic[T]):
-    """One column: its title, and what it shows of a row."""
+class TableColumn(Generic[T]):
+    """One column of a table."""
 
     title: str
     cell: Callable[[T], Text | str]
+    """Returns what the column shows of a row."""
     justify: Literal["left", "right"] = "left"
-    #: The fewest characters it can be narrowed to; None keeps it whole.
     narrowest: int | None = None
-    #: Shown only where there is room for all of it.
+    """Fewest characters that the column can be narrowed to; None never narrows it."""
     optional: bool = False
+    """Whether the column is left out where it does not fit in full."""
 
 
 class StdoutConsole(Console):
-    """Prints on stdout what it is given, without reading markup or guessing at colours in it."""
+    """Prints to stdout without interpreting markup or highlighting values."""
 
     def __init__(self) -> None:
         super().__init__(highlight=False, emoji=False, markup=False)
 
     def on_broken_pipe(self) -> None:
-        """Nobody reads on: leave it to the command to end; rich would end the process with an error."""
+        """Leave a closed pipe to the command; rich would end the process with an error."""
         raise BrokenPipeError
 
 
-class FlowingTable(Generic[T]):
-    """Prints rows as they come, under one heading."""
+class StreamingTable(Generic[T]):
+    """Prints rows as they arrive, under one heading; the first rows determine the widths."""
 
-    def __init__(self, console: Console, columns: Sequence[Column[T]]) -> None:
+    def __init__(self, console: Console, columns: Sequence[TableColumn[T]]) -> None:
         self._console = console
         self._columns = list(columns)
         self._widths: list[int] = []
 
     def add(self, rows: Sequence[T]) -> None:
-        """Print more rows; the first ones settle the widths."""
+        """Print more rows."""
         first = not self._widths
         if first:
-            self._settle(rows)
+            self._fit(rows)
         table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=first, header_style="bold")
         for column, width in zip(self._columns, self._widths, strict=True):
-            cut = column.narrowest is not None
+            can_narrow = column.narrowest is not None
             table.add_column(
                 column.title,
                 justify=column.justify,
                 width=width,
-                no_wrap=cut,
-                overflow="ellipsis" if cut else "fold",
+                no_wrap=can_narrow,
+                overflow="ellipsis" if can_narrow else "fold",
             )
         for row in rows:
             table.add_row(*(column.cell(row) for column in self._columns))
         self._console.print(table, soft_wrap=False)
 
-    def _settle(self, rows: Sequence[T]) -> None:
-        widths = [_natural(column, rows) for column in self._columns]
+    def _fit(self, rows: Sequence[T]) -> None:
+        widths = [_natural_width(column, rows) for column in self._columns]
         for index in reversed(range(len(widths))):
-            if self._columns[index].optional and _total(widths) > self._console.width:
+            if self._columns[index].optional and _total_width(widths) > self._console.width:
                 del self._columns[index], widths[index]
         self._widths = _narrowed(widths, self._columns, self._console.width)
 
 
-def _natural(column: Column[T], rows: Sequence[T]) -> int:
+def _natural_width(column: TableColumn[T], rows: Sequence[T]) -> int:
     lines = [cell_len(line) for row in rows for line in str(column.cell(row)).split("\n")]
     return max([len(column.title), *lines])
 
 
-def _narrowed(widths: list[int], columns: Sequence[Column[Any]], room: int) -> list[int]:
-    """Take from the columns that can give, the first ones first, until all fit."""
+def _narrowed(widths: list[int], columns: Sequence[TableColumn[Any]], available: int) -> list[int]:
+    """Return widths that fit, narrowing the first columns first."""
     widths = list(widths)
     for index, column in enumerate(columns):
         if column.narrowest is not None:
-            missing = max(0, _total(widths) - room)
-            widths[index] = max(min(column.narrowest, widths[index]), widths[index] - missing)
+            excess = max(0, _total_width(widths) - available)
+            widths[index] = max(min(column.narrowest, widths[index]), widths[index] - excess)
     return widths
 
 
-def _total(widths: Sequence[int]) -> int:
+def _total_width(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)

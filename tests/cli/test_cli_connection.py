@@ -16,13 +16,13 @@ from support.shell import ABOUT, MOBILE, PASSWORD, SECRET, run, sandbox
         ({"BASE_URL": "https://["}, "CAPLEDGER_BASE_URL must look like https://host"),
         ({"BASE_URL": "https://[", "TIMEZONE": None}, "CAPLEDGER_BASE_URL must look like https://host"),
         ({"TIMEZONE": None}, "CAPLEDGER_TIMEZONE is not set"),
-        ({"TIMEZONE": "Mars/Olympus"}, "CAPLEDGER_TIMEZONE is no zone"),
-        ({"TIMEZONE": "/etc/passwd"}, "CAPLEDGER_TIMEZONE is no zone"),
+        ({"TIMEZONE": "Mars/Olympus"}, "CAPLEDGER_TIMEZONE is not a zone"),
+        ({"TIMEZONE": "/etc/passwd"}, "CAPLEDGER_TIMEZONE is not a zone"),
         ({"USERNAME": None}, "CAPLEDGER_USERNAME is not set"),
         ({"PASSWORD": None}, "CAPLEDGER_PASSWORD is not set"),
         ({"USERNAME": None, "PASSWORD": None}, "CAPLEDGER_CLIENT_KEY and CAPLEDGER_CLIENT_SECRET"),
         ({"USERNAME": None, "PASSWORD": None, "CLIENT_KEY": "k"}, "CAPLEDGER_CLIENT_SECRET is not set"),
-        ({"CLIENT_KEY": "k", "CLIENT_SECRET": SECRET}, "two ways to sign in"),
+        ({"CLIENT_KEY": "k", "CLIENT_SECRET": SECRET}, "two ways to authenticate"),
     ],
     ids=str,
 )
@@ -46,7 +46,7 @@ async def test_documented_clusters_need_no_timezone() -> None:
     assert shown.err == "capledger: CAPLEDGER_PASSWORD is not set\n"
 
 
-async def test_client_credentials_sign_in() -> None:
+async def test_client_credentials_authenticate() -> None:
     """A key and a secret get a token, and with it the entries."""
     changes = {"USERNAME": None, "PASSWORD": None, "CLIENT_KEY": "sandbox-key", "CLIENT_SECRET": SECRET}
     async with sandbox(3) as box:

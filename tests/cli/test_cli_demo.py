@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from support.shell import finish, run, start
 
-from capledger.cli import tour
-from capledger.cli.showcase import demo_rows
+from capledger.cli import demo
+from capledger.cli.demo import make_demo_rows
 
 if TYPE_CHECKING:
     import pytest
@@ -26,7 +26,7 @@ async def test_demo_shows_what_the_walk_does() -> None:
     requests, windows, pages, entries = (int(number.replace(",", "")) for number in took.groups())
     assert (shown.code, shown.err) == (0, "")
     assert (windows, entries) == (13, 1504)
-    assert windows < pages <= requests < len(demo_rows()) / 100 == 44
+    assert windows < pages <= requests < len(make_demo_rows()) / 100 == 44
     assert max(map(len, shown.lines)) <= 80
     assert len(shown.lines) <= 40
     assert "\x1b" not in shown.out
@@ -47,14 +47,14 @@ async def test_demo_is_the_same_each_time() -> None:
 async def test_totals_are_the_sums_of_the_rows() -> None:
     """The net of each currency is what the rows themselves add up to, to the last digit."""
     expected: dict[tuple[str, str], Decimal] = {}
-    for row in demo_rows():
+    for row in make_demo_rows():
         if "2023-07-01" <= row["ledgerCreatedDate"] < "2026-07-01":
             for detail in row["entryDetails"]:
                 key = detail["programName"], detail.get("alternateCurrencyName", "points")
                 sign = -1 if detail["ledgerEntryType"] == "DEBIT" else 1
                 expected[key] = expected.get(key, Decimal(0)) + sign * Decimal(detail["points"])
 
-    seen = await tour.take()
+    seen = await demo.run_demo()
 
     assert {key: total.net for key, total in seen.totals.items()} == expected
     assert len(expected) == 5
@@ -62,13 +62,13 @@ async def test_totals_are_the_sums_of_the_rows() -> None:
 
 async def test_demo_would_tell_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an entry is not what the books say, the demo says so and ends with 1."""
-    books = tour._books
-    monkeypatch.setattr(tour, "_books", lambda rows: (told for told in books(rows) if told[0] != 5_000_100))
+    expected = demo._expected
+    monkeypatch.setattr(demo, "_expected", lambda *given: (item for item in expected(*given) if item[0] != 5_000_100))
 
     shown = await run(None, "demo")
 
     assert shown.code == 1
-    assert "NOT what the sandbox has in its books" in shown.out
+    assert "NOT equal to the sandbox's own data" in shown.out
 
 
 async def test_colours_are_for_terminals() -> None:

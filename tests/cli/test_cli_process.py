@@ -192,4 +192,4 @@ async def test_sandbox_on_a_port_that_is_taken_says_so() -> None:
         shown = await finish(await start(None, "sandbox", "--port", port))
 
     assert (shown.code, shown.out) == (2, "")
-    assert f"port {port} cannot be had" in shown.err
+    assert f"port {port} is not available" in shown.err

@@ -7,18 +7,18 @@ import io
 import pytest
 from rich.console import Console
 
-from capledger.cli.tables import Column, FlowingTable
+from capledger.cli.tables import StreamingTable, TableColumn
 
-COLUMNS: list[Column[tuple[str, str]]] = [
-    Column(title="Number", cell=lambda row: row[0], justify="right"),
-    Column(title="Name", cell=lambda row: row[1], narrowest=6),
-    Column(title="Also the name", cell=lambda row: row[1], optional=True),
+COLUMNS: list[TableColumn[tuple[str, str]]] = [
+    TableColumn(title="Number", cell=lambda row: row[0], justify="right"),
+    TableColumn(title="Name", cell=lambda row: row[1], narrowest=6),
+    TableColumn(title="Also the name", cell=lambda row: row[1], optional=True),
 ]
 
 
 def printed(width: int, *batches: list[tuple[str, str]]) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    table = FlowingTable(console, COLUMNS)
+    table = StreamingTable(console, COLUMNS)
     for batch in batches:
         table.add(batch)
     assert isinstance(console.file, io.StringIO)

@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from capledger.backfill import Progress
-from capledger.cli.backfill import fitting
-from capledger.cli.progress import Meter, describe, duration
+from capledger.cli.backfill import default_concurrency
+from capledger.cli.progress import ProgressDisplay, format_duration, format_progress
 
 MOMENT = Progress(
     customers=2_000,
@@ -41,7 +41,7 @@ LINE = "1,234 of 2,000 customers, 165,852 entries, 1,190 of 1,200 requests/min, 
 )
 def test_a_moment_is_one_line(moment: Progress, limit: str, line: str) -> None:
     """Customers, entries, the rate against the limit; failures, retries and the time left where there are any."""
-    assert describe(moment, limit) == line
+    assert format_progress(moment, limit) == line
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_a_moment_is_one_line(moment: Progress, limit: str, line: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     """Times are as exact as they are of use."""
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_lines_once_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no terminal, a line a minute is said, and nothing in between."""
     seconds = itertools.count(time.monotonic())
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-    with Meter(1_200) as shown:
+    with ProgressDisplay(1_200) as shown:
         for _ in range(150):
             shown.show(MOMENT)
 
@@ -69,7 +69,7 @@ def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with Meter(1_200) as shown:
+    with ProgressDisplay(1_200) as shown:
         shown.show(MOMENT)
 
     out, err = capsys.readouterr()
@@ -81,4 +81,4 @@ def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
 @pytest.mark.parametrize(("rate", "customers"), [(None, 6), (60, 6), (600, 20), (1_200, 32), (60_000, 32)])
 def test_customers_at_once_follow_the_rate(rate: int | None, customers: int) -> None:
     """As many as the rate needs where an answer takes two seconds, within reason: a kill loses what is under way."""
-    assert fitting(rate) == customers
+    assert default_concurrency(rate) == customers
