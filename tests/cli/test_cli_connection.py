@@ -1,9 +1,9 @@
-"""Where the connection comes from, and that its secrets go nowhere else."""
+"""The connection from the environment, and the secrecy of its credentials."""
 
 from __future__ import annotations
 
 import pytest
-from support.shell import ABOUT, MOBILE, PASSWORD, SECRET, run, sandbox
+from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, run, sandbox
 
 
 @pytest.mark.parametrize(
@@ -26,33 +26,35 @@ from support.shell import ABOUT, MOBILE, PASSWORD, SECRET, run, sandbox
     ],
     ids=str,
 )
-@pytest.mark.parametrize("command", [ABOUT, ("events", "mobile", MOBILE, "--id", "1")], ids=["entries", "events"])
-async def test_what_is_missing_is_named(command: tuple[str, ...], changes: dict[str, str | None], named: str) -> None:
-    """Each variable that is missing or cannot be is a usage error of one line that names it, and no secret."""
-    shown = await run(None, *command, **changes)
+@pytest.mark.parametrize("command", [ENTRIES, ("events", "mobile", MOBILE, "--id", "1")], ids=["entries", "events"])
+async def test_missing_variables_are_named(
+    command: tuple[str, ...], changes: dict[str, str | None], named: str
+) -> None:
+    """A missing or invalid variable is a usage error of one line that names it and holds no secret."""
+    result = await run(None, *command, **changes)
 
-    assert (shown.code, shown.out) == (2, "")
-    assert named in shown.err
-    assert shown.err.startswith("capledger: ")
-    assert shown.err.count("\n") == 1
-    assert PASSWORD not in shown.err
-    assert SECRET not in shown.err
+    assert (result.code, result.out) == (2, "")
+    assert named in result.err
+    assert result.err.startswith("capledger: ")
+    assert result.err.count("\n") == 1
+    assert PASSWORD not in result.err
+    assert SECRET not in result.err
 
 
 async def test_documented_clusters_need_no_timezone() -> None:
-    """For a cluster whose zone is documented, the next thing that is missing is named."""
-    shown = await run(None, *ABOUT, BASE_URL="https://eu.api.capillarytech.com", TIMEZONE=None, PASSWORD=None)
+    """A cluster with a documented zone needs no CAPLEDGER_TIMEZONE."""
+    result = await run(None, *ENTRIES, BASE_URL="https://eu.api.capillarytech.com", TIMEZONE=None, PASSWORD=None)
 
-    assert shown.err == "capledger: CAPLEDGER_PASSWORD is not set\n"
+    assert result.err == "capledger: CAPLEDGER_PASSWORD is not set\n"
 
 
 async def test_client_credentials_authenticate() -> None:
-    """A key and a secret get a token, and with it the entries."""
+    """A client key and secret obtain a token, and the token the entries."""
     changes = {"USERNAME": None, "PASSWORD": None, "CLIENT_KEY": "sandbox-key", "CLIENT_SECRET": SECRET}
     async with sandbox(3) as box:
-        shown = await run(box, *ABOUT, "--json", **changes)
+        result = await run(box, *ENTRIES, "--json", **changes)
 
-    assert (shown.code, len(shown.lines)) == (0, 3)
+    assert (result.code, len(result.lines)) == (0, 3)
     assert "x-cap-api-oauth-token" in box.requests[-1].headers
 
 
@@ -65,18 +67,18 @@ async def test_client_credentials_authenticate() -> None:
     ids=["basic", "client"],
 )
 async def test_refused_credentials_are_not_repeated(changes: dict[str, str | None]) -> None:
-    """Refused credentials end with 1 and one line, in which neither they nor the identifier are."""
+    """Refused credentials exit with 1 and one line, without the credentials or the identifier."""
     async with sandbox(3) as box:
-        shown = await run(box, *ABOUT, **changes)
+        result = await run(box, *ENTRIES, **changes)
 
-    assert (shown.code, shown.out, shown.err.count("\n")) == (1, "", 1)
-    assert not any(secret in shown.err for secret in ("wrong-password", "wrong-secret", MOBILE))
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert not any(secret in result.err for secret in ("wrong-password", "wrong-secret", MOBILE))
 
 
-async def test_rate_is_kept() -> None:
-    """--rate is the session's limit, which ends the command when it is no number."""
+async def test_rate_is_the_limit() -> None:
+    """--rate is the session's limit, and a usage error when it is not a number."""
     async with sandbox(3) as box:
-        shown = await run(box, *ABOUT, "--rate", "600", "--json")
-        refused = await run(box, *ABOUT, "--rate", "many")
+        result = await run(box, *ENTRIES, "--rate", "600", "--json")
+        refused = await run(box, *ENTRIES, "--rate", "many")
 
-    assert (shown.code, len(shown.lines), refused.code) == (0, 3, 2)
+    assert (result.code, len(result.lines), refused.code) == (0, 3, 2)

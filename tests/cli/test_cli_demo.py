@@ -1,4 +1,4 @@
-"""``capledger demo``: what a stranger sees first."""
+"""``capledger demo``: the first thing a new user sees."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ TOOK = re.compile(r"^(\d+) requests, (\d+) windows, (\d+) pages, ([\d,]+) entrie
 
 
 async def test_demo_shows_what_the_walk_does() -> None:
-    """Windows, pages, exact totals, a dict of currencies and the verdict are on one screen of 80 columns."""
-    shown = await finish(await start(None, "demo"))
+    """Windows, pages, exact totals, a dict of currencies and the comparison fit one screen of 80 columns."""
+    result = await finish(await start(None, "demo"))
 
-    took = TOOK.match(shown.lines[-1])
+    took = TOOK.match(result.lines[-1])
     assert took is not None
     requests, windows, pages, entries = (int(number.replace(",", "")) for number in took.groups())
-    assert (shown.code, shown.err) == (0, "")
+    assert (result.code, result.err) == (0, "")
     assert (windows, entries) == (13, 1504)
     assert windows < pages <= requests < len(make_demo_rows()) / 100 == 44
-    assert max(map(len, shown.lines)) <= 80
-    assert len(shown.lines) <= 40
-    assert "\x1b" not in shown.out
-    assert "{'Coins': Decimal('1947.567')}" in shown.out
-    assert "each entry once, in order, every digit" in shown.out
+    assert max(map(len, result.lines)) <= 80
+    assert len(result.lines) <= 40
+    assert "\x1b" not in result.out
+    assert "{'Coins': Decimal('1947.567')}" in result.out
+    assert "each entry once, in order, every digit" in result.out
 
 
 async def test_demo_is_the_same_each_time() -> None:
-    """But for the port and the seconds, two demos are equal."""
+    """Two demos are equal except for the port and the seconds."""
     first, second = [
-        re.sub(r":\d{4,5}|\d+\.\d+ seconds", "", shown.out)
-        for shown in [await run(None, "demo"), await run(None, "demo")]
+        re.sub(r":\d{4,5}|\d+\.\d+ seconds", "", result.out)
+        for result in [await run(None, "demo"), await run(None, "demo")]
     ]
 
     assert first == second
 
 
 async def test_totals_are_the_sums_of_the_rows() -> None:
-    """The net of each currency is what the rows themselves add up to, to the last digit."""
+    """The net of each currency is the exact sum over the rows."""
     expected: dict[tuple[str, str], Decimal] = {}
     for row in make_demo_rows():
         if "2023-07-01" <= row["ledgerCreatedDate"] < "2026-07-01":
@@ -60,19 +60,19 @@ async def test_totals_are_the_sums_of_the_rows() -> None:
     assert len(expected) == 5
 
 
-async def test_demo_would_tell_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where an entry is not what the books say, the demo says so and ends with 1."""
+async def test_demo_reports_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that differs from the sandbox's data is reported, with exit code 1."""
     expected = demo._expected
     monkeypatch.setattr(demo, "_expected", lambda *given: (item for item in expected(*given) if item[0] != 5_000_100))
 
-    shown = await run(None, "demo")
+    result = await run(None, "demo")
 
-    assert shown.code == 1
-    assert "NOT equal to the sandbox's own data" in shown.out
+    assert result.code == 1
+    assert "NOT equal to the sandbox's own data" in result.out
 
 
 async def test_colours_are_for_terminals() -> None:
-    """A terminal sees credits in green; FORCE_COLOR makes a pipe pass for one."""
-    shown = await finish(await start(None, "demo", FORCE_COLOR="1"))
+    """A terminal shows credits in green; FORCE_COLOR makes a pipe count as one."""
+    result = await finish(await start(None, "demo", FORCE_COLOR="1"))
 
-    assert "\x1b[32m+1,459.460\x1b[0m" in shown.out
+    assert "\x1b[32m+1,459.460\x1b[0m" in result.out

@@ -1,4 +1,4 @@
-"""``capledger entries``: what it prints, what it asks, and how it says no."""
+"""``capledger entries``: its output, its requests and its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.shell import ABOUT, MOBILE, nets, rows, run, sandbox
+from support.shell import ENTRIES, MOBILE, nets, rows, run, sandbox
 
 from capledger.sandbox import Sandbox, SandboxCustomer, SandboxGroup, faults
 
@@ -26,12 +26,12 @@ def ids(text: str) -> list[int]:
 
 
 async def test_json_has_every_entry_with_exact_amounts() -> None:
-    """One object a line, in order; amounts are texts with every digit that was on the wire."""
+    """--json prints one object a line, in order; amounts are strings with every digit of the wire."""
     async with sandbox() as box:
-        shown = await run(box, *ABOUT, "--json")
+        result = await run(box, *ENTRIES, "--json")
 
-    entries = objects(shown.out)
-    assert (shown.code, shown.err) == (0, "")
+    entries = objects(result.out)
+    assert (result.code, result.err) == (0, "")
     assert [entry["event_log_id"] for entry in entries] == list(range(1, 251))
     assert [entry["net_points_on_event"] for entry in entries[:4]] == [
         "20000.00",
@@ -44,93 +44,95 @@ async def test_json_has_every_entry_with_exact_amounts() -> None:
 
 
 async def test_csv_has_a_header_and_nested_values_as_json() -> None:
-    """The columns are the model's fields; what is nested can be read back from its cell."""
+    """The columns of --csv are the model's fields; nested values are JSON."""
     async with sandbox(3) as box:
-        shown = await run(box, *ABOUT, "--csv")
+        result = await run(box, *ENTRIES, "--csv")
 
-    table = list(csv.DictReader(io.StringIO(shown.out)))
+    table = list(csv.DictReader(io.StringIO(result.out)))
     assert [Decimal(row["net_points_on_event"]) for row in table] == nets(rows(3))
     assert json.loads(table[0]["entry_details"])[0]["points"] == "20000.00"
     assert table[0]["concept_name"] == ""
 
 
 async def test_csv_of_an_empty_ledger_is_its_header() -> None:
-    """A program that reads the file finds the columns even when there are no rows."""
+    """The CSV of an empty ledger is its header."""
     async with sandbox(0) as box:
-        shown = await run(box, *ABOUT, "--csv")
+        result = await run(box, *ENTRIES, "--csv")
 
-    assert (shown.code, len(shown.lines)) == (0, 1)
-    assert shown.out.startswith("event_log_id,event_name,ledger_created_date,")
+    assert (result.code, len(result.lines)) == (0, 1)
+    assert result.out.startswith("event_log_id,event_name,ledger_created_date,")
 
 
 async def test_table_shows_entries_in_order_in_plain_text() -> None:
-    """Without a terminal the table has no colour codes, one heading for all pages, and lines of one width."""
+    """Without a terminal the table has no color codes, one heading for all pages, and lines of one width."""
     async with sandbox() as box:
-        shown = await run(box, *ABOUT)
+        result = await run(box, *ENTRIES)
 
-    heading, *lines = shown.lines
+    heading, *lines = result.lines
     assert heading.split()[:4] == ["Entry", "Date", "Event", "Points"]
     assert [line.split()[0] for line in lines] == [str(number) for number in range(1, 251)]
-    assert "+1,234,567,890,123,456.789" in shown.out
-    assert "\x1b" not in shown.out
-    assert {len(line) for line in shown.lines} == {len(heading)}
+    assert "+1,234,567,890,123,456.789" in result.out
+    assert "\x1b" not in result.out
+    assert {len(line) for line in result.lines} == {len(heading)}
 
 
-async def test_table_shows_alternate_currencies_when_asked() -> None:
-    """Each currency has its amount, beside the points."""
+async def test_table_shows_alternate_currencies() -> None:
+    """The table shows each alternate currency with its amount."""
     ledger = rows(2, currencies={"Stars": "12.500"})
     async with Sandbox([SandboxCustomer(MOBILE, ledger)]) as box:
-        shown = await run(box, *ABOUT, "-a")
+        result = await run(box, *ENTRIES, "-a")
 
-    assert [line.count("Stars +12.500") for line in shown.lines] == [0, 1, 1]
+    assert [line.count("Stars +12.500") for line in result.lines] == [0, 1, 1]
 
 
-async def test_table_obeys_nothing_that_the_server_says() -> None:
-    """Control characters and markup in the service's texts reach no terminal."""
+async def test_table_escapes_control_characters() -> None:
+    """Control characters and markup in the service's strings reach no terminal."""
     ledger = rows(1, event_name="\x1b[31m[red]Odd")
     async with Sandbox([SandboxCustomer(MOBILE, ledger)]) as box:
-        shown = await run(box, *ABOUT)
+        result = await run(box, *ENTRIES)
 
-    assert "\x1b" not in shown.out
-    assert "[31m[red]Odd" in shown.out
+    assert "\x1b" not in result.out
+    assert "[31m[red]Odd" in result.out
 
 
 async def test_span_is_half_open() -> None:
-    """--from is the first moment wanted and --to the first not wanted, offsets converted to server time."""
+    """--from is included and --to is not; offsets are converted to server time."""
     async with sandbox() as box:
-        shown = await run(box, *ABOUT, "--from", "2025-01-01T05:00:00", "--to", "2025-01-01T13:30:00+05:30", "--json")
+        result = await run(
+            box, *ENTRIES, "--from", "2025-01-01T05:00:00", "--to", "2025-01-01T13:30:00+05:30", "--json"
+        )
 
-    assert ids(shown.out) == [6, 7, 8]
+    assert ids(result.out) == [6, 7, 8]
 
 
-async def test_limit_and_resume_give_each_entry_once() -> None:
-    """Stopped at its limit it says where to go on, in a cursor that another process can use."""
+async def test_limit_and_resume_print_each_entry_once() -> None:
+    """A command stopped at --limit prints a cursor that another process can resume from."""
     span = ("--to", "2025-02-01", "--json")
     async with sandbox() as box:
-        first = await run(box, *ABOUT, *span, "--limit", "130")
+        first = await run(box, *ENTRIES, *span, "--limit", "130")
         [cursor] = CURSOR.findall(first.err)
-        second = await run(box, *ABOUT, *span, "--resume", cursor)
+        second = await run(box, *ENTRIES, *span, "--resume", cursor)
 
     assert ids(first.out) + ids(second.out) == list(range(1, 251))
     assert MOBILE not in first.err
     assert second.err == ""
 
 
-async def test_limit_asks_for_no_page_that_nobody_sees() -> None:
-    """The newest five of a long ledger take no more than two requests."""
+async def test_limit_requests_no_unneeded_page() -> None:
+    """The newest five entries of a long ledger take at most two requests."""
     async with sandbox(2_000) as box:
-        shown = await run(box, *ABOUT, "--order", "desc", "--limit", "5", "--json")
+        result = await run(box, *ENTRIES, "--order", "desc", "--limit", "5", "--json")
 
-    assert ids(shown.out) == [2000, 1999, 1998, 1997, 1996]
+    assert ids(result.out) == [2000, 1999, 1998, 1997, 1996]
     assert len(box.requests) <= 2
 
 
 async def test_resumed_csv_has_no_header() -> None:
-    """What is appended to a file continues its rows."""
+    """A resumed --csv has no header, so it can be appended to a file."""
     async with sandbox(20) as box:
-        first = await run(box, *ABOUT, "--csv", "--limit", "5")
+        first = await run(box, *ENTRIES, "--csv", "--limit", "5")
         [cursor] = CURSOR.findall(first.err)
-        second = await run(box, *ABOUT, "--csv", "--resume", cursor)
+        second = await run(box, *ENTRIES, "--csv", "--resume", cursor)
 
     assert [row["event_log_id"] for row in csv.DictReader(io.StringIO(first.out + second.out))] == [
         str(number) for number in range(1, 21)
@@ -155,9 +157,9 @@ async def test_resumed_csv_has_no_header() -> None:
     ids=lambda item: " ".join(item) if isinstance(item, list) else "",
 )
 async def test_options_reach_the_service(options: list[str], sent: dict[str, str]) -> None:
-    """Each option is the API's parameter."""
+    """Each option is sent as the API's parameter."""
     async with sandbox(5) as box:
-        await run(box, *ABOUT, "--json", *options)
+        await run(box, *ENTRIES, "--json", *options)
 
     assert box.requests[0].query.items() >= sent.items()
 
@@ -171,29 +173,29 @@ async def test_options_reach_the_service(options: list[str], sent: dict[str, str
     ],
 )
 async def test_scope_is_sent_as_headers(scope: str, headers: dict[str, str]) -> None:
-    """A scope goes to v2.1, in the documented headers."""
+    """A scope is sent to v2.1, in the documented headers."""
     async with sandbox(5) as box:
-        await run(box, *ABOUT, "--scope", scope)
+        await run(box, *ENTRIES, "--scope", scope)
 
     assert box.requests[0].path.startswith("/v2.1/")
     assert box.requests[0].headers.items() >= headers.items()
 
 
-async def test_group_is_asked_as_one() -> None:
-    """--group asks for the ledger of a user group."""
+async def test_group_ledger() -> None:
+    """--group requests the ledger of a user group."""
     async with Sandbox(groups=[SandboxGroup("4400001", rows(5))]) as box:
-        shown = await run(box, "entries", "groupId", "4400001", "--group", "--json")
+        result = await run(box, "entries", "groupId", "4400001", "--group", "--json")
 
-    assert ids(shown.out) == [1, 2, 3, 4, 5]
+    assert ids(result.out) == [1, 2, 3, 4, 5]
     assert box.requests[0].query["type"] == "USERGROUP2"
 
 
-async def test_details_come_with_the_entries() -> None:
+async def test_details_add_events() -> None:
     """--details fills in each entry's event."""
     async with sandbox(3) as box:
-        shown = await run(box, *ABOUT, "--details", "--json")
+        result = await run(box, *ENTRIES, "--details", "--json")
 
-    assert [entry["event"]["event_log_id"] for entry in objects(shown.out)] == [1, 2, 3]
+    assert [entry["event"]["event_log_id"] for entry in objects(result.out)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -214,32 +216,32 @@ async def test_details_come_with_the_entries() -> None:
     ],
     ids=lambda item: " ".join(item) if isinstance(item, list) else "",
 )
-async def test_usage_errors_are_told_before_any_request(options: list[str], named: str) -> None:
-    """What cannot be asked ends with 2, names the option in its own spelling, and costs nothing."""
+async def test_usage_errors_send_no_request(options: list[str], named: str) -> None:
+    """A usage error exits with 2, names the option as spelled on the command line, and sends nothing."""
     async with sandbox(5) as box:
-        shown = await run(box, *ABOUT, *options)
+        result = await run(box, *ENTRIES, *options)
 
-    assert (shown.code, shown.out, box.requests) == (2, "", [])
-    assert named in shown.err
-    assert MOBILE not in shown.err
+    assert (result.code, result.out, box.requests) == (2, "", [])
+    assert named in result.err
+    assert MOBILE not in result.err
 
 
-async def test_refusals_are_one_line() -> None:
-    """What the service refuses ends with 1 and one line with its code, without the identifier."""
+async def test_service_errors_are_one_line() -> None:
+    """An error of the service exits with 1 and one line with its code, without the identifier."""
     async with sandbox(5) as box:
-        shown = await run(box, "entries", "mobile", "910000000404")
+        result = await run(box, "entries", "mobile", "910000000404")
 
-    assert (shown.code, shown.out) == (1, "")
-    assert shown.err == "capledger: Customer not found for the given identifiers (code 8015)\n"
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "capledger: Customer not found for the given identifiers (code 8015)\n"
 
 
-async def test_failure_on_the_way_keeps_what_came_and_says_where_to_go_on() -> None:
-    """After an error in the middle, what is on stdout and what the cursor gives are the whole ledger."""
+async def test_failure_keeps_entries_and_prints_cursor() -> None:
+    """After an error in the middle, stdout and the entries from the cursor on are the whole ledger."""
     span = ("--to", "2025-02-01", "--json")
     async with sandbox(faults=faults.nth(3, faults.status(403))) as box:
-        first = await run(box, *ABOUT, *span)
+        first = await run(box, *ENTRIES, *span)
         [cursor] = CURSOR.findall(first.err)
-        second = await run(box, *ABOUT, *span, "--resume", cursor)
+        second = await run(box, *ENTRIES, *span, "--resume", cursor)
 
     assert (first.code, second.code) == (1, 0)
     assert first.err.count("\n") == 1
@@ -247,10 +249,10 @@ async def test_failure_on_the_way_keeps_what_came_and_says_where_to_go_on() -> N
     assert ids(first.out) + ids(second.out) == list(range(1, 251))
 
 
-async def test_warnings_of_the_service_are_passed_on() -> None:
-    """Pending events are news, on stderr; the entries come all the same."""
+async def test_warnings_of_the_service_are_printed() -> None:
+    """A warning of pending events is printed on stderr, and the entries are printed all the same."""
     async with Sandbox([SandboxCustomer(MOBILE, rows(2), pending=True)]) as box:
-        shown = await run(box, *ABOUT, "--json")
+        result = await run(box, *ENTRIES, "--json")
 
-    assert (shown.code, ids(shown.out)) == (0, [1, 2])
-    assert "(code 11002)" in shown.err
+    assert (result.code, ids(result.out)) == (0, [1, 2])
+    assert "(code 11002)" in result.err

@@ -10,7 +10,7 @@ from capledger.backfill import Progress
 from capledger.cli.backfill import default_concurrency
 from capledger.cli.progress import ProgressDisplay, format_duration, format_progress
 
-MOMENT = Progress(
+PROGRESS = Progress(
     customers=2_000,
     finished=1_234,
     done=1_200,
@@ -29,19 +29,19 @@ LINE = "1,234 of 2,000 customers, 165,852 entries, 1,190 of 1,200 requests/min, 
 
 
 @pytest.mark.parametrize(
-    ("moment", "limit", "line"),
+    ("progress", "limit", "line"),
     [
-        (MOMENT, " of 1,200", LINE),
+        (PROGRESS, " of 1,200", LINE),
         (
-            evolve(MOMENT, set_aside=0, incomplete=0, retries=0, seconds_left=None),
+            evolve(PROGRESS, set_aside=0, incomplete=0, retries=0, seconds_left=None),
             "",
             "1,234 of 2,000 customers, 165,852 entries, 1,190 requests/min",
         ),
     ],
 )
-def test_a_moment_is_one_line(moment: Progress, limit: str, line: str) -> None:
-    """Customers, entries, the rate against the limit; failures, retries and the time left where there are any."""
-    assert format_progress(moment, limit) == line
+def test_progress_is_one_line(progress: Progress, limit: str, line: str) -> None:
+    """Progress is one line: customers, entries, rate and limit, and failures, retries and time left if any."""
+    assert format_progress(progress, limit) == line
 
 
 @pytest.mark.parametrize(
@@ -49,28 +49,28 @@ def test_a_moment_is_one_line(moment: Progress, limit: str, line: str) -> None:
     [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (3_599, "59 min"), (3_700, "1 h 01 min"), (187_300, "2 d 4 h")],
 )
 def test_durations(seconds: float, text: str) -> None:
-    """Times are as exact as they are of use."""
+    """A duration has the precision that is useful."""
     assert format_duration(seconds) == text
 
 
 def test_lines_once_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no terminal, a line a minute is said, and nothing in between."""
+    """Without a terminal, one line a minute is printed."""
     seconds = itertools.count(time.monotonic())
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-    with ProgressDisplay(1_200) as shown:
+    with ProgressDisplay(1_200) as result:
         for _ in range(150):
-            shown.show(MOMENT)
+            result.show(PROGRESS)
 
     assert capsys.readouterr().err.splitlines() == [f"capledger: {LINE}"] * 2
 
 
 def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal of 80 columns everything is to be seen, and the line is gone in the end."""
+    """A terminal of 80 columns shows all counts."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with ProgressDisplay(1_200) as shown:
-        shown.show(MOMENT)
+    with ProgressDisplay(1_200) as result:
+        result.show(PROGRESS)
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -79,6 +79,6 @@ def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 @pytest.mark.parametrize(("rate", "customers"), [(None, 6), (60, 6), (600, 20), (1_200, 32), (60_000, 32)])
-def test_customers_at_once_follow_the_rate(rate: int | None, customers: int) -> None:
-    """As many as the rate needs where an answer takes two seconds, within reason: a kill loses what is under way."""
+def test_default_concurrency_follows_the_rate(rate: int | None, customers: int) -> None:
+    """The default concurrency is what the rate needs with responses of two seconds, and at most 32."""
     assert default_concurrency(rate) == customers

@@ -1,4 +1,4 @@
-"""Tables that are printed as their rows come."""
+"""Tables that are printed as their rows arrive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def printed(width: int, *batches: list[tuple[str, str]]) -> list[str]:
 
 
 def test_pages_share_one_heading_and_their_widths() -> None:
-    """What comes later stands below what came first."""
+    """Later pages are aligned with the first."""
     heading, first, second = printed(40, [("10000", "Ada")], [("2", "Grace")])
 
     assert heading.startswith("Number  Name")
@@ -36,21 +36,21 @@ def test_pages_share_one_heading_and_their_widths() -> None:
 
 @pytest.mark.parametrize(("width", "also"), [(40, True), (24, False)])
 def test_optional_columns_are_shown_where_there_is_room(width: int, *, also: bool) -> None:
-    """A column that does not fit whole is left out, before any other is narrowed."""
+    """An optional column that does not fit is left out before any other is narrowed."""
     heading, line = printed(width, [("1", "Ada Example")])
 
     assert ("Also the name" in heading) is also
     assert "Ada Example" in line
 
 
-def test_narrowed_texts_end_in_an_ellipsis() -> None:
-    """A column that can give gives, and shows that it did."""
+def test_narrowed_strings_end_in_an_ellipsis() -> None:
+    """A narrowed column ends in an ellipsis."""
     _, line = printed(16, [("1", "Ada Example")])
 
     assert line.split() == ["1", "Ada", "Exa…"]
 
 
 @pytest.mark.parametrize("width", [5, 14])
-def test_a_terminal_too_narrow_still_gets_its_rows(width: int) -> None:
-    """Nothing fails where nothing fits."""
+def test_too_narrow_terminal(width: int) -> None:
+    """A terminal that is too narrow for any column raises no error."""
     assert len(printed(width, [("1", "Ada Example")])) >= 2

@@ -1,4 +1,4 @@
-"""The command line, run in this process or in one of its own, and a sandbox for it to ask."""
+"""The command line, run in this process or as a process of its own, and a sandbox for it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(capledger.__file__).parent.parent
 MOBILE = "919988776655"
-ABOUT = ("entries", "mobile", MOBILE)
+ENTRIES = ("entries", "mobile", MOBILE)
 START = datetime(2025, 1, 1)
 PASSWORD, SECRET = "server123", "sandbox-secret"
 NAMES = [
     f"CAPLEDGER_{name}" for name in ("BASE_URL", "TIMEZONE", "USERNAME", "PASSWORD", "CLIENT_KEY", "CLIENT_SECRET")
 ]
-#: Amounts that a float would not give back.
+#: Amounts that a float would not keep.
 AMOUNTS = ("20000.00", "0.10", "1234567890123456.789", "46.690")
 
 
 @frozen
-class Shown:
-    """What a command left behind."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -46,7 +46,7 @@ class Shown:
 
 
 def rows(count: int, **options: Any) -> list[dict[str, Any]]:
-    """Entries an hour apart, numbered from 1."""
+    """Return entries an hour apart, numbered from 1."""
     return [
         make_row(number + 1, START + number * timedelta(hours=1), points=AMOUNTS[number % len(AMOUNTS)], **options)
         for number in range(count)
@@ -62,18 +62,18 @@ def nets(ledger: Iterable[Mapping[str, Any]]) -> list[Decimal]:
 
 
 def environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str | None]:
-    """The variables of a till's user of the sandbox; None takes one away."""
+    """Return the variables of the sandbox's user; None removes one."""
     address = "http://127.0.0.1:9" if box is None else box.url
     given = {"BASE_URL": address, "TIMEZONE": "UTC", "USERNAME": "store.server", "PASSWORD": PASSWORD} | changes
     return dict.fromkeys(NAMES) | {f"CAPLEDGER_{name}": value for name, value in given.items()}
 
 
-async def run(box: Sandbox | None, *arguments: str, **changes: str | None) -> Shown:
-    """Run a command in a thread, while the sandbox answers in this one."""
+async def run(box: Sandbox | None, *arguments: str, **changes: str | None) -> CommandResult:
+    """Run a command in a thread, while the sandbox responds in this one."""
     result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment(box, **changes))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Shown(result.exit_code, result.stdout, result.stderr)
+    return CommandResult(result.exit_code, result.stdout, result.stderr)
 
 
 def process_environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str]:
@@ -84,7 +84,7 @@ def process_environment(box: Sandbox | None = None, **changes: str | None) -> di
 async def start(
     box: Sandbox | None, *arguments: str, program: tuple[str, ...] = ("-m", "capledger"), **settings: str
 ) -> Process:
-    """Start a command as a process of its own."""
+    """Start a command as a process."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *program,
@@ -95,11 +95,11 @@ async def start(
     )
 
 
-async def finish(process: Process) -> Shown:
-    """Read a process to its end."""
+async def finish(process: Process) -> CommandResult:
+    """Wait for a process to end, and return its output."""
     out, err = await process.communicate()
     assert process.returncode is not None
-    return Shown(process.returncode, out.decode(), err.decode())
+    return CommandResult(process.returncode, out.decode(), err.decode())
 
 
 Process = asyncio.subprocess.Process
