@@ -57,9 +57,9 @@ def test_lines_once_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: py
     """Without a terminal, one line a minute is printed."""
     seconds = itertools.count(time.monotonic())
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-    with ProgressDisplay(1_200) as result:
+    with ProgressDisplay(1_200) as display:
         for _ in range(150):
-            result.show(PROGRESS)
+            display.show(PROGRESS)
 
     assert capsys.readouterr().err.splitlines() == [f"capledger: {LINE}"] * 2
 
@@ -69,8 +69,8 @@ def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    with ProgressDisplay(1_200) as result:
-        result.show(PROGRESS)
+    with ProgressDisplay(1_200) as display:
+        display.show(PROGRESS)
 
     out, err = capsys.readouterr()
     assert out == ""

@@ -70,10 +70,10 @@ def environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, 
 
 async def run(box: Sandbox | None, *arguments: str, **changes: str | None) -> CommandResult:
     """Run a command in a thread, while the sandbox responds in this one."""
-    result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment(box, **changes))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return CommandResult(result.exit_code, result.stdout, result.stderr)
+    outcome = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=environment(box, **changes))
+    if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
+        raise outcome.exception
+    return CommandResult(outcome.exit_code, outcome.stdout, outcome.stderr)
 
 
 def process_environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str]:
