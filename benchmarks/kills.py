@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from attrs import frozen
 
-from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, lazy_rows
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, synthetic_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def customers(sizes: list[int]) -> list[SandboxCustomer]:
     return [
         SandboxCustomer(
             str(917_000_000_000 + number),
-            lazy_rows(size, START, timedelta(hours=7), first_id=10_000 * (number + 1)),
+            synthetic_rows(size, START, timedelta(hours=7), first_id=10_000 * (number + 1)),
             customer_id=number + 1,
         )
         for number, size in enumerate(sizes)

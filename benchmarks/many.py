@@ -19,7 +19,7 @@ import aiohttp
 
 from benchmarks.measure import peak_memory
 from capledger import BasicAuth, CustomerLedgerQuery, LedgerSession
-from capledger.sandbox import Sandbox, SandboxCustomer, lazy_rows
+from capledger.sandbox import Sandbox, SandboxCustomer, synthetic_rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -43,7 +43,7 @@ def queries(count: int) -> Iterator[CustomerLedgerQuery]:
 
 async def canned_page() -> bytes:
     """A page of the sandbox, as it is on the wire."""
-    customer = SandboxCustomer("917000000000", lazy_rows(ROWS, datetime(2025, 1, 1), timedelta(hours=1)))
+    customer = SandboxCustomer("917000000000", synthetic_rows(ROWS, datetime(2025, 1, 1), timedelta(hours=1)))
     async with Sandbox([customer]) as box, LedgerSession(box.url, AUTH, timezone=UTC) as session:
         pages = [page.raw async for page in session.entries(next(queries(1))).pages()]
     return pages[0]

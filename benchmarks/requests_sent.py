@@ -11,7 +11,7 @@ from attrs import evolve
 from benchmarks.measure import Table
 from benchmarks.server import AUTH
 from capledger import CustomerLedgerQuery, LedgerSession
-from capledger.sandbox import Sandbox, SandboxCustomer, lazy_rows
+from capledger.sandbox import Sandbox, SandboxCustomer, synthetic_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def measure() -> Table:
 
 
 async def _count(rows: int, query: CustomerLedgerQuery) -> tuple[int, int, int]:
-    ledger = lazy_rows(rows, _START, (_END - _START) / rows)
+    ledger = synthetic_rows(rows, _START, (_END - _START) / rows)
     async with Sandbox([SandboxCustomer(_MOBILE, ledger)]) as box:
         return (
             await _sent(box.url, [query]),

@@ -11,39 +11,41 @@ from capledger.sandbox.customers import SandboxCustomer
 from capledger.sandbox.demo import DEMO_START
 from capledger.sandbox.rules import Rules
 from capledger.sandbox.server import Sandbox
-from capledger.sandbox.synthetic import lazy_rows
+from capledger.sandbox.synthetic import synthetic_rows
 
 #: The mobile number of the customer that ``--rows`` adds.
 BIG_MOBILE = "910000000099"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """The command line's options."""
-    parser = argparse.ArgumentParser(prog="python -m capledger.sandbox", description="A points-ledger service to try.")
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m capledger.sandbox", description="Run a points-ledger service on this machine."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (%(default)s)")
-    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before every answer")
-    parser.add_argument("--requests-per-minute", type=int, metavar="N", help="answer 429 beyond this rate")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every response")
+    parser.add_argument("--requests-per-minute", type=int, metavar="N", help="respond with 429 above this rate")
     parser.add_argument(
-        "--rows", type=int, default=0, metavar="N", help=f"add a customer (mobile {BIG_MOBILE}) with so many entries"
+        "--rows", type=int, default=0, metavar="N", help=f"add a customer (mobile {BIG_MOBILE}) with N entries"
     )
     return parser.parse_args(arguments)
 
 
 def build(options: argparse.Namespace) -> Sandbox:
-    """The sandbox that the options ask for: the demo's customers, and a big one."""
+    """Return the sandbox that the options describe: the customers of the demo, and a big one with ``--rows``."""
     rules = Rules(latency=options.latency, requests_per_minute=options.requests_per_minute)
     box = Sandbox(rules=rules, host=options.host, port=options.port)
     if options.rows:
-        rows = lazy_rows(options.rows, DEMO_START, timedelta(minutes=1))
+        rows = synthetic_rows(options.rows, DEMO_START, timedelta(minutes=1))
         box.add(SandboxCustomer(BIG_MOBILE, rows, customer_id=910_000_099))
     return box
 
 
 async def serve(box: Sandbox) -> None:
-    """Print the URL on stdout once it can be asked, and answer until cancelled."""
+    """Start the sandbox, print its URL on stdout and serve until cancelled."""
     async with box:
-        print(box.url, flush=True)  # noqa: T201  # what the command is for
+        print(box.url, flush=True)  # noqa: T201 - the URL is the output of the command
         await asyncio.Event().wait()
 
 

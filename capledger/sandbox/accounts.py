@@ -1,4 +1,4 @@
-"""Finding whose ledger is meant: by identifier, source, account and organisation."""
+"""Accounts: find a customer or group by identifier, source, account and organisation."""
 
 from __future__ import annotations
 
@@ -6,71 +6,71 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from capledger.sandbox.customers import Holder, SandboxCustomer, SandboxGroup
+from capledger.sandbox.customers import AccountHolder, SandboxCustomer, SandboxGroup
 from capledger.sandbox.ledger import Ledger, StoredLedger
-from capledger.sandbox.responses import Refusal
-from capledger.sandbox.synthetic import LazyLedger
+from capledger.sandbox.responses import ErrorResponse
+from capledger.sandbox.synthetic import SyntheticLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from capledger.sandbox.params import Subject
+    from capledger.sandbox.params import AccountSelector
     from capledger.sandbox.rows import Row
 
-_MOST_ORGS: Final = 2
+_MAX_ORGS: Final = 2
 
 
 class Account:
-    """A customer or group with its ledger, which is built when it is first asked for."""
+    """A customer or group with its ledger, which is built on first access."""
 
     def __init__(self, holder: SandboxCustomer | SandboxGroup, own_org: int) -> None:
         self.holder = holder
         self.org_id = own_org if holder.org_id is None else holder.org_id
-        self._ledger: StoredLedger | LazyLedger | None = None
+        self._ledger: StoredLedger | SyntheticLedger | None = None
 
     @property
-    def ledger(self) -> StoredLedger | LazyLedger:
-        """The rows; those of another organisation carry its id."""
+    def ledger(self) -> StoredLedger | SyntheticLedger:
+        """The rows; rows of another organisation carry its id."""
         if self._ledger is None:
             rows = self.holder.rows
-            self._ledger = rows if isinstance(rows, LazyLedger) else StoredLedger(map(self._stamped, rows))
+            self._ledger = rows if isinstance(rows, SyntheticLedger) else StoredLedger(map(self._stamped, rows))
         return self._ledger
 
     def append(self, row: Row) -> None:
-        """Take in one more row; a lazy ledger cannot."""
-        if isinstance(self.ledger, LazyLedger):
-            raise TypeError("a lazy ledger takes no more rows; give the customer a list of them")
+        """Add a row; raise TypeError for a synthetic ledger."""
+        if isinstance(self.ledger, SyntheticLedger):
+            raise TypeError("a synthetic ledger cannot take more rows; create the customer with a list of rows")
         self.ledger.append(self._stamped(row))
 
     def _stamped(self, row: Row) -> Row:
         return row if self.holder.org_id is None else row | {"orgId": self.holder.org_id}
 
-    def answers_to(self, subject: Subject) -> bool:
-        """True where source and account are the customer's."""
-        holder: Holder = self.holder
-        same_account = subject.account_id in {None, holder.account_id} or holder.account_id is None
-        return same_account and subject.source in {"ALL", holder.source.upper()}
+    def matches(self, selector: AccountSelector) -> bool:
+        """Return whether source and account are those of this customer."""
+        holder: AccountHolder = self.holder
+        same_account = selector.account_id in {None, holder.account_id} or holder.account_id is None
+        return same_account and selector.source in {"ALL", holder.source.upper()}
 
 
 @frozen
-class Found:
-    """What a request is about: one account, or those of several organisations read as one."""
+class AccountMatch:
+    """The accounts a request refers to: one, or those of several organisations read as one ledger."""
 
     accounts: tuple[Account, ...]
     ledger: Ledger
 
     @property
     def holder(self) -> SandboxCustomer | SandboxGroup:
-        """The first one: its details head the answer."""
+        """The first customer or group; its details are sent with the page."""
         return self.accounts[0].holder
 
     def event(self, event_log_id: int) -> dict[str, Any] | None:
-        """The details that a customer was given for an event, in place of those made from the row."""
-        given = (account.holder.events.get(event_log_id) for account in self.accounts)
-        return next((event for event in given if event is not None), None)
+        """Return the event details that the customer was created with; None where they are built from the row."""
+        provided = (account.holder.events.get(event_log_id) for account in self.accounts)
+        return next((event for event in provided if event is not None), None)
 
 
-class Directory:
+class Accounts:
     """The accounts of a sandbox."""
 
     def __init__(
@@ -85,29 +85,29 @@ class Directory:
             self.add(holder)
 
     def add(self, holder: SandboxCustomer | SandboxGroup) -> None:
-        """Make a customer or group known."""
+        """Add a customer or group."""
         account = Account(holder, self._org_id)
         self._orgs.add(account.org_id)
         for name, value in holder.identifiers():
             self._accounts.setdefault((isinstance(holder, SandboxGroup), name, value), []).append(account)
 
     def by_value(self, identifier_value: str) -> Account:
-        """The first account with this value under any name; for writers."""
+        """Return the first account with this value under any identifier name."""
         for (_, _, value), accounts in self._accounts.items():
             if value == identifier_value:
                 return accounts[0]
         raise LookupError("no customer or group of this sandbox has that identifier")
 
-    def find(self, subject: Subject, orgs: Iterable[int]) -> Found:
-        """The account in these organisations; 8015 or 1632 where there is none."""
-        wanted = frozenset(orgs)
-        known = self._accounts.get((subject.is_group, subject.name, subject.value), ())
-        found = tuple(account for account in known if account.org_id in wanted and account.answers_to(subject))
+    def find(self, selector: AccountSelector, orgs: Iterable[int]) -> AccountMatch:
+        """Return the accounts in these organisations; raise 8015 or 1632 if there are none."""
+        scope = frozenset(orgs)
+        known = self._accounts.get((selector.is_group, selector.name, selector.value), ())
+        found = tuple(account for account in known if account.org_id in scope and account.matches(selector))
         if found:
-            return Found(found, self._ledger(found))
-        if subject.is_group:
-            raise Refusal(1632, "group id/externalId/primary userId passed is not valid")
-        raise Refusal(8015, "Customer not found for the given identifiers")
+            return AccountMatch(found, self._ledger(found))
+        if selector.is_group:
+            raise ErrorResponse(1632, "group id/externalId/primary userId passed is not valid")
+        raise ErrorResponse(8015, "Customer not found for the given identifiers")
 
     def _ledger(self, accounts: tuple[Account, ...]) -> Ledger:
         if len(accounts) == 1:
@@ -119,19 +119,19 @@ class Directory:
         return self._merged[key]
 
     def scope(self, headers: Mapping[str, str]) -> frozenset[int]:
-        """The organisations that DATA-SCOPE and DATA-SCOPE-ORG name, SELF without them; 310144 refuses."""
+        """Return the organisations of DATA-SCOPE and DATA-SCOPE-ORG, by default SELF; raise 310144 if invalid."""
         scope = headers.get("DATA-SCOPE", "SELF").upper()
         connected = self._orgs - {self._org_id} if self._connected is None else self._connected
         if scope == "SELF":
             return frozenset({self._org_id})
-        if scope == "ALL" and len(connected) <= _MOST_ORGS:
+        if scope == "ALL" and len(connected) <= _MAX_ORGS:
             return frozenset({self._org_id, *connected})
         named = [part.strip() for part in headers.get("DATA-SCOPE-ORG", "").split(",")]
-        asked = frozenset(int(part) for part in named if part.isdigit())
-        if scope == "OTHER" and len(asked) == len(named) <= _MOST_ORGS and asked <= connected:
-            return asked
-        raise Refusal(310144, "Connected Orgs not set properly in Headers")
+        requested = frozenset(int(part) for part in named if part.isdigit())
+        if scope == "OTHER" and len(requested) == len(named) <= _MAX_ORGS and requested <= connected:
+            return requested
+        raise ErrorResponse(310144, "Connected Orgs not set properly in Headers")
 
     def own(self) -> frozenset[int]:
-        """The sandbox's own organisation, which v2 is about."""
+        """Return the sandbox's own organisation, the only one that v2 reads."""
         return frozenset({self._org_id})

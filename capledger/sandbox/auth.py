@@ -1,4 +1,4 @@
-"""Who may ask: Basic credentials with a hashed password, and tokens of the OAuth endpoint."""
+"""Authentication: Basic credentials with a hashed password, and tokens of the OAuth endpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from capledger.sandbox.responses import GatewayRefusal, Refusal, json_answer
+from capledger.sandbox.responses import ErrorResponse, GatewayErrorResponse, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from capledger.sandbox.rules import Rules
 
-TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105  # the header's name
+TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 - the header's name
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _EXPIRED = 498
 
 
-class AuthGate:
-    """Checks credentials, and hands out and forgets tokens."""
+class CredentialStore:
+    """The users and clients of a sandbox, and the tokens issued to the clients."""
 
     def __init__(
         self,
@@ -37,51 +37,51 @@ class AuthGate:
         self._denied = frozenset(denied)
         self._clock = clock
         self._tokens: dict[str, tuple[str, float]] = {}
-        #: Tokens handed out so far.
-        self.issued = 0
+        self.tokens_issued = 0
+        """Number of tokens issued so far."""
 
-    def admit(self, headers: Mapping[str, str], rules: Rules) -> None:
-        """Let the request pass, or refuse: 401 and 498 in the v1.1 envelope, 403 with code 4000 or in that envelope."""
+    def authenticate(self, headers: Mapping[str, str], rules: Rules) -> None:
+        """Raise an error response unless the auth headers are valid: 401, 403 or 498 in the v1.1 envelope, or 4000."""
         token = headers.get(TOKEN_HEADER)
         if token is not None:
-            self._admit_token(token, rules)
+            self._authenticate_token(token, rules)
         else:
-            self._admit_basic(headers.get("Authorization", ""), rules)
+            self._authenticate_basic(headers.get("Authorization", ""), rules)
 
-    def _admit_token(self, token: str, rules: Rules) -> None:
+    def _authenticate_token(self, token: str, rules: Rules) -> None:
         if token not in self._tokens:
-            raise _gateway(_UNAUTHORIZED, "Unauthorized", rules)
+            raise _gateway_error(_UNAUTHORIZED, "Unauthorized", rules)
         client, ends = self._tokens[token]
         if self._clock() >= ends:
-            raise _gateway(_EXPIRED, "Token expired at 2026-01-05T10:00:00.000+0000", rules)
+            raise _gateway_error(_EXPIRED, "Token expired at 2026-01-05T10:00:00.000+0000", rules)
         if client in self._denied:
-            raise _gateway(_FORBIDDEN, "Client doesn't have access to the requested resource", rules)
+            raise _gateway_error(_FORBIDDEN, "Client doesn't have access to the requested resource", rules)
 
-    def _admit_basic(self, header: str, rules: Rules) -> None:
+    def _authenticate_basic(self, header: str, rules: Rules) -> None:
         user = self._basic.get(header)
         if user is None:
-            raise _gateway(_UNAUTHORIZED, "Unauthorized", rules)
+            raise _gateway_error(_UNAUTHORIZED, "Unauthorized", rules)
         if user in self._denied:
-            raise Refusal(4000, "Not authorized. Access is denied!", status=_FORBIDDEN)
+            raise ErrorResponse(4000, "Not authorized. Access is denied!", status=_FORBIDDEN)
 
-    def token(self, body: object, rules: Rules) -> web.Response:
-        """The answer of ``POST /v3/oauth/token/generate``: a new token each time, or 320001."""
-        given = body if isinstance(body, dict) else {}
-        client, secret = given.get("key"), given.get("secret")
+    def token_response(self, body: object, rules: Rules) -> web.Response:
+        """Return the response of ``POST /v3/oauth/token/generate``: a new token each time, or 320001."""
+        fields = body if isinstance(body, dict) else {}
+        client, secret = fields.get("key"), fields.get("secret")
         if not isinstance(client, str) or secret is None or self._clients.get(client) != secret:
             error = {"code": 320001, "message": "Invalid client key and secret"}
-            return json_answer({"data": None, "errors": [error]}, status=rules.token_refusal_status)
-        self.issued += 1
-        token = f"sandbox.{hashlib.sha256(f'{client}{self.issued}'.encode()).hexdigest()}.{self.issued}"
+            return json_response({"data": None, "errors": [error]}, status=rules.token_error_status)
+        self.tokens_issued += 1
+        token = f"sandbox.{hashlib.sha256(f'{client}{self.tokens_issued}'.encode()).hexdigest()}.{self.tokens_issued}"
         self._tokens[token] = (client, self._clock() + rules.token_ttl)
-        return json_answer({"data": {"accessToken": token, "ttlSeconds": rules.token_ttl}, "errors": None})
+        return json_response({"data": {"accessToken": token, "ttlSeconds": rules.token_ttl}, "errors": None})
 
     def expire_tokens(self) -> None:
-        """Every token handed out has reached its end: 498."""
+        """Expire every token issued so far: 498."""
         self._tokens = {token: (client, float("-inf")) for token, (client, _) in self._tokens.items()}
 
     def revoke_tokens(self) -> None:
-        """Every token handed out is unknown: 401."""
+        """Forget every token issued so far: 401."""
         self._tokens = {}
 
 
@@ -90,5 +90,5 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{digest}".encode()).decode()
 
 
-def _gateway(code: int, message: str, rules: Rules) -> GatewayRefusal:
-    return GatewayRefusal(code, message, status=rules.gateway_status or code)
+def _gateway_error(code: int, message: str, rules: Rules) -> GatewayErrorResponse:
+    return GatewayErrorResponse(code, message, status=rules.gateway_status or code)

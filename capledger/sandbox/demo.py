@@ -1,4 +1,4 @@
-"""The customers that a sandbox has when it is given none."""
+"""The customers of a sandbox that is created without any."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from capledger.sandbox.seeds import seed_rows
 #: The demo customer's mobile number, as in the documents.
 DEMO_MOBILE: Final = "917406401004"
 #: The first and the last moment of the demo's entries: three years, naive server time.
-DEMO_START: Final = datetime(2023, 7, 1)  # dates on the wire are naive
-DEMO_END: Final = datetime(2026, 7, 1)  # dates on the wire are naive
+DEMO_START: Final = datetime(2023, 7, 1)  # naive server time
+DEMO_END: Final = datetime(2026, 7, 1)  # naive server time
 #: The connected organisation that shares the demo customer.
 DEMO_CHILD_ORG: Final = 70002
 
 
 def demo_holders() -> list[SandboxCustomer | SandboxGroup]:
-    """A customer with three years of entries, one with a few, one with none, the first one elsewhere, and a group."""
+    """Return customers with many, few and no entries, the first one in another organisation, and a group."""
     return [_busy(), _quiet(), _empty(), _elsewhere(), _family()]
 
 

@@ -1,4 +1,4 @@
-"""The details of an event, whole: made from its ledger entry, one shape for each kind of event."""
+"""Event details, built from the ledger entry of the event; one builder for each kind of event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from capledger.sandbox.earnings import Earning, broken_down, currency, currency_breakdown, earned
 from capledger.sandbox.rows import PROGRAM_ID, PROGRAM_NAME, Row, event_reference, legacy_date, plain_date, read_date
 
 if TYPE_CHECKING:
@@ -16,66 +15,149 @@ if TYPE_CHECKING:
 
 Details = dict[str, Any]
 _TILL: Final = 9301
+_YEAR: Final = timedelta(days=365)
+_PROGRAM: Final = {"programId": PROGRAM_ID, "programName": PROGRAM_NAME}
+_PROMOTION: Final = {"promotionId": 52001, "promotionName": "Double Tide"}
 _NAMED: Final = {"customFields": [{"name": "gift_wrap", "value": "yes"}], "extendedFields": []}
 
 
 @frozen
-class Source:
-    """A ledger entry, read for its event."""
+class _Earning:
+    """An amount earned or returned at a moment of naive server time."""
+
+    amount: Decimal
+    moment: datetime
+
+    def regular(self) -> Details:
+        return {"value": self.amount, **self._expiry(), **_PROGRAM}
+
+    def promo(self) -> Details:
+        return {**_PROMOTION, **_PROGRAM, "value": self.amount, **self._expiry()}
+
+    def campaign(self) -> Details:
+        """Return points of a promotion that has dates and no expiry."""
+        span = {
+            "promotionStartDate": legacy_date(_midnight(self.moment) - timedelta(days=3)),
+            "promotionEndDate": legacy_date(_midnight(self.moment) + timedelta(days=3, seconds=-1)),
+        }
+        return {**_PROMOTION, **_PROGRAM, "value": self.amount, **span}
+
+    def promised(self) -> Details:
+        conversion = legacy_date(_midnight(self.moment) + timedelta(days=15))
+        return {"value": self.amount, "conversionDate": conversion, **_PROGRAM}
+
+    def breakdown(self, *, action: bool = True, promotion: bool = True) -> Details:
+        """Return points with the strategies that awarded them."""
+        award = {"id": 611, "name": "AWARD_POINTS_ACTION", "rulesetId": 61, "rulesetName": "ruleset_harbour"}
+        return {
+            "value": self.amount,
+            **self._expiry(),
+            "awardedOn": legacy_date(self.moment),
+            "sourceValue": 1250.5,
+            **({"awardActionDetails": award} if action else {}),
+            **_PROGRAM,
+            "allocationStrategyId": 71,
+            "allocationStrategyName": "Five percent",
+            "pointsCategoryId": 81,
+            "pointsCategoryName": "Main",
+            "expiryStrategyId": 91,
+            "expiryStrategyName": "One year rolling",
+            **({"promotionDetails": _PROMOTION} if promotion else {}),
+        }
+
+    def returned(self, row: Details, key: str) -> Details:
+        """Return a regular or promo item of a return: 0 earned, and the amount under ``key``."""
+        return row | {"value": 0, key: self.amount}
+
+    def _expiry(self) -> dict[str, str]:
+        expiry = _midnight(self.moment) + _YEAR - timedelta(seconds=1)
+        return {"expiresOn": legacy_date(expiry), "expiryType": "rolling"}
+
+
+def _earned(
+    regular: list[Details] | None = None,
+    promo: list[Details] | None = None,
+    promised: list[Details] | None = None,
+) -> Details:
+    """Return a ``pointsEarned``."""
+    return {"regular": regular or [], "promo": promo or [], "promised": promised or []}
+
+
+def _breakdown(regular: list[Details]) -> Details:
+    """Return a ``pointsEarnedBreakup``, which has no list of promotions."""
+    return {"regular": regular, "promised": []}
+
+
+def _currency_item(name: str, earning: _Earning) -> Details:
+    """Return an item of ``alternateCurrencyValueEarned``."""
+    return _currency_name(name) | _earned([earning.regular()])
+
+
+def _currency_breakdown(name: str, earning: _Earning) -> Details:
+    """Return an item of ``alternateCurrencyValueEarnedBreakup``."""
+    return _currency_name(name) | _breakdown([earning.breakdown(action=False, promotion=False)])
+
+
+def _currency_name(name: str) -> Details:
+    return {"alternateCurrencyName": name, "alternateCurrencyIdentifier": f"harbour-{name.lower()}"}
+
+
+@frozen
+class _SourceEntry:
+    """The ledger entry that event details are built from."""
 
     row: Row
 
     @property
     def moment(self) -> datetime:
-        """When the entry was written: naive server time."""
+        """Creation time of the entry, naive server time."""
         return read_date(self.row["ledgerCreatedDate"])
 
     @property
     def time(self) -> str:
-        """The same as text."""
+        """Creation time as a string."""
         return legacy_date(self.moment)
 
     @property
     def number(self) -> int:
-        """The event log id, from which all other ids are made."""
+        """The event log id, from which all other ids are derived."""
         return int(self.row["eventLogId"])
 
     @property
     def points(self) -> Decimal:
-        """The points of the entry's first detail that is no alternate currency; 0 without one."""
+        """Points of the entry's first detail without alternate currency; 0 if there is none."""
         amounts = [detail for detail in self.row["entryDetails"] if "alternateCurrencyName" not in detail]
         return Decimal(amounts[0]["points"]) if amounts else Decimal(0)
 
     @property
-    def earning(self) -> Earning:
-        """What was earned."""
-        return Earning(self.points, self.moment)
+    def earning(self) -> _Earning:
+        return _Earning(self.points, self.moment)
 
-    def currencies(self) -> dict[str, Earning]:
-        """What was earned in other currencies."""
+    def currencies(self) -> dict[str, _Earning]:
+        """Return the amounts earned by alternate currency."""
         return {
-            detail["alternateCurrencyName"]: Earning(Decimal(detail["points"]), self.moment)
+            detail["alternateCurrencyName"]: _Earning(Decimal(detail["points"]), self.moment)
             for detail in self.row["entryDetails"]
             if "alternateCurrencyName" in detail
         }
 
 
 def whole_event(row: Row) -> Details | None:
-    """All that there is to say of an entry's event, every flag on; None for kinds of events without details."""
+    """Return the event details with every optional part; None for kinds of events without details."""
     shape = _SHAPES.get(row["eventName"])
     if shape is None:
         return None
-    source = Source(row)
+    source = _SourceEntry(row)
     event = {"eventLogId": source.number, "eventName": row["eventName"]} | shape(source)
     tail = {"eventReferenceId": event_reference(row), "uniqueId": f"hb{source.number:x}", "orgId": row.get("orgId")}
     return event | tail
 
 
-def _details(source: Source, **more: object) -> Details:
+def _details(source: _SourceEntry, **more: object) -> Details:
     return {"eventDetails": {"eventTime": source.time, "tillId": _TILL, **more}}
 
 
-def _bill(source: Source) -> Details:
+def _bill(source: _SourceEntry) -> Details:
     regular, number = source.earning.regular(), _bill_number(source)
     bill = {
         "type": "loyalty",
@@ -86,13 +168,13 @@ def _bill(source: Source) -> Details:
         "billDate": source.time,
         "note": "",
         "source": "instore",
-        "pointsEarned": earned([regular]),
-        "pointsEarnedBreakup": broken_down([source.earning.breakdown(action=False)]),
-        "alternateCurrencyValueEarned": [currency(*item) for item in source.currencies().items()],
-        "alternateCurrencyValueEarnedBreakup": [currency_breakdown(*item) for item in source.currencies().items()],
+        "pointsEarned": _earned([regular]),
+        "pointsEarnedBreakup": _breakdown([source.earning.breakdown(action=False)]),
+        "alternateCurrencyValueEarned": [_currency_item(*item) for item in source.currencies().items()],
+        "alternateCurrencyValueEarnedBreakup": [_currency_breakdown(*item) for item in source.currencies().items()],
         "lineItems": [_line(source)],
     }
-    conversion = {"maxConversionDate": legacy_date(_midnight(source) + timedelta(days=15))}
+    conversion = {"maxConversionDate": legacy_date(_midnight(source.moment) + timedelta(days=15))}
     return (
         _details(source, **conversion)
         | {"billDetails": bill}
@@ -102,12 +184,12 @@ def _bill(source: Source) -> Details:
     )
 
 
-def _bill_number(source: Source) -> str:
+def _bill_number(source: _SourceEntry) -> str:
     return str((source.row.get("transactionDetails") or {}).get("transactionNumber", f"HB-{source.number}"))
 
 
-def _midnight(source: Source) -> datetime:
-    return source.moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _slab() -> Details:
@@ -115,7 +197,7 @@ def _slab() -> Details:
     return slab | {"programId": PROGRAM_ID, "isDefaultProgram": True}
 
 
-def _line(source: Source) -> Details:
+def _line(source: _SourceEntry) -> Details:
     return {
         "id": 5_000_000_000_000_000_000 + source.number,
         "itemCode": f"SKU{source.number % 1000}",
@@ -125,17 +207,17 @@ def _line(source: Source) -> Details:
         "amount": 1250.5,
         "rate": 625.25,
         "qty": 2.0,
-        "pointsEarned": earned([source.earning.regular()], [source.earning.promo()]),
-        "pointsEarnedBreakup": broken_down([source.earning.breakdown()]),
+        "pointsEarned": _earned([source.earning.regular()], [source.earning.promo()]),
+        "pointsEarnedBreakup": _breakdown([source.earning.breakdown()]),
     }
 
 
-def _return(source: Source) -> Details:
+def _return(source: _SourceEntry) -> Details:
     earning = source.earning
-    regular = earning.given_back(earning.regular(), "returnPoints")
-    promo = earning.given_back(earning.promo(), "returnedPoints")
+    regular = earning.returned(earning.regular(), "returnPoints")
+    promo = earning.returned(earning.promo(), "returnedPoints")
     returned = {"returnPoints": earning.amount}
-    broken = broken_down([earning.breakdown() | returned])
+    broken = _breakdown([earning.breakdown() | returned])
     bill = {
         "billNumber": _bill_number(source),
         "billAmount": 1250.5,
@@ -145,27 +227,27 @@ def _return(source: Source) -> Details:
         "returnAmount": 625,
         "billDate": legacy_date(source.moment - timedelta(days=2)),
         "returnType": "LINE_ITEM",
-        "pointsEarned": earned([regular], [promo]),
-        "pointsEarnedBreakup": broken_down([earning.breakdown(action=False) | returned]),
+        "pointsEarned": _earned([regular], [promo]),
+        "pointsEarnedBreakup": _breakdown([earning.breakdown(action=False) | returned]),
         "lineItems": [
-            _returned_line(source) | {"pointsEarned": earned([regular], [promo]), "pointsEarnedBreakup": broken}
+            _returned_line(source) | {"pointsEarned": _earned([regular], [promo]), "pointsEarnedBreakup": broken}
         ],
     }
     return _details(source) | {"billDetails": bill, "customFields": [], "extendedFields": [], "paymentModes": ["CASH"]}
 
 
-def _returned_line(source: Source) -> Details:
+def _returned_line(source: _SourceEntry) -> Details:
     returned = {"serialNumber": 1, "returnAmount": 625, "returnRate": 625, "returnQty": 1, "returnValue": 625}
     line = _line(source)
     return {key: line[key] for key in ("id", "itemCode", "grossAmount", "amount", "rate", "qty")} | returned
 
 
-def _profile(source: Source) -> Details:
+def _profile(source: _SourceEntry) -> Details:
     earning = source.earning
-    return _details(source) | {"pointsEarned": earned([earning.regular()], [earning.promo()], [earning.promised()])}
+    return _details(source) | {"pointsEarned": _earned([earning.regular()], [earning.promo()], [earning.promised()])}
 
 
-def _behaviour(source: Source) -> Details:
+def _behaviour(source: _SourceEntry) -> Details:
     attributes = {
         "accountId": {"valueType": "ENUM"},
         "addCustomerIfNotExists": {"valueType": "BOOLEAN", "value": "false"},
@@ -181,18 +263,18 @@ def _behaviour(source: Source) -> Details:
         {"fieldName": "knots", "fieldType": "double", "attributes": {"isRequired": attributes["isRequired"]}},
     ]
     return _details(source, eventDisplayName="First sail", displayName="first_sail") | {
-        "pointsEarned": earned(promo=[source.earning.campaign()]),
+        "pointsEarned": _earned(promo=[source.earning.campaign()]),
         "behavioralEventMetadata": {"label": "first_sail", "fields": fields},
     }
 
 
-def _goodwill(source: Source) -> Details:
+def _goodwill(source: _SourceEntry) -> Details:
     reason = {"reason": "POINTS_ISSUE", "comments": "With our apologies", "assocId": 0, "requestId": source.number + 7}
     details = {"eventDetails": {"eventTime": source.time, **reason}}
-    return details | {"pointsEarned": earned(promo=[source.earning.promo()])}
+    return details | {"pointsEarned": _earned(promo=[source.earning.promo()])}
 
 
-def _transfer(source: Source) -> Details:
+def _transfer(source: _SourceEntry) -> Details:
     def party(user_id: int, first_name: str) -> Details:
         moved = {"points": str(source.points), "programId": str(PROGRAM_ID), "programName": PROGRAM_NAME}
         name = {"userId": str(user_id), "firstName": first_name, "lastName": "Example", "transferType": "TRANSFER"}
@@ -202,7 +284,7 @@ def _transfer(source: Source) -> Details:
     return {"eventDetails": {"eventTime": source.time}} | parties | {"notes": "For the crossing"}
 
 
-def _redemption(source: Source) -> Details:
+def _redemption(source: _SourceEntry) -> Details:
     redeemed = {
         "pointsRedeemed": str(source.points),
         "redemptionPurpose": "Discount",
@@ -217,7 +299,7 @@ def _redemption(source: Source) -> Details:
     return _details(source, redemptionDetails=redeemed) | _NAMED | {"pointsBreakup": [share]}
 
 
-def _target(source: Source) -> Details:
+def _target(source: _SourceEntry) -> Details:
     milestone = source.number % 2 == 1
     kind = {"sourceType": "MILESTONE", "mileStoneName": "Half way"} if milestone else {"sourceType": "USERTARGET"}
     values = {"triggerValue": "500.000"} if milestone else {"targetValue": "1000.000", "achievedValue": "1200.000"}
@@ -237,7 +319,7 @@ def _target(source: Source) -> Details:
     return _details(source) | {"targetCompletedDetails": target}
 
 
-def _adjustment(source: Source) -> Details:
+def _adjustment(source: _SourceEntry) -> Details:
     deduction = {
         "pointsDeducted": source.points,
         "pointsDeductedStr": str(source.points),
@@ -254,8 +336,7 @@ def _adjustment(source: Source) -> Details:
         "sourceType": "POINTS_AWARDED",
         "loyaltyId": 31,
         "customerId": source.row["customerId"],
-        "programId": PROGRAM_ID,
-        "programName": PROGRAM_NAME,
+        **_PROGRAM,
         "promotionId": -1,
         "promotionName": "",
     }
@@ -270,7 +351,7 @@ def _adjustment(source: Source) -> Details:
     return _details(source) | {"manualPointsAdjustmentDetails": adjustment}
 
 
-def _import(source: Source) -> Details:
+def _import(source: _SourceEntry) -> Details:
     meta = {
         "fileName": "tide.csv",
         "importStartTime": source.time,
@@ -280,12 +361,12 @@ def _import(source: Source) -> Details:
     }
     promo = source.earning.campaign()
     return _details(source, eventDisplayName="Double Tide") | {
-        "pointsEarned": earned(promo=[promo]),
+        "pointsEarned": _earned(promo=[promo]),
         "importMeta": meta,
     }
 
 
-def _voucher(source: Source) -> Details:
+def _voucher(source: _SourceEntry) -> Details:
     voucher = {
         "voucherSeriesId": 41,
         "voucherIssuedId": source.number + 3,
@@ -295,7 +376,7 @@ def _voucher(source: Source) -> Details:
     return _details(source) | {"voucherRedemptionDetails": voucher}
 
 
-_SHAPES: Final[dict[str, Callable[[Source], Details]]] = {
+_SHAPES: Final[dict[str, Callable[[_SourceEntry], Details]]] = {
     "NewBill": _bill,
     "TransactionAdd": _bill,
     "GroupTransactionAdd": _bill,

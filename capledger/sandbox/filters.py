@@ -1,4 +1,4 @@
-"""What of a row a request's filters leave."""
+"""The filters of a request, applied to rows."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class RowFilter:
-    """The filters of one request; equal ones share their view of a ledger. None takes everything."""
+    """The filters of one request; equal filters share their view of a ledger. None matches everything."""
 
     entry_type: str | None = None
     category: str | None = None
     program_id: int | None = None
-    #: Till codes; a row of any other till is left out.
     tills: frozenset[str] | None = None
-    #: Till codes at which deductions of other programs count as well (``includeTillConceptEvents``).
+    """Till codes; rows of other tills are left out."""
     concept_tills: frozenset[str] = frozenset()
+    """Till codes where deductions of other programs match as well (``includeTillConceptEvents``)."""
     events: frozenset[str] | None = None
     excluded_events: frozenset[str] = frozenset()
     roles: frozenset[str] | None = None
     points: bool = True
-    #: True takes all alternate currencies, a tuple these.
     currencies: bool | tuple[str, ...] = False
+    """True for all alternate currencies, or their names."""
 
     def __call__(self, row: Row) -> Row | None:
-        """The row itself where all of it stays, a copy with less, or None where nothing of it stays."""
-        if not self._takes(row):
+        """Return the row if all of it matches, a copy of the matching part, or None if nothing matches."""
+        if not self._matches(row):
             return None
         details = row["entryDetails"]
-        left = [detail for detail in details if self._takes_detail(detail, row)]
+        left = [detail for detail in details if self._matches_detail(detail, row)]
         if not left:
             return None
         nets = self._nets(row.get("netAlternateCurrenciesOnEvent"))
@@ -41,7 +41,7 @@ class RowFilter:
             return row
         return row | {"entryDetails": left} | (nets or {}) | ({} if self.points else {"netPointsOnEvent": "0"})
 
-    def _takes(self, row: Row) -> bool:
+    def _matches(self, row: Row) -> bool:
         name = row["eventName"]
         return (
             (self.tills is None or row["tillCode"] in self.tills)
@@ -50,15 +50,15 @@ class RowFilter:
             and (self.roles is None or not self.roles.isdisjoint(roles_of(row)))
         )
 
-    def _takes_detail(self, detail: dict[str, Any], row: Row) -> bool:
+    def _matches_detail(self, detail: dict[str, Any], row: Row) -> bool:
         return (
             (self.entry_type is None or detail["ledgerEntryType"] == self.entry_type)
             and (self.category is None or detail["pointsCategory"] == self.category)
-            and self._takes_currency(detail.get("alternateCurrencyName"))
+            and self._matches_currency(detail.get("alternateCurrencyName"))
             and (self.program_id is None or detail["programId"] == self.program_id or self._by_concept(detail, row))
         )
 
-    def _takes_currency(self, name: str | None) -> bool:
+    def _matches_currency(self, name: str | None) -> bool:
         if name is None:
             return self.points
         return self.currencies if isinstance(self.currencies, bool) else name in self.currencies
@@ -67,14 +67,14 @@ class RowFilter:
         return detail["ledgerEntryType"] == "DEBIT" and row["tillCode"] in self.concept_tills
 
     def _nets(self, nets: dict[str, str] | None) -> dict[str, dict[str, str]] | None:
-        """The nets of the currencies that are asked for; None where that is all of them."""
+        """Return the nets of the selected currencies; None if these are all of them."""
         if not nets or self.currencies is True:
             return None
-        left = {name: net for name, net in nets.items() if self._takes_currency(name)}
+        left = {name: net for name, net in nets.items() if self._matches_currency(name)}
         return None if left == nets else {"netAlternateCurrenciesOnEvent": left}
 
 
 def roles_of(row: Row) -> set[str]:
-    """The roles of the member who caused a group's entry; ``identifier`` may be an object or a list of them."""
+    """Return the roles of the member who caused a group's entry; ``identifier`` is an object or a list of them."""
     found = (row.get("customerDetails") or {}).get("identifier") or []
     return {item["role"] for item in (found if isinstance(found, list) else [found]) if "role" in item}

@@ -1,4 +1,4 @@
-"""A ledger as the server keeps it: rows by time, filtered views of them, and the part that a span selects."""
+"""Ledgers: rows by time, filtered views of them, and the rows that a date range selects."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zlib import crc32
 from attrs import define, field, frozen
 
 from capledger.sandbox.rows import Row, event_reference, read_date
-from capledger.sandbox.serialization import Look
+from capledger.sandbox.serialization import RowFormat
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Order, Rules
 
-#: The row as a filter leaves it; None where nothing of it is left.
+#: Returns the part of a row that matches; None if nothing does.
 Filter = Callable[[Row], Row | None]
 
 
@@ -26,25 +26,25 @@ class Ledger(Protocol):
     def __len__(self) -> int: ...
 
     def created(self, rank: int) -> datetime:
-        """When the row of this rank was written: naive server time."""
+        """Return the creation time of the row of this rank, naive server time."""
 
     def row(self, rank: int) -> Row:
-        """The row of this rank in the shape of the wire."""
+        """Return the row of this rank as the API sends it."""
 
-    def encoded(self, rank: int, look: Look) -> bytes:
-        """The JSON of the row of this rank."""
+    def encoded(self, rank: int, row_format: RowFormat) -> bytes:
+        """Return the JSON of the row of this rank."""
 
     def by_id(self, event_log_id: int) -> Row | None:
-        """The row of this event."""
+        """Return the row of this event, or None."""
 
     def by_reference(self, event_name: str, reference: str) -> Row | None:
-        """The row of the event of this name with this reference; the first one where several share it."""
+        """Return the row of the event of this name with this reference, the first of several, or None."""
 
     def shapes(self) -> Iterable[Row]:
-        """Rows that show every program, currency and role there is."""
+        """Return rows that together have every program, currency and role of the ledger."""
 
     def filtered(self, keep: Filter) -> Ledger:
-        """What ``keep`` leaves, kept for the next time; an equal filter gives the same view."""
+        """Return the view of the rows that match; equal filters return the same view."""
 
 
 @define(eq=False)
@@ -52,7 +52,7 @@ class _Stored:
     created: datetime
     event_log_id: int
     row: Row
-    encodings: dict[Look, bytes] = field(factory=dict)
+    encodings: dict[RowFormat, bytes] = field(factory=dict)
 
     @classmethod
     def of(cls, row: Row) -> _Stored:
@@ -64,7 +64,7 @@ class _Stored:
 
 
 class StoredLedger:
-    """A ledger of rows that are kept; each row is encoded once a look."""
+    """A ledger of rows in memory; each row is encoded once for each format."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = sorted(map(_Stored.of, rows), key=lambda stored: stored.key)
@@ -76,39 +76,39 @@ class StoredLedger:
         return len(self._rows)
 
     def created(self, rank: int) -> datetime:
-        """When the row of this rank was written."""
+        """Return the creation time of the row of this rank."""
         return self._rows[rank].created
 
     def row(self, rank: int) -> Row:
-        """The row of this rank, not a copy."""
+        """Return the row of this rank, not a copy."""
         return self._rows[rank].row
 
-    def encoded(self, rank: int, look: Look) -> bytes:
-        """The JSON of the row, kept for the next time."""
+    def encoded(self, rank: int, row_format: RowFormat) -> bytes:
+        """Return the JSON of the row, from a cache."""
         stored = self._rows[rank]
-        if look not in stored.encodings:
-            stored.encodings[look] = look.encode(stored.row)
-        return stored.encodings[look]
+        if row_format not in stored.encodings:
+            stored.encodings[row_format] = row_format.encode(stored.row)
+        return stored.encodings[row_format]
 
     def by_id(self, event_log_id: int) -> Row | None:
-        """The row of this event, from an index."""
+        """Return the row of this event, from an index."""
         if self._ids is None:
             self._ids = {stored.event_log_id: stored.row for stored in self._rows}
         return self._ids.get(event_log_id)
 
     def by_reference(self, event_name: str, reference: str) -> Row | None:
-        """The row of the event of this name with this reference, from an index."""
+        """Return the row of the event of this name with this reference, from an index."""
         if self._references is None:
             rows = [stored.row for stored in reversed(self._rows)]
             self._references = {(row["eventName"], event_reference(row)): row for row in rows}
         return self._references.get((event_name, reference))
 
     def shapes(self) -> Iterable[Row]:
-        """All rows."""
+        """Return all rows."""
         return (stored.row for stored in self._rows)
 
     def filtered(self, keep: Filter) -> StoredLedger:
-        """The view that this filter leaves, kept for the next time."""
+        """Return the view of this filter, from a cache."""
         if keep not in self._views:
             view = StoredLedger(())
             view._rows = [left for stored in self._rows if (left := _narrowed(stored, keep)) is not None]
@@ -116,14 +116,14 @@ class StoredLedger:
         return self._views[keep]
 
     def append(self, row: Row) -> None:
-        """Take in one more row, wherever its date puts it; the views that exist follow."""
+        """Insert a row at the position of its date, here and in the existing views."""
         stored = _Stored.of(row)
         _insert(self._rows, stored)
         self._ids = self._references = None
         for keep, view in self._views.items():
             left = _narrowed(stored, keep)
             if left is not None:
-                _insert(view._rows, left)  # noqa: SLF001  # a view is a ledger of ours
+                _insert(view._rows, left)  # noqa: SLF001 - a view is a StoredLedger
 
 
 def _insert(rows: list[_Stored], stored: _Stored) -> None:
@@ -138,23 +138,23 @@ def _narrowed(stored: _Stored, keep: Filter) -> _Stored | None:
 
 
 @frozen
-class Span:
-    """What ``startDate`` and ``endDate`` ask for, as sent: naive server time in whole seconds."""
+class DateRange:
+    """The bounds ``startDate`` and ``endDate`` as sent: naive server time in whole seconds."""
 
     start: datetime
     end: datetime
 
 
-def select(ledger: Ledger, span: Span | None, rules: Rules) -> Sequence[int]:
-    """The ranks that a span selects, ascending; all of them without a span."""
-    if span is None:
+def select(ledger: Ledger, date_range: DateRange | None, rules: Rules) -> Sequence[int]:
+    """Return the ranks that a date range selects, ascending; all ranks without one."""
+    if date_range is None:
         return range(len(ledger))
     if rules.filter_on == "event":
-        return [rank for rank in range(len(ledger)) if _within(_event_date(ledger.row(rank)), span, rules)]
-    return _range(ledger, span, rules)
+        return [rank for rank in range(len(ledger)) if _within(_event_date(ledger.row(rank)), date_range, rules)]
+    return _range(ledger, date_range, rules)
 
 
-def _range(ledger: Ledger, span: Span, rules: Rules) -> range:
+def _range(ledger: Ledger, date_range: DateRange, rules: Rules) -> range:
     ranks = range(len(ledger))
 
     def moment(rank: int) -> datetime:
@@ -162,13 +162,13 @@ def _range(ledger: Ledger, span: Span, rules: Rules) -> range:
 
     first = bisect_left if rules.edges in {"both", "start"} else bisect_right
     past = bisect_right if rules.edges in {"both", "end"} else bisect_left
-    return range(first(ranks, span.start, key=moment), past(ranks, span.end, key=moment))
+    return range(first(ranks, date_range.start, key=moment), past(ranks, date_range.end, key=moment))
 
 
-def _within(moment: datetime, span: Span, rules: Rules) -> bool:
+def _within(moment: datetime, date_range: DateRange, rules: Rules) -> bool:
     moment = _compared(moment, rules)
-    from_start = moment >= span.start if rules.edges in {"both", "start"} else moment > span.start
-    to_end = moment <= span.end if rules.edges in {"both", "end"} else moment < span.end
+    from_start = moment >= date_range.start if rules.edges in {"both", "start"} else moment > date_range.start
+    to_end = moment <= date_range.end if rules.edges in {"both", "end"} else moment < date_range.end
     return from_start and to_end
 
 
@@ -182,7 +182,7 @@ def _event_date(row: Row) -> datetime:
 
 
 def ordered(ledger: Ledger, ranks: Sequence[int], order: Order) -> Sequence[int]:
-    """The ranks in the order of the answer; "SHUFFLED" goes by a checksum of the id, so it is stable."""
+    """Return the ranks in the order of the response; "SHUFFLED" sorts by a checksum of the id, so it is stable."""
     if order == "SHUFFLED":
         return sorted(ranks, key=lambda rank: crc32(str(ledger.row(rank)["eventLogId"]).encode()))
     return ranks if order == "ASC" else ranks[::-1]

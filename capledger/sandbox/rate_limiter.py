@@ -1,4 +1,4 @@
-"""The sandbox's own requests-per-minute limit."""
+"""The requests-per-minute limit of the sandbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
-from capledger.sandbox.responses import json_answer, notice
+from capledger.sandbox.responses import error_item, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,30 +21,30 @@ _MINUTE = 60.0
 _TOO_MANY = 429
 
 
-class Meter:
-    """Counts the requests let through in the last 60 seconds, to the moment."""
+class ServerRateLimiter:
+    """Counts the requests accepted in the last 60 seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._passed: deque[float] = deque()
+        self._accepted: deque[float] = deque()
 
-    def refusal(self, rules: Rules) -> web.Response | None:
-        """None lets the request pass and counts it; beyond the limit, the 429 to answer."""
+    def check(self, rules: Rules) -> web.Response | None:
+        """Count the request and return None; above the limit return the 429 response."""
         if rules.requests_per_minute is None:
             return None
         now = self._clock()
-        while self._passed and self._passed[0] <= now - _MINUTE:
-            self._passed.popleft()
-        if len(self._passed) < rules.requests_per_minute:
-            self._passed.append(now)
+        while self._accepted and self._accepted[0] <= now - _MINUTE:
+            self._accepted.popleft()
+        if len(self._accepted) < rules.requests_per_minute:
+            self._accepted.append(now)
             return None
-        body = {"errors": [notice(_TOO_MANY, "Rate limit exceeded")]}
-        return json_answer(body, status=_TOO_MANY, headers=self._retry_after(rules, now))
+        body = {"errors": [error_item(_TOO_MANY, "Rate limit exceeded")]}
+        return json_response(body, status=_TOO_MANY, headers=self._retry_after(rules, now))
 
     def _retry_after(self, rules: Rules, now: float) -> dict[str, str]:
         if rules.retry_after is None:
             return {}
         if rules.retry_after != "date":
             return {"Retry-After": str(rules.retry_after)}
-        wait = self._passed[0] + _MINUTE - now if self._passed else _MINUTE
+        wait = self._accepted[0] + _MINUTE - now if self._accepted else _MINUTE
         return {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=ceil(wait)), usegmt=True)}

@@ -1,4 +1,4 @@
-"""What a sandbox remembers of the requests it got."""
+"""The log of the requests that a sandbox received."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from attrs import define, field
 
 @define(kw_only=True)
 class LoggedRequest:
-    """One request as it arrived, and how it was answered; times are of the sandbox's clock, in seconds."""
+    """One request as received, and its result; times are in seconds of the sandbox's clock."""
 
     method: str
     path: str
-    #: Parameters by name, decoded. ``url`` has them as they were sent.
     query: dict[str, str]
+    """Query parameters by name, decoded; ``url`` has them as sent."""
     url: str = field(repr=False)
-    #: Header fields by lower-case name.
     headers: dict[str, str] = field(repr=False)
+    """Header fields by lower-case name."""
     started: float
-    #: None while the answer is being made.
     finished: float | None = None
-    #: The HTTP status answered; None while the answer is being made, or where a fault cut the connection before it.
+    """Time of the response; None until then."""
     status: int | None = None
-    #: Requests being answered when this one arrived, itself included.
+    """HTTP status of the response; None until then, or if a fault closed the connection."""
     in_flight: int
-    #: The fault that was played, if any.
+    """Number of requests in flight when this one arrived, itself included."""
     fault: str | None = None
+    """Name of the fault that was played, if any."""
 
 
 def busiest_minute(requests: list[LoggedRequest], *, seconds: float = 60.0) -> int:
-    """The most requests that arrived within any ``seconds``, the last moment excluded; refused ones count too."""
+    """Return the most requests received within any ``seconds`` (end excluded), whatever their status."""
     times = sorted(request.started for request in requests)
     return max((bisect_left(times, start + seconds) - rank for rank, start in enumerate(times)), default=0)

@@ -1,4 +1,4 @@
-"""Answers that refuse: the envelopes of the API's errors, and the codes that a request can provoke."""
+"""Responses in JSON, and the envelopes of errors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def json_answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An ``application/json`` answer with this body, encoded at once."""
+def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return an ``application/json`` response with this body."""
     return web.Response(
         body=_ENCODER.encode(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
     )
 
 
-def notice(code: int, message: str) -> dict[str, Any]:
-    """One item of ``errors`` or ``warnings``, which have the same shape."""
+def body_of(response: web.Response) -> bytes:
+    """Return the body of a response of the sandbox."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("responses of the sandbox have bytes as their body")
+    return body
+
+
+def error_item(code: int, message: str) -> dict[str, Any]:
+    """Return an item of ``errors`` or ``warnings``, which have the same shape."""
     return {"status": False, "code": code, "message": message}
 
 
-class Refusal(Exception):  # noqa: N818  # it is an answer of the server, not a failure of it
-    """Raised anywhere in a handler: the request is answered with this code in ``errors``."""
+class ErrorResponse(Exception):  # noqa: N818 - a response of the server, not a failure of it
+    """Raised anywhere in a handler to respond with this code in ``errors``."""
 
     def __init__(self, code: int, message: str, *, status: int = 400) -> None:
         super().__init__(message)
@@ -34,15 +42,15 @@ class Refusal(Exception):  # noqa: N818  # it is an answer of the server, not a 
         self.message = message
         self.status = status
 
-    def answer(self) -> web.Response:
-        """The v2 envelope (``{"errors": [...]}``)."""
-        return json_answer({"errors": [notice(self.code, self.message)]}, status=self.status)
+    def response(self) -> web.Response:
+        """Return the v2 envelope (``{"errors": [...]}``)."""
+        return json_response({"errors": [error_item(self.code, self.message)]}, status=self.status)
 
 
-class GatewayRefusal(Refusal):
-    """A refusal of the gateway, which answers in the envelope of v1.1 (code 401, 403 or 498)."""
+class GatewayErrorResponse(ErrorResponse):
+    """An error of the gateway, which uses the envelope of v1.1 (code 401, 403 or 498)."""
 
-    def answer(self) -> web.Response:
-        """The v1.1 envelope; ``"success": "true"`` on a failure is what the documents print."""
+    def response(self) -> web.Response:
+        """Return the v1.1 envelope; the vendor's error responses have ``"success": "true"`` too."""
         status = {"success": "true", "code": str(self.code), "message": self.message}
-        return json_answer({"response": {"status": status, "customers": None}}, status=self.status)
+        return json_response({"response": {"status": status, "customers": None}}, status=self.status)

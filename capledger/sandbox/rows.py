@@ -1,4 +1,4 @@
-"""Ledger entries in the shape of the wire, and their dates in the styles that the service has used."""
+"""Ledger entries as the API sends them, and dates in the styles that the API has used."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ BILL_OFFSET: Final = 800_000_000
 
 
 def legacy_date(moment: datetime) -> str:
-    """``2024-08-30 11:17:57.0``: no zone, as many decimals as are needed and one at least."""
-    text = moment.isoformat(" ")
-    return text.rstrip("0") if moment.microsecond else f"{text}.0"
+    """Return ``2024-08-30 11:17:57.0``: no zone, as many decimals as needed, at least one."""
+    string = moment.isoformat(" ")
+    return string.rstrip("0") if moment.microsecond else f"{string}.0"
 
 
 def plain_date(moment: datetime) -> str:
-    """``2024-08-30 11:17:57``: the fraction is cut off."""
+    """Return ``2024-08-30 11:17:57``: no fraction."""
     return moment.isoformat(" ", "seconds")
 
 
 def java_date(moment: datetime, zone: tzinfo) -> str:
-    """``Fri Aug 30 11:17:57 GMT 2024``: what Java's ``Date.toString`` prints; the fraction is cut off."""
+    """Return ``Fri Aug 30 11:17:57 GMT 2024``, as Java's ``Date.toString`` does: no fraction."""
     name = moment.replace(tzinfo=zone).tzname()
     return f"{moment:%a %b %d %H:%M:%S} {'GMT' if name == 'UTC' else name} {moment:%Y}"
 
 
 def iso_date(moment: datetime, zone: tzinfo) -> str:
-    """``2024-08-30T11:17:57Z`` or with an offset such as ``+05:30``; the fraction is cut off."""
-    text = moment.replace(tzinfo=zone).isoformat(timespec="seconds")
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+    """Return ``2024-08-30T11:17:57Z``, or with an offset such as ``+05:30``: no fraction."""
+    string = moment.replace(tzinfo=zone).isoformat(timespec="seconds")
+    return f"{string[:-6]}Z" if string.endswith("+00:00") else string
 
 
-def read_date(text: str) -> datetime:
-    """The naive moment of a date in the legacy style, with or without a fraction."""
-    return datetime.fromisoformat(text)
+def read_date(string: str) -> datetime:
+    """Read a date in the legacy style, with or without a fraction, as a naive datetime."""
+    return datetime.fromisoformat(string)
 
 
 def entry_detail(points: str, **overrides: object) -> dict[str, Any]:
-    """One item of ``entryDetails``: a CREDIT in the main category, unless said otherwise by wire names."""
+    """Return an item of ``entryDetails``: a CREDIT in the main category; ``overrides`` use the API's names."""
     detail: dict[str, Any] = {
         "ledgerEntryType": "CREDIT",
         "points": points,
@@ -76,10 +76,10 @@ def make_row(
     **overrides: object,
 ) -> Row:
     """
-    One ledger entry with everything filled in.
+    Return a ledger entry with every field set.
 
     ``created`` is naive server time, to the microsecond. ``points`` and ``currencies`` (amounts by alternate currency)
-    are decimal texts without a sign; the nets follow from them. ``overrides`` replace whole keys by their wire names.
+    are decimal strings without a sign; the nets follow from them. ``overrides`` replace whole keys of the API's names.
     """
     sign = "-" if entry_type == "DEBIT" else ""
     amounts = currencies or {}
@@ -118,9 +118,9 @@ def _transaction(event_log_id: int, created: datetime) -> dict[str, Any]:
 
 def make_member(user_id: int, *, first_name: str, last_name: str, mobile: str, role: str = "PRIMARY") -> dict[str, Any]:
     """
-    The ``customerDetails`` of a group's entry: which member caused it, by what identifier, in what role.
+    Return the ``customerDetails`` of a group's entry: the member who caused it, with identifier and role.
 
-    The documents call ``identifier`` an object and print none; ``member | {"identifier": [...]}`` makes it a list.
+    The vendor's pages describe ``identifier`` as an object; ``member | {"identifier": [...]}`` makes it a list.
     """
     return {
         "firstName": first_name,
@@ -132,10 +132,10 @@ def make_member(user_id: int, *, first_name: str, last_name: str, mobile: str, r
 
 def event_reference(row: Row) -> str:
     """
-    What ``eventReferenceIds`` finds a row by, a text in every answer.
+    Return the reference by which ``eventReferenceIds`` finds a row.
 
-    The transaction's id for bills, "-1" for goodwill and manual adjustments, the customer's id for redemptions and
-    transfers, and the event's own id for all else.
+    The reference is the transaction's id for bills, "-1" for goodwill and manual adjustments, the customer's
+    id for redemptions and transfers, and the event's own id for all others.
     """
     if row["eventName"] in {"AllocateGoodwillPoints", "ManualPointsAdjustment"}:
         return "-1"

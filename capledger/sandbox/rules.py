@@ -1,4 +1,4 @@
-"""How a sandbox behaves where the documents are silent or contradict one another."""
+"""How a sandbox behaves where the vendor's pages say nothing or contradict one another."""
 
 from __future__ import annotations
 
@@ -15,64 +15,71 @@ DateStyle = Literal["fraction", "plain", "java", "iso"]
 
 @frozen(kw_only=True)
 class Rules:
-    """One reading of the documents; the default is the reading of the newest ones."""
+    """One reading of the vendor's pages; the defaults are the reading of the newest ones."""
 
-    #: Which edges of ``startDate`` and ``endDate`` belong to what is asked; the documents do not say.
     edges: Edges = "both"
-    #: "full" compares with the fraction of a second, "second" only whole seconds.
+    """Which bounds of ``startDate`` and ``endDate`` are inclusive; the vendor's pages do not say."""
     edge_precision: Literal["full", "second"] = "full"
-    #: Which date of an entry the server filters on: when it was written, or the event's business date.
+    """Whether bounds are compared with the fraction of a second ("full") or in whole seconds ("second")."""
     filter_on: Literal["created", "event"] = "created"
-    #: The longest span between both dates, in days, before 11010; None for no limit.
+    """Which date of an entry is filtered on: its creation, or the business date of its event."""
     max_days: int | None = 90
+    """The longest date range in days; beyond it, 11010. None for no limit."""
 
-    #: Query parameters that set the order, the first one present wins; () ignores the order asked for.
     order_parameters: tuple[str, ...] = ("order",)
-    #: The order when none is asked for; "SHUFFLED" is the same disorder every time.
+    """Query parameters that set the order, the first one present wins; () ignores them all."""
     default_order: Order = "DESC"
+    """The order without such a parameter; "SHUFFLED" is the same random order every time."""
 
-    #: What ``offset`` counts for customers, and for user groups.
     offset: OffsetMeaning = "page"
+    """Whether ``offset`` is a page number or the index of a row, for customers."""
     group_offset: OffsetMeaning = "index"
-    #: What ``pageNumber`` echoes where ``offset`` is an index: the page it falls in, or the offset itself.
+    """Whether ``offset`` is a page number or the index of a row, for user groups."""
     echo_page_number: Literal["page", "offset"] = "page"
-    #: What ``pageSize`` echoes: the capacity of a page (as documented), or the rows on this one.
+    """Value of ``pageNumber`` where ``offset`` is an index: the page of that index, or the offset itself."""
     echo_page_size: Literal["capacity", "rows"] = "capacity"
-    #: Added to ``totalEntries``: a server that misstates its totals.
+    """Value of ``pageSize``: the capacity of a page (as documented), or the number of rows on this one."""
     total_offset: int = 0
+    """Added to ``totalEntries``: a server that misstates its totals."""
 
-    #: Rows on a page: when none are asked for, and at most (on v2, and on v2.1 if that differs).
     default_limit: int = 10
+    """Rows of a page without ``limit``."""
     max_limit: int = 100
+    """The largest ``limit``, on v2 and, without ``max_limit_v21``, on v2.1."""
     max_limit_v21: int | None = None
-    #: The code for a ``limit`` above the maximum: 11029 in the newest documents, 11006 before.
+    """The largest ``limit`` on v2.1 if it differs."""
     limit_code: Literal[11029, 11006] = 11029
-    #: True gives the largest page allowed instead of refusing a larger one.
+    """The code for a ``limit`` above the maximum: 11029 on the newest pages, 11006 on older ones."""
     cap_silently: bool = False
+    """Whether a ``limit`` above the maximum returns the largest page instead of an error."""
 
-    #: How "no ledger entries" is said: an 11003 error with HTTP 400 or 200, an 11003 warning, or just no rows.
     empty: Empty = "error400"
-    #: "fraction" is ``2024-08-30 11:17:57.0``, "plain" lacks fractions, "java" is ``Date.toString`` for
-    #: ``ledgerCreatedDate``, and "iso" is "fraction" with the ISO twins of v2 beside it.
+    """A page without entries: an 11003 error with HTTP 400 or 200, an 11003 warning, or just no rows."""
     date_style: DateStyle = "fraction"
+    """
+    The style of dates.
 
-    #: What event details say of ids that are unknown: 9021, a null in their place, nothing, or a 9021 warning.
+    "fraction" is ``2024-08-30 11:17:57.0``, "plain" has no fractions, "java" is ``Date.toString`` for
+    ``ledgerCreatedDate``, and "iso" is "fraction" with the ISO dates of v2 beside it.
+    """
+
     unknown_events: Literal["error", "null", "omit", "warning"] = "error"
-    #: The same for events whose kind has no details, such as PointsExpiry: 11014, null, or nothing.
+    """The response to unknown event ids: error 9021, a null in their place, nothing, or a 9021 warning."""
     unsupported_events: Literal["error", "null", "omit"] = "error"
-    #: False refuses ``getPointsEarnedBreakup`` with 11019, as an organisation that does not record it does.
+    """The response to events of a kind without details, such as PointsExpiry: error 11014, null, or nothing."""
     source_values_recorded: bool = True
+    """Whether ``getPointsEarnedBreakup`` is supported; 11019 if not, as for organisations that do not record it."""
 
-    #: Seconds from a request to its answer, which says how things were when the request came.
     latency: float = 0.0
-    #: Requests answered in any 60 seconds, beyond which 429 is said; None for no limit. Token requests are free.
+    """Seconds from a request to its response, which has the state of the ledger when the request arrived."""
     requests_per_minute: int | None = None
-    #: ``Retry-After`` of a 429: none, seconds, or "date" for the HTTP date at which there is room again.
+    """Requests accepted in any 60 seconds; beyond it, 429. None for no limit. Token requests do not count."""
     retry_after: int | Literal["date"] | None = None
+    """``Retry-After`` of a 429: none, seconds, or "date" for the HTTP date at which a request is accepted again."""
 
-    #: Seconds that a token lives.
     token_ttl: int = 300
-    #: HTTP status of the v1.1 answers 401, 403 and 498; None for the code itself.
+    """Seconds that a token is valid."""
     gateway_status: int | None = None
-    #: HTTP status of the token endpoint's refusal (code 320001), which the documents do not state.
-    token_refusal_status: int = 200
+    """HTTP status of the v1.1 responses 401, 403 and 498; None for the code itself."""
+    token_error_status: int = 200
+    """HTTP status of the token endpoint's error 320001, which the vendor's pages do not state."""

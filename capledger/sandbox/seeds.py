@@ -1,4 +1,4 @@
-"""Invented ledgers, the same for the same seed, with entries where mistakes hide."""
+"""Random ledgers from a seed, with entries on the boundaries where off-by-one errors show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from capledger.sandbox.rows import CATEGORIES, Row, entry_detail, legacy_date, m
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Every event that ledgers have been seen to hold.
+#: The known event names of ledger entries.
 EVENT_NAMES: Final = (
     "TransactionAdd",
     "ReturnBill",
@@ -40,9 +40,9 @@ _DEBITS: Final = frozenset(
     {"ReturnBill", "PointsRedemption", "ManualPointsAdjustment", "VoucherRedemption", "PointsExpiry"}
 )
 _OPENINGS: Final = frozenset({"CustomerRegistration", "PointsLedgerBulkJob"})
-#: Days between the seams of a walk's windows, as a client is likely to cut them.
-_SEAM_DAYS: Final = (30, 60, 88, 89, 90)
-#: Distances from a seam at which an off-by-one shows.
+#: Days between the boundaries of a walk's windows, as a client is likely to cut them.
+_WINDOW_DAYS: Final = (30, 60, 88, 89, 90)
+#: Distances from a boundary at which an off-by-one error shows.
 _NEAR: Final = tuple(
     timedelta(milliseconds=distance) for distance in (0, -1000, 1000, -1, 1, 500, 999, -500, -999, 0, 1001, -1001)
 )
@@ -55,29 +55,29 @@ def seed_rows(
     end: datetime,
     *,
     step: timedelta | None = None,
-    seams: Iterable[datetime] = (),
+    boundaries: Iterable[datetime] = (),
     currencies: Sequence[str] = ("Stars", "Coins"),
     first_id: int = 5_000_001,
     customer_id: int = 910_000_001,
 ) -> list[Row]:
     """
-    ``count`` entries between ``start`` and ``end`` (naive server time, both may be hit), the same for the same seed.
+    Return ``count`` entries from ``start`` to ``end`` (naive server time, both inclusive), the same for each seed.
 
-    About half of them sit on or within a second of an edge: of the span itself, of ``seams``, and of windows of
-    ``step`` (several usual lengths if not given) cut from either end; of the rest, a fifth share their second.
+    About half of them are within a second of a bound: of the range itself, of ``boundaries``, or of windows of
+    ``step`` (several lengths by default) counted from either end; a fifth of the rest repeat the date of an entry.
     """
     random = Random(seed)
-    edges = _edges(start, end, step, seams)
+    edges = _edges(start, end, step, boundaries)
     moments = sorted(_moment(random, rank, start, end, edges) for rank in range(count))
     return [
         _seeded_row(random, first_id + rank, moment, currencies) | {"customerId": customer_id}
-        for rank, moment in enumerate(_crowded(random, moments))
+        for rank, moment in enumerate(_clustered(random, moments))
     ]
 
 
-def _edges(start: datetime, end: datetime, step: timedelta | None, seams: Iterable[datetime]) -> list[datetime]:
-    steps = [step] if step else [timedelta(days=days) for days in _SEAM_DAYS]
-    found = {start, end, *seams}
+def _edges(start: datetime, end: datetime, step: timedelta | None, boundaries: Iterable[datetime]) -> list[datetime]:
+    steps = [step] if step else [timedelta(days=days) for days in _WINDOW_DAYS]
+    found = {start, end, *boundaries}
     for length in steps:
         for number in range(1, int((end - start) / length) + 1):
             found |= {start + number * length, end - number * length}
@@ -93,17 +93,17 @@ def _moment(random: Random, rank: int, start: datetime, end: datetime, edges: Se
     return moment.replace(microsecond=moment.microsecond // 1000 * kept)
 
 
-def _crowded(random: Random, moments: Sequence[datetime]) -> list[datetime]:
-    """The moments with some moved into the second of the one before, still in order."""
-    crowded = list(moments)
-    for rank in range(1, len(crowded)):
-        if random.random() < 0.2:  # noqa: PLR2004  # a fifth
-            crowded[rank] = crowded[rank - 1]
-    return crowded
+def _clustered(random: Random, moments: Sequence[datetime]) -> list[datetime]:
+    """Return the moments with a fifth of them set to the moment before, still in order."""
+    clustered = list(moments)
+    for rank in range(1, len(clustered)):
+        if random.random() < 0.2:  # noqa: PLR2004 - a fifth
+            clustered[rank] = clustered[rank - 1]
+    return clustered
 
 
 def _seeded_row(random: Random, event_log_id: int, moment: datetime, currencies: Sequence[str]) -> Row:
-    name = EVENT_NAMES[0] if random.random() < 0.4 else random.choice(EVENT_NAMES)  # noqa: PLR2004  # two in five
+    name = EVENT_NAMES[0] if random.random() < 0.4 else random.choice(EVENT_NAMES)  # noqa: PLR2004 - two in five
     kind = "DEBIT" if name in _DEBITS else "CREDIT"
     row = make_row(event_log_id, moment, event_name=name, points=_amount(random), entry_type=kind)
     if name in _OPENINGS:
@@ -112,7 +112,7 @@ def _seeded_row(random: Random, event_log_id: int, moment: datetime, currencies:
 
 
 def _amount(random: Random) -> str:
-    """Two or three decimals, as the service writes them: "46.69", "100.000"."""
+    """Return an amount with two or three decimals, as the API prints them: "46.69", "100.000"."""
     return random.choice((f"{random.randint(1, 2_000_000) / 1000:.3f}", f"{random.randint(1, 200_000) / 100:.2f}"))
 
 
@@ -125,16 +125,16 @@ def _opening() -> dict[str, Any]:
 
 
 def _details(random: Random, row: Row, kind: str, currencies: Sequence[str]) -> dict[str, Any]:
-    """Other categories and alternate currencies, as chance has it: some rows hold no points at all."""
+    """Return random categories and alternate currencies; some rows have no points at all."""
     details = list(row["entryDetails"])
     sign = "-" if kind == "DEBIT" else ""
     if row["eventName"] == "DelayedAccrual":
         moved = details[0]["points"]
         held = entry_detail(moved, ledgerEntryType="DEBIT", pointsCategory=CATEGORIES["PROMISED"])
         return {"entryDetails": [held, details[0]], "netPointsOnEvent": "0.000"}
-    chosen = [name for name in currencies if random.random() < 0.3]  # noqa: PLR2004  # three in ten
+    chosen = [name for name in currencies if random.random() < 0.3]  # noqa: PLR2004 - three in ten
     amounts = {name: _amount(random) for name in chosen}
-    if amounts and random.random() < 0.3:  # noqa: PLR2004  # three in ten of those
+    if amounts and random.random() < 0.3:  # noqa: PLR2004 - three in ten of those
         details = []
     extra = [entry_detail(amounts[name], ledgerEntryType=kind, alternateCurrencyName=name) for name in amounts]
     nets = {name: sign + amount for name, amount in amounts.items()}
@@ -143,6 +143,6 @@ def _details(random: Random, row: Row, kind: str, currencies: Sequence[str]) -> 
 
 
 def _business_date(random: Random, moment: datetime) -> dict[str, Any]:
-    """The event's own date: up to a day earlier, or a few hours later, than the entry's."""
+    """Return the event's own date: from a day before to three hours after the entry's."""
     shifted = moment + timedelta(seconds=random.randint(-86_400, 10_800))
     return {"eventDetails": {"eventDate": legacy_date(shifted)}}

@@ -1,4 +1,4 @@
-"""How a row is written into an answer: its date style and its concept, encoded to JSON."""
+"""Serialization of rows: date style, concept and JSON encoding."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _ENTRY_DATES: Final = (("", "ledgerCreatedDate"), ("transactionDetails", "date")
 
 
 @frozen(cache_hash=True)
-class Look:
-    """What an answer makes of its rows; rows keep their encoding by look."""
+class RowFormat:
+    """The format of rows in a response; rows are cached by format."""
 
     style: DateStyle
     zone: tzinfo
-    #: Concept ids and names by store code, where ``includeConceptDetails`` asks for them; None where it does not.
     concepts: Mapping[str, tuple[int, str | None]] | None = field(default=None, eq=False)
-    #: Stands for ``concepts`` in comparisons: a mapping has no hash.
+    """Concept ids and names by store code with ``includeConceptDetails``; None without it."""
     with_concepts: bool = False
+    """Compared in place of ``concepts``, which has no hash."""
 
     def encode(self, row: Row) -> bytes:
-        """The JSON of one row; amounts given as ``Decimal`` are written as numbers with the same digits."""
-        return _ENCODER.encode(self.dress(row))
+        """Return the JSON of a row; ``Decimal`` amounts become numbers with the same digits."""
+        return _ENCODER.encode(self.formatted(row))
 
-    def dress(self, row: Row) -> Row:
-        """The row with its dates in this style and its concept, if asked for."""
-        dressed = self._redated(row) if self.style != "fraction" else row
-        return dressed if self.concepts is None else dressed | self._concept(row)
+    def formatted(self, row: Row) -> Row:
+        """Return the row with its dates in this style, and its concept if selected."""
+        result = self._redated(row) if self.style != "fraction" else row
+        return result if self.concepts is None else result | self._concept(row)
 
     def _concept(self, row: Row) -> dict[str, Any]:
         concept_id, name = (self.concepts or {}).get(row.get("storeCode", ""), (-1, None))
@@ -58,11 +58,11 @@ class Look:
         return {f"{key}ISO": iso_date(moment, self.zone)}
 
 
-def with_twins(body: Any, zone: tzinfo, keys: frozenset[str]) -> Any:  # noqa: ANN401  # any JSON
-    """The body with an ISO twin beside every legacy date under one of ``keys``, at any depth."""
+def with_iso_dates(body: Any, zone: tzinfo, keys: frozenset[str]) -> Any:  # noqa: ANN401 - any JSON
+    """Return the body with an ISO date beside every legacy date under one of ``keys``, at any depth."""
     if isinstance(body, list):
-        return [with_twins(item, zone, keys) for item in body]
+        return [with_iso_dates(item, zone, keys) for item in body]
     if not isinstance(body, dict):
         return body
-    twins = {f"{key}ISO": iso_date(read_date(body[key]), zone) for key in keys & body.keys()}
-    return {key: with_twins(value, zone, keys) for key, value in body.items()} | twins
+    iso_dates = {f"{key}ISO": iso_date(read_date(body[key]), zone) for key in keys & body.keys()}
+    return {key: with_iso_dates(value, zone, keys) for key, value in body.items()} | iso_dates

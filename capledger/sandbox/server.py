@@ -1,4 +1,4 @@
-"""The sandbox: a real HTTP server on loopback that answers as the points-ledger service does."""
+"""The sandbox: an HTTP server on loopback that responds as the points-ledger service does."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 from aiohttp import web
 
-from capledger.sandbox.accounts import Directory
-from capledger.sandbox.auth import AuthGate
-from capledger.sandbox.customers import STORES, SandboxCustomer, SandboxGroup, Store
+from capledger.sandbox.accounts import Accounts
+from capledger.sandbox.auth import CredentialStore
 from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
-from capledger.sandbox.ledger_endpoint import Asked, ledger_page
-from capledger.sandbox.params import subject
-from capledger.sandbox.rate_limiter import Meter
+from capledger.sandbox.faults.context import FaultContext, FaultScript
+from capledger.sandbox.ledger_endpoint import EndpointRequest, ledger_page
+from capledger.sandbox.params import selector
+from capledger.sandbox.rate_limiter import ServerRateLimiter
 from capledger.sandbox.request_log import LoggedRequest
-from capledger.sandbox.responses import Refusal
+from capledger.sandbox.responses import ErrorResponse
 from capledger.sandbox.rows import ORG_ID, Row
 from capledger.sandbox.rules import Rules
-from capledger.sandbox.stores import Places
-from capledger.sandbox.turns import FaultScript, Turn
+from capledger.sandbox.stores import STORES, Store, Stores
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105  # a path
-#: Seconds that answers under way have to finish when the sandbox is closed; 0 would be for ever.
+    from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
+
+_TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
+#: Seconds that requests in flight may take when the sandbox is closed; 0 would wait without limit.
 _GRACE: Final = 0.01
-#: What answers at each path, and whether it knows scopes.
+#: The handler of each path, and whether it has scopes.
 _ENDPOINTS: Final = {
-    f"/{version}/pointsLedger/{resource}": (answer, scoped)
+    f"/{version}/pointsLedger/{resource}": (handler, scoped)
     for version, scoped in (("v2", False), ("v2.1", True))
-    for resource, answer in (("getCustomerLedgerInfo", ledger_page), ("getLedgerExplodeInfo", events_page))
+    for resource, handler in (("getCustomerLedgerInfo", ledger_page), ("getLedgerExplodeInfo", events_page))
 }
 
-#: Called with the sandbox and each request before it is answered; may add rows, and may be a coroutine function.
-Watcher = Callable[["Sandbox", LoggedRequest], Awaitable[None] | None]
+#: Called with the sandbox and each request before the response; may change rows, and may be a coroutine function.
+RequestHook = Callable[["Sandbox", LoggedRequest], Awaitable[None] | None]
 
 
 class Sandbox:
     """
-    A points-ledger service of your own, for tests and for trying things out.
+    A local points-ledger service, for tests and experiments.
 
     ::
 
         async with Sandbox() as box:
-            ...  # ask box.url, with user "store.server" and password "server123"
+            ...  # send requests to box.url, with user "store.server" and password "server123"
 
-    Without customers it has the demo's. It keeps its rows in memory, and forgets them when it is closed.
+    Without customers it has those of the demo. Rows are kept in memory.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Sandbox:
         clients: Mapping[str, str] | None = None,
         denied: Collection[str] = (),
         faults: FaultScript | None = None,
-        on_request: Watcher | None = None,
+        on_request: RequestHook | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         timezone: tzinfo = UTC,
@@ -76,35 +77,35 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
-        ``users`` are plain passwords by name, ``clients`` OAuth secrets by key, ``denied`` those who get a 403.
+        Create a sandbox; ``async with`` starts it.
 
-        ``timezone`` is the zone of every naive date; ``connected_orgs`` are those of the customers if not given;
-        ``clock`` (seconds) rules the tokens, the rate limit and the times in the log.
+        ``users`` are plain passwords by name, ``clients`` OAuth secrets by key; ``denied`` users and clients get a 403.
+        ``timezone`` is the zone of every naive date; ``connected_orgs`` default to those of the customers; ``clock``
+        returns seconds for the tokens, the rate limit and the log.
         """
-        given: list[SandboxCustomer | SandboxGroup] = [*customers, *groups]
-        holders = given or demo_holders()
-        #: May be exchanged at any time; the next request goes by it.
+        holders: list[SandboxCustomer | SandboxGroup] = [*customers, *groups]
         self.rules = rules or Rules()
-        #: Which requests go wrong and how; may be exchanged at any time.
+        """The rules of the next requests; may be replaced at any time."""
         self.faults = faults
-        #: Called before each answer.
+        """The script that selects a fault for each request; may be replaced at any time."""
         self.on_request = on_request
-        #: Every request so far, in order of arrival.
+        """Called before each response."""
         self.requests: list[LoggedRequest] = []
-        #: The most requests that were being answered at once.
+        """Every request so far, in the order received."""
         self.max_in_flight = 0
-        #: The credentials and tokens.
-        self.gate = AuthGate(
+        """The most requests that were in flight at once."""
+        self.credentials = CredentialStore(
             users={"store.server": "server123"} if users is None else users,
             clients={"sandbox-key": "sandbox-secret"} if clients is None else clients,
             denied=denied,
             clock=clock,
         )
-        self._directory = Directory(holders, org_id=org_id, connected=connected_orgs)
-        self._places = Places(stores)
+        """The users, clients and tokens."""
+        self._accounts = Accounts(holders or demo_holders(), org_id=org_id, connected=connected_orgs)
+        self._stores = Stores(stores)
         self._zone = timezone
         self._clock = clock
-        self._meter = Meter(clock)
+        self._rate_limiter = ServerRateLimiter(clock)
         self._address = host, port
         self._in_flight = 0
         self._runner: web.ServerRunner | None = None
@@ -119,56 +120,56 @@ class Sandbox:
         await self.close()
 
     async def start(self) -> None:
-        """Listen; ``url`` is known from here on."""
+        """Start to listen; ``url`` is known afterwards."""
         server = web.Server(self._handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
         await self._runner.setup()
         await web.TCPSite(self._runner, *self._address).start()
 
     async def close(self) -> None:
-        """Stop listening, and drop what is still being answered."""
+        """Stop listening, and drop the requests in flight."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     @property
     def running(self) -> bool:
-        """True between ``start`` and ``close``."""
+        """Whether the sandbox listens: True between ``start`` and ``close``."""
         return self._runner is not None and bool(self._runner.addresses)
 
     @property
     def url(self) -> str:
         """The base URL, such as ``http://127.0.0.1:40123``."""
         if self._runner is None:
-            raise RuntimeError("the sandbox is not running; use it with `async with`")
+            raise RuntimeError("the sandbox is not running; start it with `async with`")
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
     def append(self, identifier_value: str, row: Row) -> None:
-        """Write one more entry into the ledger of a customer or group, wherever its date puts it."""
-        self._directory.by_value(identifier_value).append(row)
+        """Add an entry to the ledger of a customer or group, at the position of its date."""
+        self._accounts.by_value(identifier_value).append(row)
 
     def add(self, holder: SandboxCustomer | SandboxGroup) -> None:
-        """Make one more customer or group known."""
-        self._directory.add(holder)
+        """Add a customer or group."""
+        self._accounts.add(holder)
 
     def expire_tokens(self) -> None:
-        """Every token handed out so far is answered with 498."""
-        self.gate.expire_tokens()
+        """Expire every token issued so far; requests with one get 498."""
+        self.credentials.expire_tokens()
 
     def revoke_tokens(self) -> None:
-        """Every token handed out so far is answered with 401."""
-        self.gate.revoke_tokens()
+        """Forget every token issued so far; requests with one get 401."""
+        self.credentials.revoke_tokens()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         logged = self._log(request)
         try:
-            answer = await self._answer(request, logged)
-            cut = request.transport is None or request.transport.is_closing()
-            logged.status = None if cut else answer.status
-            return answer
+            response = await self._response(request, logged)
+            closed = request.transport is None or request.transport.is_closing()
+            logged.status = None if closed else response.status
+            return response
         finally:
             logged.finished = self._clock()
             self._in_flight -= 1
@@ -186,61 +187,61 @@ class Sandbox:
         self.requests.append(logged)
         return logged
 
-    async def _answer(self, request: web.BaseRequest, logged: LoggedRequest) -> web.StreamResponse:
-        """The limit first, then the watcher, and a fault or the honest answer, sent when the latency is over."""
+    async def _response(self, request: web.BaseRequest, logged: LoggedRequest) -> web.StreamResponse:
+        """Return the response after the latency: 429, that of a fault, or the regular one."""
         due = get_running_loop().time() + self.rules.latency
-        refusal = None if request.path == _TOKEN_PATH else self._meter.refusal(self.rules)
-        if refusal is not None:
-            return refusal
+        limited = None if request.path == _TOKEN_PATH else self._rate_limiter.check(self.rules)
+        if limited is not None:
+            return limited
         if self.on_request is not None:
             called = self.on_request(self, logged)
             if isawaitable(called):
                 await called
         fault = None if self.faults is None else self.faults(logged)
         if fault is None:
-            answer = await self._honest(request, {})
-            await _until(due)
-            return answer
+            response = await self._regular_response(request, {})
+            await _wait_until(due)
+            return response
         logged.fault = fault.name
-        await _until(due)
-        return await fault.play(Turn(request, logged, self._honest))
+        await _wait_until(due)
+        return await fault.respond(FaultContext(request, logged, self._regular_response))
 
-    async def _honest(self, request: web.BaseRequest, changed: Mapping[str, str]) -> web.Response:
-        """The answer without any fault; ``changed`` parameters stand in for those that were sent."""
+    async def _regular_response(self, request: web.BaseRequest, changed: Mapping[str, str]) -> web.Response:
+        """Return the response without a fault, with the ``changed`` parameters in place of those sent."""
         try:
             if request.path == _TOKEN_PATH:
                 return await self._token(request)
             return self._resource(request, {**request.rel_url.query, **changed})
-        except Refusal as refusal:
-            return refusal.answer()
+        except ErrorResponse as error:
+            return error.response()
 
     async def _token(self, request: web.BaseRequest) -> web.Response:
-        _only(request, "POST")
+        _require_method(request, "POST")
         try:
             body = msgspec.json.decode(await request.read())
         except msgspec.DecodeError:
             body = None
-        return self.gate.token(body, self.rules)
+        return self.credentials.token_response(body, self.rules)
 
     def _resource(self, request: web.BaseRequest, query: Mapping[str, str]) -> web.Response:
-        answer, scoped = _ENDPOINTS.get(request.path, (None, False))
-        if answer is None:
-            raise Refusal(404, "Not found", status=404)
-        _only(request, "GET")
-        self.gate.admit(request.headers, self.rules)
-        about = subject(query, scoped=scoped)
-        orgs = self._directory.scope(request.headers) if scoped else self._directory.own()
-        asked = Asked(query, about, self.rules, self._places, self._zone, scoped)
-        return answer(self._directory.find(about, orgs), asked)
+        handler, scoped = _ENDPOINTS.get(request.path, (None, False))
+        if handler is None:
+            raise ErrorResponse(404, "Not found", status=404)
+        _require_method(request, "GET")
+        self.credentials.authenticate(request.headers, self.rules)
+        account = selector(query, scoped=scoped)
+        orgs = self._accounts.scope(request.headers) if scoped else self._accounts.own()
+        endpoint_request = EndpointRequest(query, account, self.rules, self._stores, self._zone, scoped)
+        return handler(self._accounts.find(account, orgs), endpoint_request)
 
 
-async def _until(due: float) -> None:
-    """Wait for a moment of the event loop's time, as what an answer takes to be made is part of its latency."""
+async def _wait_until(due: float) -> None:
+    """Wait until a time of the event loop; the work for a response is part of its latency."""
     left = due - get_running_loop().time()
     if left > 0:
         await sleep(left)
 
 
-def _only(request: web.BaseRequest, method: str) -> None:
+def _require_method(request: web.BaseRequest, method: str) -> None:
     if request.method != method:
-        raise Refusal(405, "Method not allowed", status=405)
+        raise ErrorResponse(405, "Method not allowed", status=405)

@@ -8,7 +8,7 @@ from support.jobs import START, backfill, expected, found, mobile, queries, sand
 
 from capledger import InvalidQueryError
 from capledger.backfill import estimate
-from capledger.sandbox import Sandbox, SandboxCustomer, faults, lazy_rows
+from capledger.sandbox import Sandbox, SandboxCustomer, faults, synthetic_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ async def test_a_sample_tells_the_whole(tmp_path: Path) -> None:
 
 async def test_a_huge_customer_is_reckoned_from_its_total() -> None:
     """A ledger of a thousand pages is not walked to its end."""
-    huge = SandboxCustomer(mobile(0), lazy_rows(100_000, START, timedelta(minutes=1)))
+    huge = SandboxCustomer(mobile(0), synthetic_rows(100_000, START, timedelta(minutes=1)))
     async with Sandbox([huge]) as box, session_at(box) as session:
         found = await estimate(session, queries(1))
 

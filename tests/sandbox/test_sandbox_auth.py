@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sandbox_client import ABOUT, LEDGER, Client, Reply, basic, opened
+from support.sandbox_client import ABOUT, LEDGER, Client, ServerResponse, basic, opened
 
 from capledger.sandbox import Rules, SandboxCustomer, make_row
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CUSTOMER = SandboxCustomer("1", [make_row(1, datetime(2024, 1, 1))])
 
 
-async def asked(client: Client, headers: Mapping[str, str]) -> Reply:
+async def asked(client: Client, headers: Mapping[str, str]) -> ServerResponse:
     return await client.get(f"v2/{LEDGER}", ABOUT, headers)
 
 
@@ -24,7 +24,7 @@ async def with_token(client: Client) -> dict[str, str]:
     return {"X-CAP-API-OAUTH-TOKEN": (await client.token()).body["data"]["accessToken"]}
 
 
-def gateway_code(reply: Reply) -> str:
+def gateway_code(reply: ServerResponse) -> str:
     return str(reply.body["response"]["status"]["code"])
 
 
@@ -73,13 +73,13 @@ async def test_the_token_answer_has_its_documented_shape() -> None:
         "data": {"accessToken": reply.body["data"]["accessToken"], "ttlSeconds": 300},
         "errors": None,
     }
-    assert client.box.gate.issued == 1
+    assert client.box.credentials.tokens_issued == 1
 
 
 @pytest.mark.parametrize("status", [200, 401])
 async def test_a_wrong_secret_is_320001(status: int) -> None:
     """Null data and an error without a ``status`` key, with any HTTP status."""
-    async with opened(CUSTOMER, rules=Rules(token_refusal_status=status)) as client:
+    async with opened(CUSTOMER, rules=Rules(token_error_status=status)) as client:
         replies = [await client.token(secret="wrong"), await client.token(key="nobody")]
 
     error = {"code": 320001, "message": "Invalid client key and secret"}

@@ -169,7 +169,7 @@ async def test_currencies_that_nobody_knows_are_a_warning() -> None:
     async with opened(customer()) as client:
         reply = await client.events(getBillDetails="true", alternateCurrencyNames="Doubloons", eventIds=1)
 
-    assert reply.notices == [9018]
+    assert reply.warning_codes == [9018]
     assert reply.body["events"][0]["billDetails"]["alternateCurrencyValueEarned"] == []
 
 
@@ -221,7 +221,7 @@ async def test_unknown_ids_by_the_rules(unknown: Any, events: list[int | None], 
         reply = await client.events(eventIds="1,999,2")
 
     assert [event and event["eventLogId"] for event in reply.body["events"]] == events
-    assert reply.notices == notices
+    assert reply.warning_codes == notices
 
 
 @pytest.mark.parametrize(("unsupported", "events"), [("null", [None]), ("omit", [])])

@@ -42,9 +42,9 @@ async def raw(client: Client, fault: Fault, **query: str | int) -> tuple[int, st
     [
         (faults.status(503, "busy"), 503, "text/plain", b"busy"),
         (faults.too_many("3"), 429, "text/plain", b"Too many"),
-        (faults.refusal(8015, http_status=200), 200, "application/json", b'{"errors":[{"status":false,"code":8015'),
-        (faults.gateway(498), 498, "application/json", b'{"response":{"status":{"success":"true","code":"498"'),
-        (faults.gateway(401, http_status=200), 200, "application/json", b'{"response":'),
+        (faults.api_error(8015, http_status=200), 200, "application/json", b'{"errors":[{"status":false,"code":8015'),
+        (faults.gateway_error(498), 498, "application/json", b'{"response":{"status":{"success":"true","code":"498"'),
+        (faults.gateway_error(401, http_status=200), 200, "application/json", b'{"response":'),
         (faults.html(), 200, "text/html", b"<!DOCTYPE html>"),
         (faults.html(502), 502, "text/html", b"<!DOCTYPE html>"),
         (faults.redirect("http://elsewhere.example/"), 302, "text/plain", b""),
@@ -119,7 +119,7 @@ def ids(page: dict[str, list[dict[str, int]]]) -> list[int]:
     ("fault", "rows", "details"),
     [
         (faults.repeat_page(), [1, 2, 3], {"pageNumber": 1}),
-        (faults.repeat_page(echo_asked=False), [1, 2, 3], {"pageNumber": 0}),
+        (faults.repeat_page(echo_requested=False), [1, 2, 3], {"pageNumber": 0}),
         (faults.wrong_page_number(), [4, 5, 6], {"pageNumber": 2}),
         (faults.wrong_total(-1), [4, 5, 6], {"totalEntries": 6}),
         (faults.short_page(), [4, 5], {"totalEntries": 7, "pageNumber": 1}),
@@ -166,7 +166,7 @@ async def test_notices_beside_a_whole_page(client: Client) -> None:
     failed, warned = await client.ledger(), await client.ledger()
 
     assert (failed.status, failed.code, len(failed.ids)) == (200, 9003, 7)
-    assert (warned.notices, len(warned.ids)) == ([9004], 7)
+    assert (warned.warning_codes, len(warned.ids)) == ([9004], 7)
 
 
 async def test_a_page_fault_leaves_refusals_alone(client: Client) -> None:
@@ -179,7 +179,7 @@ async def test_a_page_fault_leaves_refusals_alone(client: Client) -> None:
 async def test_a_fault_of_ones_own(client: Client) -> None:
     """A change to the page, or anything at all."""
 
-    def shout(page: dict[str, dict[str, str]], _: faults.Turn) -> None:
+    def shout(page: dict[str, dict[str, str]], _: faults.FaultContext) -> None:
         page["customerDetails"]["firstName"] = "ADA"
 
     client.box.faults = faults.always(faults.edit_page("shout", shout))
@@ -236,7 +236,7 @@ async def test_closing_ends_what_hangs() -> None:
     """A sandbox that is closed under a request ends at once."""
     async with opened(SandboxCustomer("1", []), faults=faults.always(faults.hang())) as client:
         asked = asyncio.create_task(client.ledger())
-        while not client.box.requests:  # noqa: ASYNC110  # the request is on its way
+        while not client.box.requests:  # noqa: ASYNC110 - the request is on its way
             await asyncio.sleep(0)
         await client.box.close()
         with pytest.raises(aiohttp.ClientError):

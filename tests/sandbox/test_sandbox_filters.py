@@ -100,7 +100,7 @@ async def test_unknown_currencies_are_a_warning() -> None:
         page = await client.ledger(alternateCurrencyNames="Stars,Doubloons")
         refused = await client.ledger(alternateCurrencyNames="Stars,,Coins")
 
-    assert page.notices == [9018]
+    assert page.warning_codes == [9018]
     assert "Doubloons" in page.body["warnings"][0]["message"]
     assert refused.code == 9005
 

@@ -90,7 +90,7 @@ async def test_a_shuffled_order_is_the_same_each_time() -> None:
         pages = [(await client.ledger(limit=4, offset=number)).ids for number in (0, 1)]
         again = (await client.ledger(limit=7)).ids
 
-    assert sum(pages, []) == again  # noqa: RUF017  # two short lists
+    assert sum(pages, []) == again  # noqa: RUF017 - two short lists
     assert sorted(again) == [1, 2, 3, 4, 5, 6, 7]
     assert again not in ([1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1])
 
@@ -147,8 +147,8 @@ async def test_nothing_to_show_can_be_a_page() -> None:
         client.box.rules = Rules(empty="plain")
         plain = await client.ledger(offset=1)
 
-    assert (warned.ids, warned.notices) == ([], [11003])
-    assert (plain.ids, plain.notices) == ([], [])
+    assert (warned.ids, warned.warning_codes) == ([], [11003])
+    assert (plain.ids, plain.warning_codes) == ([], [])
     assert plain.body["ledgerDetails"] == {"pageNumber": 1, "pageSize": 10, "totalEntries": 7, "pageCount": 1}
 
 
@@ -209,7 +209,7 @@ async def test_pending_events_are_a_warning() -> None:
     async with opened(SandboxCustomer("1", seven().rows, pending=True)) as client:
         page = await client.ledger()
 
-    assert page.notices == [11002]
+    assert page.warning_codes == [11002]
 
 
 async def test_groups_are_found_and_filtered_by_role() -> None:

@@ -12,7 +12,7 @@ import pytest
 from support.sandbox_client import Query, opened
 
 import capledger.sandbox
-from capledger.sandbox import EVENT_NAMES, LazyLedger, Rules, SandboxCustomer, lazy_rows, make_row, seed_rows
+from capledger.sandbox import EVENT_NAMES, Rules, SandboxCustomer, SyntheticLedger, make_row, seed_rows, synthetic_rows
 from capledger.sandbox.ledger import StoredLedger
 
 START, END = datetime(2023, 1, 1), datetime(2024, 1, 1)
@@ -32,7 +32,7 @@ def test_a_seed_gives_the_same_rows_each_time() -> None:
 def test_seeded_rows_are_hard(seed: int) -> None:
     """Within the span, in order, with unique ids; some on edges, some in one second, some with fractions."""
     seam = datetime(2023, 7, 7, 7)
-    rows = seed_rows(seed, 200, START, END, step=timedelta(days=90), seams=[seam])
+    rows = seed_rows(seed, 200, START, END, step=timedelta(days=90), boundaries=[seam])
     times = moments(rows)
     edges = {START, END, seam} | {START + number * timedelta(days=90) for number in range(5)}
 
@@ -72,7 +72,7 @@ def test_amounts_are_exact_texts() -> None:
 @pytest.mark.parametrize("style", ["fraction", "plain", "java", "iso"])
 async def test_a_lazy_ledger_answers_as_a_stored_one(style: str) -> None:
     """The same rows, kept or made when asked for, give the same pages, in every date style and with concepts."""
-    lazy = lazy_rows(250, START, timedelta(hours=5, milliseconds=250), first_id=1000)
+    lazy = synthetic_rows(250, START, timedelta(hours=5, milliseconds=250), first_id=1000)
     kept = [lazy.row(rank) for rank in range(len(lazy))]
     query: Query = {"limit": 100, "offset": 1, "startDate": "2023-01-05T00:00:00", "includeConceptDetails": "true"}
     rules = Rules(date_style=style)  # type: ignore[arg-type]  # one of its literals
@@ -88,7 +88,7 @@ async def test_a_lazy_ledger_answers_as_a_stored_one(style: str) -> None:
 
 def test_lazy_rows_take_what_is_overridden() -> None:
     """Overrides are in every row, per cent signs and all, while ids, dates and points go on."""
-    lazy = lazy_rows(10, START, timedelta(days=1), store="100% Quay", eventName="GenericEvent")
+    lazy = synthetic_rows(10, START, timedelta(days=1), store="100% Quay", eventName="GenericEvent")
     rows = [lazy.row(rank) for rank in (0, 9)]
 
     assert [row["store"] for row in rows] == ["100% Quay"] * 2
@@ -99,7 +99,7 @@ def test_lazy_rows_take_what_is_overridden() -> None:
 
 async def test_a_million_rows_are_served_at_once() -> None:
     """The last page of a million rows needs no more than a page's work: well under the time to make them all."""
-    lazy = lazy_rows(1_000_000, START, timedelta(seconds=90))
+    lazy = synthetic_rows(1_000_000, START, timedelta(seconds=90))
     async with opened(SandboxCustomer("1", lazy)) as client:
         started = time.perf_counter()
         page = await client.ledger(limit=100, offset=9999, startDate="2023-01-01T00:00:00", isFilterBasedOnDate="false")
@@ -112,7 +112,7 @@ async def test_a_million_rows_are_served_at_once() -> None:
 
 def test_events_are_found_in_both_kinds_of_ledger() -> None:
     """By id, and by event name with reference; nothing is found where there is nothing."""
-    lazy = lazy_rows(10, START, timedelta(days=1))
+    lazy = synthetic_rows(10, START, timedelta(days=1))
     stored = StoredLedger(lazy.row(rank) for rank in range(10))
     row = lazy.row(4)
     bill = str(row["transactionDetails"]["transactionId"])
@@ -136,11 +136,11 @@ def test_a_row_is_made_by_its_wire_names() -> None:
 def test_the_sandbox_shares_no_code_with_the_client() -> None:
     """It imports nothing of the package but itself."""
     imported = set()
-    for path in Path(capledger.sandbox.__file__).parent.glob("*.py"):
+    for path in Path(capledger.sandbox.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             imported |= {name for name in names if name.startswith("capledger")}
 
     assert all(name.startswith("capledger.sandbox") for name in imported)
-    assert isinstance(lazy_rows(1, START, timedelta(days=1)), LazyLedger)
+    assert isinstance(synthetic_rows(1, START, timedelta(days=1)), SyntheticLedger)

@@ -22,8 +22,8 @@ from capledger.sandbox import (
     Sandbox,
     SandboxCustomer,
     busiest_minute,
-    lazy_rows,
     make_row,
+    synthetic_rows,
 )
 from capledger.sandbox.__main__ import BIG_MOBILE, build, parse
 
@@ -92,12 +92,12 @@ async def test_an_appended_row_takes_its_place() -> None:
 
 
 async def test_appending_needs_somebody_and_room() -> None:
-    """An unknown identifier and a lazy ledger are refused."""
-    box = Sandbox([SandboxCustomer("1", lazy_rows(3, START, timedelta(days=1)))])
+    """An unknown identifier and a synthetic ledger are refused."""
+    box = Sandbox([SandboxCustomer("1", synthetic_rows(3, START, timedelta(days=1)))])
 
     with pytest.raises(LookupError, match="has that identifier"):
         box.append("2", make_row(1, START))
-    with pytest.raises(TypeError, match="lazy ledger"):
+    with pytest.raises(TypeError, match="synthetic ledger"):
         box.append("1", make_row(1, START))
 
 

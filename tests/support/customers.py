@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from capledger import BasicAuth, CustomerLedgerQuery, LedgerOutcome, LedgerSession, RetryPolicy
-from capledger.sandbox import LoggedRequest, Sandbox, SandboxCustomer, faults, lazy_rows
+from capledger.sandbox import LoggedRequest, Sandbox, SandboxCustomer, faults, synthetic_rows
 from support.clock import LoopClock
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def queries(count: int) -> list[CustomerLedgerQuery]:
 
 def customer(number: int, rows: int = 3) -> SandboxCustomer:
     first_id = 1_000_000 * (number + 1)
-    ledger = lazy_rows(rows, START, timedelta(hours=1), first_id=first_id)
+    ledger = synthetic_rows(rows, START, timedelta(hours=1), first_id=first_id)
     return SandboxCustomer(mobile(number), ledger, customer_id=number + 1)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from capledger import BasicAuth, CustomerLedgerQuery, LedgerSession, RetryPolicy
 from capledger.backfill import Backfill
-from capledger.sandbox import Sandbox, SandboxCustomer, lazy_rows
+from capledger.sandbox import Sandbox, SandboxCustomer, synthetic_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -36,7 +36,7 @@ def queries(count: int, **options: Any) -> list[CustomerLedgerQuery]:
 
 
 def customer(number: int, rows: int) -> SandboxCustomer:
-    ledger = lazy_rows(rows, START, timedelta(hours=1), first_id=10_000 * (number + 1))
+    ledger = synthetic_rows(rows, START, timedelta(hours=1), first_id=10_000 * (number + 1))
     return SandboxCustomer(mobile(number), ledger, customer_id=number + 1)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from capledger import BasicAuth, CustomerLedgerQuery, GroupLedgerQuery, LedgerSession
-from capledger.sandbox import LazyLedger, Rules, Sandbox, SandboxCustomer, SandboxGroup
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer, SandboxGroup, SyntheticLedger
 from capledger.sandbox.rows import read_date
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ MOBILE = "917400000001"
 GROUP = "381000001"
 
 
-def sandbox(rows: Sequence[dict[str, Any]] | LazyLedger, rules: Rules | None = None, **options: Any) -> Sandbox:
+def sandbox(rows: Sequence[dict[str, Any]] | SyntheticLedger, rules: Rules | None = None, **options: Any) -> Sandbox:
     return Sandbox([SandboxCustomer(MOBILE, rows)], rules=rules, **options)
 
 
-def group_sandbox(rows: Sequence[dict[str, Any]] | LazyLedger, rules: Rules | None = None) -> Sandbox:
+def group_sandbox(rows: Sequence[dict[str, Any]] | SyntheticLedger, rules: Rules | None = None) -> Sandbox:
     return Sandbox(groups=[SandboxGroup(GROUP, rows)], rules=rules)
 
 

@@ -24,13 +24,13 @@ ABOUT = {"identifierName": "mobile", "identifierValue": "1", "source": "INSTORE"
 Query = Mapping[str, str | int]
 
 
-def basic(user: str = "store.server", password: str = "server123") -> dict[str, str]:  # noqa: S107  # invented
+def basic(user: str = "store.server", password: str = "server123") -> dict[str, str]:  # noqa: S107 - invented
     digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{digest}".encode()).decode()}
 
 
 @frozen
-class Reply:
+class ServerResponse:
     status: int
     headers: Mapping[str, str]
     body: Any
@@ -47,7 +47,7 @@ class Reply:
         return int(error["code"])
 
     @property
-    def notices(self) -> list[int]:
+    def warning_codes(self) -> list[int]:
         return [item["code"] for item in self.body["warnings"]]
 
 
@@ -56,27 +56,27 @@ class Client:
     box: Sandbox
     http: aiohttp.ClientSession
 
-    async def get(self, path: str, query: Query, headers: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, path: str, query: Query, headers: Mapping[str, str] | None = None) -> ServerResponse:
         async with self.http.get(f"{self.box.url}/{path}", params=query, headers=headers) as response:
-            return Reply(response.status, response.headers, json.loads(await response.read()))
+            return ServerResponse(response.status, response.headers, json.loads(await response.read()))
 
-    async def ledger(self, query: Query | None = None, *, version: str = "v2", **more: str | int) -> Reply:
+    async def ledger(self, query: Query | None = None, *, version: str = "v2", **more: str | int) -> ServerResponse:
         return await self.get(f"{version}/{LEDGER}", {**ABOUT, **(query or {}), **more}, basic())
 
-    async def scoped(self, headers: Mapping[str, str] | None = None, **query: str | int) -> Reply:
+    async def scoped(self, headers: Mapping[str, str] | None = None, **query: str | int) -> ServerResponse:
         return await self.get(f"v2.1/{LEDGER}", {**ABOUT, **query}, basic() | dict(headers or {}))
 
-    async def group(self, value: str, name: str = "groupId", **query: str | int) -> Reply:
+    async def group(self, value: str, name: str = "groupId", **query: str | int) -> ServerResponse:
         about = {"type": "USERGROUP2", "identifierName": name, "identifierValue": value}
         return await self.ledger({**about, **query})
 
-    async def events(self, query: Query | None = None, *, version: str = "v2", **more: str | int) -> Reply:
+    async def events(self, query: Query | None = None, *, version: str = "v2", **more: str | int) -> ServerResponse:
         return await self.get(f"{version}/{EVENTS}", {**ABOUT, **(query or {}), **more}, basic())
 
-    async def token(self, key: str = "sandbox-key", secret: str = "sandbox-secret") -> Reply:  # noqa: S107  # invented
+    async def token(self, key: str = "sandbox-key", secret: str = "sandbox-secret") -> ServerResponse:  # noqa: S107 - invented
         url = f"{self.box.url}/v3/oauth/token/generate"
         async with self.http.post(url, json={"key": key, "secret": secret}) as response:
-            return Reply(response.status, response.headers, await response.json())
+            return ServerResponse(response.status, response.headers, await response.json())
 
 
 @asynccontextmanager

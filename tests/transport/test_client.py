@@ -55,8 +55,8 @@ TRANSIENT = [
     faults.stall(),
     faults.drip(0.1),
     faults.slow(31),
-    faults.refusal(9003, http_status=500),
-    faults.gateway(503, http_status=200),
+    faults.api_error(9003, http_status=500),
+    faults.gateway_error(503, http_status=200),
 ]
 
 
@@ -105,11 +105,11 @@ async def test_what_does_not_pass_ends_in_the_last_attempt_s_error(
 @pytest.mark.parametrize(
     ("fault", "error_class"),
     [
-        (faults.refusal(8015), CustomerNotFoundError),
+        (faults.api_error(8015), CustomerNotFoundError),
         (faults.status(501), ServerError),
         (faults.json_body({}), DecodeError),
-        (faults.gateway(403), PermissionDeniedError),
-        (faults.gateway(401), AuthenticationError),
+        (faults.gateway_error(403), PermissionDeniedError),
+        (faults.gateway_error(401), AuthenticationError),
         (faults.too_many("3600"), RateLimitedError),
     ],
     ids=lambda value: getattr(value, "name", ""),
@@ -325,7 +325,7 @@ async def test_tokens_are_renewed_before_they_end() -> None:
             await it.fetch()
 
         assert {request.status for request in it.box.requests} == {200}
-        assert it.box.gate.issued == pytest.approx(11, abs=1)
+        assert it.box.credentials.tokens_issued == pytest.approx(11, abs=1)
 
 
 @virtual_time
@@ -353,7 +353,7 @@ async def test_wrong_client_credentials_are_told() -> None:
 @virtual_time
 async def test_a_token_refused_twice_is_an_error(status: int) -> None:
     """A fetch asks for one new token, no more."""
-    async with service(faults.on_ledgers(faults.always(faults.gateway(status))), auth=OAUTH) as it:
+    async with service(faults.on_ledgers(faults.always(faults.gateway_error(status))), auth=OAUTH) as it:
         tally = Tally()
         with pytest.raises(AuthenticationError):
             await it.fetch(tally)

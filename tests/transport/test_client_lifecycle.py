@@ -151,8 +151,8 @@ SECRETS = ("server123", "8a16a6b70505eb1f1ff7cdc0cd5559a7", "sandbox-secret", "s
     "fault",
     [
         faults.status(503, f"no {DEMO_MOBILE}"),
-        faults.refusal(8015, f"{DEMO_MOBILE} not found"),
-        faults.gateway(401),
+        faults.api_error(8015, f"{DEMO_MOBILE} not found"),
+        faults.gateway_error(401),
         faults.too_many("1"),
         faults.reset(),
         faults.cut_body(),

@@ -22,7 +22,7 @@ from capledger import (
 from capledger._sansio import decoder as decoder_module
 from capledger._sansio.response import Response
 from capledger._transport import http as http_module
-from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, lazy_rows
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, synthetic_rows
 
 if TYPE_CHECKING:
     from capledger._sansio.requests import Request
@@ -109,7 +109,7 @@ async def test_an_answer_counts_as_a_success_when_it_comes() -> None:
 @virtual_time
 async def test_accidental_refusals_among_answers_that_nobody_reads_teach_no_limit() -> None:
     """Walks are left after their first entry; what came for them tells all the same that requests get through."""
-    rows, clock = lazy_rows(1_600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
+    rows, clock = synthetic_rows(1_600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
     stray = faults.random_faults(1, 0.1, [faults.too_many()])
     async with (
         Sandbox([SandboxCustomer(ME, rows)], faults=stray, rules=Rules(latency=0.05), clock=clock) as box,
@@ -128,7 +128,7 @@ async def test_accidental_refusals_among_answers_that_nobody_reads_teach_no_limi
 async def test_a_broken_page_holds_up_no_page_before_it() -> None:
     """It is asked for again, and waits for that, while the walk goes on with what is needed first."""
     broken = faults.status(200, b'{"ledgerEntries":[' + b"?" * 9_000 + b"]}", headers={"Retry-After": "20"})
-    rows, clock = lazy_rows(600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
+    rows, clock = synthetic_rows(600, datetime(2024, 1, 1), timedelta(hours=1)), asyncio.get_running_loop().time
     script = faults.either(
         faults.when(lambda request: request.query["offset"] == "1", faults.always(faults.slow(1.0))),
         faults.when(lambda request: request.query["offset"] == "2", faults.first(2, broken)),
@@ -147,7 +147,7 @@ async def test_a_broken_page_holds_up_no_page_before_it() -> None:
 async def test_others_get_a_turn_before_each_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where nothing is left to ask for, and all pages are at hand."""
     turns, watch, all_sent = 0, Watch(monkeypatch), asyncio.Event()
-    rows = lazy_rows(800, datetime(2024, 1, 1), timedelta(hours=1))
+    rows = synthetic_rows(800, datetime(2024, 1, 1), timedelta(hours=1))
 
     def note(box: Sandbox, _: object) -> None:
         if len(box.requests) == 8:
@@ -209,7 +209,7 @@ async def test_a_request_goes_out_before_the_page_that_makes_room_for_it_is_deco
 ) -> None:
     """While somebody waits for a page, the one to take its place is asked for first; never more than ``prefetch``."""
     watch = Watch(monkeypatch)
-    rows = lazy_rows(1_000, datetime(2024, 1, 1), timedelta(hours=1))
+    rows = synthetic_rows(1_000, datetime(2024, 1, 1), timedelta(hours=1))
     async with Sandbox([SandboxCustomer(ME, rows)], rules=Rules(latency=0.01)) as box:
         async with LedgerSession(box.url, AUTH, timezone=UTC, max_connections=prefetch) as session:
             walk = session.entries(CustomerLedgerQuery.mobile(ME), prefetch=prefetch)
@@ -224,7 +224,7 @@ async def test_a_request_goes_out_before_the_page_that_makes_room_for_it_is_deco
 async def test_pages_are_decoded_one_by_one_as_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many have come, only the one in use has been made into entries."""
     watch, all_sent = Watch(monkeypatch), asyncio.Event()
-    rows = lazy_rows(800, datetime(2024, 1, 1), timedelta(hours=1))
+    rows = synthetic_rows(800, datetime(2024, 1, 1), timedelta(hours=1))
 
     def note(box: Sandbox, _: object) -> None:
         if len(box.requests) == 8:

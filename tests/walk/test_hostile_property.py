@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("answer_size")
 #: Ways for a page to be wrong. That there are no entries at all is not among them, since nothing contradicts it.
 PAGE_FAULTS: list[Callable[[], Fault]] = [
     faults.repeat_page,
-    lambda: faults.repeat_page(echo_asked=False),
+    lambda: faults.repeat_page(echo_requested=False),
     faults.wrong_page_number,
     lambda: faults.wrong_page_number(-1),
     lambda: faults.wrong_page_number(100),

@@ -17,7 +17,7 @@ from capledger import (
     ServerError,
 )
 from capledger.errors import AnswerTooLargeError
-from capledger.sandbox import Fault, Rules, Sandbox, faults
+from capledger.sandbox import Fault, FaultContext, Rules, Sandbox, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ ALWAYS: dict[str, tuple[Callable[[], Fault], type[CapledgerError] | None]] = {
     "a slow server": (lambda: faults.slow(5), None),
     "a server that hangs": (faults.hang, RequestTimeoutError),
     "one page for ever": (faults.repeat_page, PaginationError),
-    "one page for ever, so numbered": (lambda: faults.repeat_page(echo_asked=False), PaginationError),
+    "one page for ever, so numbered": (lambda: faults.repeat_page(echo_requested=False), PaginationError),
     "numbers one up": (faults.wrong_page_number, PaginationError),
     "numbers one down": (lambda: faults.wrong_page_number(-1), PaginationError),
     "totals that rise": (faults.moving_total, IncompleteLedgerError),
@@ -175,17 +175,17 @@ async def test_another_host_hears_nothing(code: int) -> None:
 async def test_a_repeated_page_with_a_growing_total_ends(prefetch: int) -> None:
     """A server that repeats itself for ever, and claims more each time, is given up."""
 
-    def grow(page: Any, turn: Any) -> None:
+    def grow(page: Any, context: Any) -> None:
         page["ledgerDetails"]["totalEntries"] += 10 * len(seen)
-        page["ledgerDetails"]["pageNumber"] = int(turn.logged.query["offset"])
+        page["ledgerDetails"]["pageNumber"] = int(context.logged.query["offset"])
         seen.append(page)
 
     seen: list[Any] = []
     endless = faults.edit_page("endless", grow)
 
-    async def first_page_again(turn: Any) -> Any:
-        honest = turn.honest
-        return await endless.play(type(turn)(turn.request, turn.logged, lambda _, __: honest(offset="0")))
+    async def first_page_again(context: FaultContext) -> Any:
+        first_page = FaultContext(context.request, context.logged, lambda _, __: context.regular_response(offset="0"))
+        return await endless.respond(first_page)
 
     came = await came_of(faults.always(Fault("endless", first_page_again)), prefetch=prefetch)
 

@@ -1,4 +1,4 @@
-"""Which requests go wrong: scripts for ``Sandbox(faults=...)``. Each keeps a count of its own, so use it once."""
+"""Scripts for ``Sandbox(faults=...)``: which requests get a fault. Each script counts requests, so use it once."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from capledger.sandbox.faults.context import Fault, FaultScript
     from capledger.sandbox.request_log import LoggedRequest
-    from capledger.sandbox.turns import Fault, FaultScript
 
 
 def always(fault: Fault) -> FaultScript:
-    """Every request."""
+    """Return a script that plays the fault on every request."""
     return lambda _: fault
 
 
 def nth(number: int, fault: Fault) -> FaultScript:
-    """The request of this number, from 1."""
+    """Return a script that plays the fault on the n-th request, counted from 1."""
     return numbered({number: fault})
 
 
 def first(number: int, fault: Fault) -> FaultScript:
-    """The first so many requests."""
+    """Return a script that plays the fault on the first ``number`` requests."""
     return numbered(dict.fromkeys(range(1, number + 1), fault))
 
 
 def numbered(faults: Mapping[int, Fault]) -> FaultScript:
-    """Faults by the number of the request, from 1."""
+    """Return a script that plays faults by the number of the request, counted from 1."""
     numbers = count(1)
     return lambda _: faults.get(next(numbers))
 
 
 def every(number: int, fault: Fault) -> FaultScript:
-    """Every so many requests: ``every(3, f)`` plays on the third, the sixth and so on."""
+    """Return a script for every n-th request: ``every(3, f)`` plays on the third, the sixth and so on."""
     numbers = count(1)
     return lambda _: fault if next(numbers) % number == 0 else None
 
 
 def when(matches: Callable[[LoggedRequest], bool], script: FaultScript) -> FaultScript:
-    """A script for the requests that match, counted by themselves."""
+    """Return a script for the requests that match; only these are counted."""
     return lambda logged: script(logged) if matches(logged) else None
 
 
 def on_ledgers(script: FaultScript) -> FaultScript:
-    """A script for requests for ledger pages alone."""
+    """Return a script for requests to the ledger endpoint only."""
     return when(lambda logged: logged.path.endswith("/getCustomerLedgerInfo"), script)
 
 
 def on_events(script: FaultScript) -> FaultScript:
-    """A script for requests for event details alone."""
+    """Return a script for requests to the event details endpoint only."""
     return when(lambda logged: logged.path.endswith("/getLedgerExplodeInfo"), script)
 
 
 def on_tokens(script: FaultScript) -> FaultScript:
-    """A script for requests for tokens alone."""
+    """Return a script for requests for tokens only."""
     return when(lambda logged: logged.path.endswith("/oauth/token/generate"), script)
 
 
 def either(*scripts: FaultScript) -> FaultScript:
-    """The first fault that any of the scripts plays; all of them count the request."""
+    """Return a script that plays the first fault of several scripts; each of them counts the request."""
     return lambda logged: next((fault for fault in [script(logged) for script in scripts] if fault is not None), None)
 
 
 def random_faults(seed: int, share: float, choices: Sequence[Fault]) -> FaultScript:
-    """A random one of ``choices`` for this share (0 to 1) of the requests, the same for the same seed."""
+    """Return a script that plays a random one of ``choices`` on a share (0 to 1) of the requests, by seed."""
     random = Random(seed)
     return lambda _: random.choice(choices) if random.random() < share else None

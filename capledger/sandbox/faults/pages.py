@@ -1,4 +1,4 @@
-"""Pages that contradict themselves or one another; an answer that is no page is left as it is."""
+"""Faults of pages that contradict themselves or one another; responses that are no page stay unchanged."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from capledger.sandbox.responses import json_answer
-from capledger.sandbox.turns import Fault, Turn
+from capledger.sandbox.faults.context import Fault, FaultContext
+from capledger.sandbox.responses import body_of, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,107 +19,109 @@ if TYPE_CHECKING:
 Page = dict[str, Any]
 
 
-def edit_page(name: str, change: Callable[[Page, Turn], object]) -> Fault:
-    """The honest page after ``change(page, turn)`` has worked on it in place."""
+def edit_page(name: str, change: Callable[[Page, FaultContext], object]) -> Fault:
+    """Respond with the page after ``change(page, context)`` edited it in place."""
 
-    async def play(turn: Turn) -> web.Response:
-        return _edited(await turn.honest(), change, turn)
+    async def respond(context: FaultContext) -> web.Response:
+        return _edited(await context.regular_response(), change, context)
 
-    return Fault(name, play)
+    return Fault(name, respond)
 
 
-def _edited(honest: web.Response, change: Callable[[Page, Turn], object], turn: Turn) -> web.Response:
-    page = msgspec.json.decode(honest.body)  # type: ignore[arg-type]  # an answer of ours has its bytes
+def _edited(
+    response: web.Response, change: Callable[[Page, FaultContext], object], context: FaultContext
+) -> web.Response:
+    page = msgspec.json.decode(body_of(response))
     if "ledgerEntries" not in page:
-        return honest
-    change(page, turn)
-    return json_answer(page)
+        return response
+    change(page, context)
+    return json_response(page)
 
 
-def repeat_page(*, echo_asked: bool = True) -> Fault:
-    """The first page, whatever is asked; its number is the one asked for, unless ``echo_asked`` is False."""
+def repeat_page(*, echo_requested: bool = True) -> Fault:
+    """Respond with the first page to every request; ``pageNumber`` is the requested one if ``echo_requested``."""
 
-    def renumber(page: Page, turn: Turn) -> None:
-        if echo_asked:
-            page["ledgerDetails"]["pageNumber"] = int(turn.logged.query.get("offset", "0"))
+    def renumber(page: Page, context: FaultContext) -> None:
+        if echo_requested:
+            page["ledgerDetails"]["pageNumber"] = int(context.logged.query.get("offset", "0"))
 
-    async def play(turn: Turn) -> web.Response:
-        return _edited(await turn.honest(offset="0"), renumber, turn)
+    async def respond(context: FaultContext) -> web.Response:
+        return _edited(await context.regular_response(offset="0"), renumber, context)
 
-    return Fault("repeat_page", play)
+    return Fault("repeat_page", respond)
 
 
 def wrong_page_number(delta: int = 1) -> Fault:
-    """The page asked for, with another ``pageNumber``."""
+    """Add ``delta`` to ``pageNumber``."""
     return _adding("wrong_page_number", "pageNumber", lambda: delta)
 
 
 def wrong_total(delta: int) -> Fault:
-    """The page asked for, with a ``totalEntries`` that is off by so many."""
+    """Add ``delta`` to ``totalEntries``."""
     return _adding("wrong_total", "totalEntries", lambda: delta)
 
 
 def moving_total(step: int = 1) -> Fault:
-    """A ``totalEntries`` that is off by ``step`` more each time, while the rows stay."""
+    """Add ``step`` to ``totalEntries``, once more each time; the rows stay."""
     steps = count(step, step)
     return _adding("moving_total", "totalEntries", lambda: next(steps))
 
 
 def _adding(name: str, key: str, delta: Callable[[], int]) -> Fault:
-    def change(page: Page, _: Turn) -> None:
+    def change(page: Page, _: FaultContext) -> None:
         page["ledgerDetails"][key] += delta()
 
     return edit_page(name, change)
 
 
 def short_page(missing: int = 1) -> Fault:
-    """The last rows of the page are missing; what it says of itself is unchanged."""
+    """Leave out the last rows of the page; its ``ledgerDetails`` are unchanged."""
 
-    def change(page: Page, _: Turn) -> None:
+    def change(page: Page, _: FaultContext) -> None:
         del page["ledgerEntries"][-missing:]
 
     return edit_page("short_page", change)
 
 
 def empty_page() -> Fault:
-    """A page without rows that says there are some."""
+    """Leave out all rows of the page; its ``ledgerDetails`` are unchanged."""
     return edit_page("empty_page", lambda page, _: page["ledgerEntries"].clear())
 
 
 def doubled_row() -> Fault:
-    """The page's first row comes twice."""
+    """Repeat the first row of the page."""
     return edit_page("doubled_row", lambda page, _: page["ledgerEntries"].insert(0, page["ledgerEntries"][0]))
 
 
 def reversed_rows() -> Fault:
-    """The page's rows in the opposite order."""
+    """Reverse the rows of the page."""
     return edit_page("reversed_rows", lambda page, _: page["ledgerEntries"].reverse())
 
 
 def without(*keys: str) -> Fault:
-    """A page that lacks these top-level keys, such as ``ledgerDetails``."""
+    """Leave out these top-level keys, such as ``ledgerDetails``."""
     return edit_page("without", lambda page, _: [page.pop(key, None) for key in keys])
 
 
 def null(*keys: str) -> Fault:
-    """A page with null under these top-level keys."""
+    """Put null under these top-level keys."""
     return edit_page("null", lambda page, _: page.update(dict.fromkeys(keys)))
 
 
 def null_ledger() -> Fault:
-    """Null where the list of entries belongs."""
+    """Put null in place of the list of entries."""
     return null("ledgerEntries")
 
 
 def null_entry() -> Fault:
-    """Null where the first entry belongs."""
+    """Put null in place of the first entry."""
     return edit_page("null_entry", lambda page, _: page["ledgerEntries"].__setitem__(0, None))
 
 
 def swapped_types() -> Fault:
-    """Strings where numbers belong (ids) and numbers where strings belong (points); the values are the same."""
+    """Send ids as strings and points as numbers; the values are the same."""
 
-    def change(page: Page, _: Turn) -> None:
+    def change(page: Page, _: FaultContext) -> None:
         for entry in page["ledgerEntries"]:
             entry["eventLogId"] = str(entry["eventLogId"])
             for detail in entry["entryDetails"]:
@@ -129,12 +131,12 @@ def swapped_types() -> Fault:
 
 
 def error_beside(code: int, message: str) -> Fault:
-    """An item of ``errors`` beside a page that is otherwise whole, with HTTP 200."""
+    """Add an item of ``errors`` to a page that is otherwise complete, with HTTP 200."""
     item = {"status": False, "code": code, "message": message}
     return edit_page("error_beside", lambda page, _: page.update(errors=[item]))
 
 
 def warning_beside(code: int, message: str) -> Fault:
-    """An item of ``warnings`` beside the rows."""
+    """Add an item of ``warnings`` to the page."""
     item = {"status": False, "code": code, "message": message}
     return edit_page("warning_beside", lambda page, _: page["warnings"].append(item))
