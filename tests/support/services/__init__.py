@@ -1,0 +1,1 @@
+"""A model of the remote ledger service that shares no code with capledger, and a runner of walks over it."""
