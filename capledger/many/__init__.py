@@ -1,4 +1,4 @@
-"""Many ledgers at once: as many as there is room for, an outcome for each, in bounded memory."""
+"""Many ledgers at once: a bounded number in flight, an outcome for each, in bounded memory."""
 
 from __future__ import annotations
 

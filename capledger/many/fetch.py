@@ -1,4 +1,4 @@
-"""``session.fetch_many(queries)`` and ``session.stream_many(queries)``: what is iterated over, and the work for it."""
+"""``session.fetch_many(queries)`` and ``session.stream_many(queries)``: many walks in one pool of workers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from attrs import frozen
 
 from capledger.errors import AuthenticationError, CapledgerError, ConfigurationError, InvalidQueryError
 from capledger.many.outcome import LedgerOutcome
-from capledger.many.pool import Crowd
-from capledger.many.progress import Count, Progress
-from capledger.many.queries import Source
+from capledger.many.pool import WorkerPool
+from capledger.many.progress import Counts, Progress
+from capledger.many.queries import QuerySource
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
 from capledger.queries import LedgerQuery
 from capledger.walk import LedgerWalk
@@ -21,54 +21,65 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from capledger._transport.clock import Clock
-    from capledger.many.pool import Give
+    from capledger.many.pool import HandOver
     from capledger.many.queries import Queries
 
 T = TypeVar("T")
 
-#: What concerns every query, and so ends all of them.
-_FOR_ALL = (AuthenticationError, ConfigurationError)
+#: Errors that concern every query, and so end all of them.
+_FATAL_ERRORS = (AuthenticationError, ConfigurationError)
 
 OpenWalk = Callable[[LedgerQuery], LedgerWalk]
 OnOutcome = Callable[[LedgerOutcome], Awaitable[None] | None]
 
-#: A page with its query, or at the end of a ledger what became of it.
+#: A page with its query, or the outcome at the end of a ledger.
 _Streamed = tuple[LedgerQuery, LedgerPage] | LedgerOutcome
 
 
 class ManyWalks(Generic[T]):
-    """Walks over many ledgers at once: what ``fetch_many`` and ``stream_many`` give, to be iterated over once.
+    """Walks over many ledgers at once, as returned by ``fetch_many`` and ``stream_many``; iterate over it once.
 
-    Leaving the ``async for``, by a ``break``, by an error or because its task is cancelled, ends everything under way.
-    It cannot be taken up again: queries whose outcome did not come have to be asked anew. One consumer at a time.
+    Leaving the ``async for``, by a ``break``, an error or the cancellation of its task, ends everything in flight.
+    It cannot be continued: queries whose outcome was not returned must be passed to a new call. One consumer at a time.
     """
 
-    def __init__(self, crowd: Crowd[Any], step: Callable[[], Awaitable[T]], progress: Progress) -> None:
-        self._crowd = crowd
+    def __init__(self, pool: WorkerPool[LedgerQuery, Any], step: Callable[[], Awaitable[T]], counts: Counts) -> None:
+        self._pool = pool
         self._step = step
-        self._progress = progress
+        self._counts = counts
+        self._progress = Progress(counts)
 
     def __repr__(self) -> str:
         return f"<ManyWalks {self._progress!r}>"
 
     @property
     def progress(self) -> Progress:
-        """How far it is, live; the same object all the time."""
+        """The progress, live; always the same object."""
         return self._progress
 
     def __aiter__(self) -> AsyncIterator[T]:
         return Loop(self, self.__anext__)
 
     async def __anext__(self) -> T:
-        return await self._step()
+        self._counts.start()
+        try:
+            return await self._step()
+        finally:
+            self._end_counts()
 
     async def aclose(self) -> None:
-        """End what is under way, and wait for its end."""
-        await self._crowd.aclose()
+        """End what is in flight, and wait for its end."""
+        await self._pool.aclose()
+        self._end_counts()
 
     def stop(self) -> None:
-        """End what is under way without waiting for its end."""
-        self._crowd.stop()
+        """End what is in flight without waiting for its end."""
+        self._pool.stop()
+        self._end_counts()
+
+    def _end_counts(self) -> None:
+        if self._pool.ended:
+            self._counts.end()
 
     def __del__(self) -> None:
         self.stop()
@@ -84,13 +95,12 @@ def fetch_many(
     fail_fast: bool,
     deduplicate: bool,
 ) -> ManyWalks[LedgerOutcome]:
-    """Read many ledgers; an outcome for each."""
-    count = Count(clock)
-    source = Source(queries, on_repeat=count.repeat if deduplicate else None)
-    count.total = source.total
-    walker = _Walker(open_walk, count, fail_fast=fail_fast)
-    crowd = Crowd(source, walker.fetch, count, room=max_in_flight, ordered=ordered)
-    return ManyWalks(crowd, crowd.next, Progress(count))
+    """Read many ledgers; return an outcome for each."""
+    counts = Counts(clock.monotonic)
+    worker = _LedgerWorker(open_walk, counts, fail_fast=fail_fast)
+    source = _make_source(queries, counts, deduplicate=deduplicate)
+    pool = WorkerPool(source, worker.fetch, size=max_in_flight, ordered=ordered)
+    return ManyWalks(pool, pool.__anext__, counts)
 
 
 def stream_many(
@@ -103,84 +113,97 @@ def stream_many(
     on_outcome: OnOutcome | None,
 ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
     """Read many ledgers page by page; outcomes, without entries, go to ``on_outcome``."""
-    count = Count(clock)
-    source = Source(queries, on_repeat=count.repeat if deduplicate else None)
-    count.total = source.total
-    walker = _Walker(open_walk, count, fail_fast=on_outcome is None)
-    crowd = Crowd(source, walker.stream, count, room=max_in_flight)
-    return ManyWalks(crowd, _Pages(crowd, on_outcome).next, Progress(count))
+    counts = Counts(clock.monotonic)
+    worker = _LedgerWorker(open_walk, counts, fail_fast=on_outcome is None)
+    source = _make_source(queries, counts, deduplicate=deduplicate)
+    pool = WorkerPool(source, worker.stream, size=max_in_flight)
+    return ManyWalks(pool, _PageStream(pool, on_outcome).next_page, counts)
+
+
+def _make_source(queries: Queries, counts: Counts, *, deduplicate: bool) -> QuerySource:
+    source = QuerySource(queries, on_duplicate=counts.add_duplicate if deduplicate else None)
+    counts.total = source.total
+    return source
 
 
 @frozen
-class _Pages:
-    """Gives pages and tells outcomes, each when the consumer has come back from the last page of the ledger."""
+class _PageStream:
+    """Returns pages, and reports each outcome once the consumer has come back from the last page of the ledger."""
 
-    crowd: Crowd[_Streamed]
+    pool: WorkerPool[LedgerQuery, _Streamed]
     on_outcome: OnOutcome | None
 
-    async def next(self) -> tuple[LedgerQuery, LedgerPage]:
-        while isinstance(item := await self.crowd.next(), LedgerOutcome):
+    async def next_page(self) -> tuple[LedgerQuery, LedgerPage]:
+        while isinstance(item := await anext(self.pool), LedgerOutcome):
             try:
-                await self._tell(item)
+                await self._report(item)
             except BaseException:
-                await self.crowd.aclose()
+                await self.pool.aclose()
                 raise
         return item
 
-    async def _tell(self, outcome: LedgerOutcome) -> None:
-        told = None if self.on_outcome is None else self.on_outcome(outcome)
-        if told is not None:
-            await told
+    async def _report(self, outcome: LedgerOutcome) -> None:
+        pending = None if self.on_outcome is None else self.on_outcome(outcome)
+        if pending is not None:
+            await pending
 
 
-class _Walker:
-    """Walks one ledger from its beginning to an outcome."""
+class _LedgerWorker:
+    """Walks one ledger after the other from its beginning to an outcome."""
 
-    def __init__(self, open_walk: OpenWalk, count: Count, *, fail_fast: bool) -> None:
+    def __init__(self, open_walk: OpenWalk, counts: Counts, *, fail_fast: bool) -> None:
         self._open_walk = open_walk
-        self._count = count
+        self._counts = counts
         self._fail_fast = fail_fast
 
-    def fetch(self, query: LedgerQuery, _: object) -> Awaitable[LedgerOutcome]:
-        """Give the outcome with its entries."""
-        return self._walk(query, None)
-
-    def stream(self, query: LedgerQuery, give: Give[_Streamed]) -> Awaitable[_Streamed]:
-        """Give pages, and the outcome without entries."""
-        return self._walk(query, give)
-
-    async def _walk(self, query: LedgerQuery, give: Give[_Streamed] | None) -> LedgerOutcome:
+    async def fetch(self, query: LedgerQuery, _: object) -> LedgerOutcome:
+        """Return the outcome with its entries."""
         entries: list[LedgerEntry] = []
+
+        async def keep(page: LedgerPage) -> None:
+            entries.extend(page.entries)
+
+        return await self._walk(query, entries, keep)
+
+    async def stream(self, query: LedgerQuery, hand_over: HandOver[_Streamed]) -> _Streamed:
+        """Hand over pages; return the outcome without entries."""
+
+        def hand_over_page(page: LedgerPage) -> Awaitable[None]:
+            return hand_over((query, page))
+
+        return await self._walk(query, [], hand_over_page)
+
+    async def _walk(
+        self, query: LedgerQuery, entries: list[LedgerEntry], on_page: Callable[[LedgerPage], Awaitable[None]]
+    ) -> LedgerOutcome:
         try:
             walk = self._open(query)
         except InvalidQueryError as error:
-            return self._end(LedgerOutcome(query, entries, error, WalkReport(), None))
-        failure: CapledgerError | None = None
-        self._count.walks.add(walk)
+            return self._finish(LedgerOutcome(query, entries, error, WalkReport(), None))
+        error_of_walk: CapledgerError | None = None
+        self._counts.walks.add(walk)
         try:
             async for page in walk.pages():
-                if give is None:
-                    entries += page.entries
-                else:
-                    await give((query, page))
-        except _FOR_ALL:
+                await on_page(page)
+        except _FATAL_ERRORS:
             raise
         except CapledgerError as error:
-            failure = error
+            error_of_walk = error
         finally:
-            report = self._count.leave(walk)
-        return self._end(LedgerOutcome(query, entries, failure, report, walk.position))
+            report = self._counts.remove(walk)
+            await walk.aclose()
+        return self._finish(LedgerOutcome(query, entries, error_of_walk, report, walk.position))
 
     def _open(self, query: LedgerQuery) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):
-            raise InvalidQueryError("queries may hold CustomerLedgerQuery and GroupLedgerQuery alone")
+            raise InvalidQueryError("queries may contain CustomerLedgerQuery and GroupLedgerQuery only")
         return self._open_walk(query)
 
-    def _end(self, outcome: LedgerOutcome) -> LedgerOutcome:
+    def _finish(self, outcome: LedgerOutcome) -> LedgerOutcome:
         if outcome.error is None:
-            self._count.done += 1
+            self._counts.done += 1
             return outcome
-        self._count.failed += 1
+        self._counts.failed += 1
         if self._fail_fast:
             raise outcome.error
         outcome.error.__traceback__ = None  # its frames hold the walk, and an outcome may be kept for long

@@ -1,4 +1,4 @@
-"""What became of one query among many."""
+"""The outcome of one query among many."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
 
-def _shown(query: object) -> str:
-    return repr(query) if isinstance(query, LedgerQuery) else f"<{type(query).__name__}, no ledger query>"
+def _query_repr(query: object) -> str:
+    return repr(query) if isinstance(query, LedgerQuery) else f"<{type(query).__name__}, not a ledger query>"
 
 
-def _counted(entries: Sized) -> str:
+def _entries_repr(entries: Sized) -> str:
     return f"<{len(entries)} entries>"
 
 
 @define
 class LedgerOutcome:
-    """One customer's or group's part of ``fetch_many`` or ``stream_many``."""
+    """The outcome of one query of ``fetch_many`` or ``stream_many``."""
 
-    #: The query as it was drawn; the object itself where something else than a ledger query was.
-    query: LedgerQuery = field(repr=_shown)
-    #: What came, in the query's order: all of it if ``error`` is None, else what came before the error. Empty where
-    #: the pages were streamed.
-    entries: list[LedgerEntry] = field(repr=_counted)
-    #: Why it is not whole; None if it is.
+    query: LedgerQuery = field(repr=_query_repr)
+    """The query as it was drawn; the item itself where that is not a ledger query."""
+    entries: list[LedgerEntry] = field(repr=_entries_repr)
+    """The entries received, in the query's order: all of them if ``error`` is None, else those before the error.
+    Empty where pages were streamed."""
     error: CapledgerError | None
-    #: What the walk has cost and how far it came.
+    """Why the ledger is not complete; None if it is."""
     report: WalkReport
+    """What the walk has cost and how far it got."""
     _position: Cursor | None = field(repr=False)
 
     @property
     def cursor(self) -> str | None:
-        """The place after the last entry, for ``session.entries(query, resume_from=...)``.
+        """The position after the last entry, for ``session.entries(query, resume_from=...)``.
 
-        Of a failed one, what is missing comes from there. None if the query could not be asked at all.
+        After an error, the missing entries follow it. None if the query could not be sent at all.
         """
         return None if self._position is None else self._position.encode(self.query)

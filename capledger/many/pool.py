@@ -1,218 +1,174 @@
-"""Work on many things at once: begun when there is room, handed over one by one, ended all together.
-
-Room is taken when a query is drawn and free again when its result was handed over, so that queries are drawn no faster
-than results are taken.
-"""
+"""A pool of workers: a bounded number of items in work, results taken one by one, everything ended together."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import count as counter
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from itertools import count
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from capledger.errors import ConfigurationError
-from capledger.many.queries import Nothing
-from capledger.queries import LedgerQuery
 
 if TYPE_CHECKING:
-    from capledger.many.progress import Count
-    from capledger.many.queries import Source
+    from collections.abc import AsyncIterator, Coroutine
+    from typing import Self
 
-T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-Give = Callable[[T], Awaitable[None]]
-Work = Callable[[LedgerQuery, Give[T]], Awaitable[T]]
-
-#: Queries drawn in one go, before others get their turn: an iterable may be full of repeats.
-_DRAWS: Final = 1_000
+HandOver = Callable[[Result], Awaitable[None]]
+Work = Callable[[Item, HandOver[Result]], Awaitable[Result]]
 
 
-class Crowd(Generic[T]):
-    """Results of many queries, as they finish or in the order of the queries.
+class WorkerPool(Generic[Item, Result]):
+    """Async iterator over the results of work on many items, as they finish or in the order of the items.
 
-    An error of the work or of the iterable ends all of it. It is raised after the results that were there by then.
+    An item takes a slot when it is drawn and frees it when its last result is taken, so items are drawn no faster than
+    results are taken. An error of the work or of the items ends the pool: what had finished is returned first, then
+    the error is raised.
 
     Args:
-        source: the queries.
-        work: returns the last result for a query; those before it are given to its second argument, which waits until
-            they were handed over.
-        count: is told when it begins and ends.
-        room: queries drawn of which the last result was not handed over yet, at the most.
-        ordered: results in the order of the queries; for work that gives none but the last.
+        items: drawn one at a time, while a slot is free.
+        work: returns the last result for an item. It passes earlier ones to its second argument, which waits until
+            they are taken.
+        size: number of slots.
+        ordered: return results in the order of the items; only for work that has one result an item.
     """
 
-    def __init__(self, source: Source, work: Work[T], count: Count, *, room: int, ordered: bool = False) -> None:
-        self._source = source
+    def __init__(
+        self, items: AsyncIterator[Item], work: Work[Item, Result], *, size: int, ordered: bool = False
+    ) -> None:
+        self._items = items
         self._work = work
-        self._count = count
-        self._room = room
-        self._open = 0
-        self._numbers = counter()
+        self._slots = asyncio.Semaphore(size)
         self._ordered = ordered
+        self._numbers = count()
+        self._position = 0
+        self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._drawing: asyncio.Task[None] | None = None
-        self._ending: list[asyncio.Task[Any]] = []
-        #: By number: a result, and whom to tell that it was handed over.
-        self._ready: dict[int, tuple[T, Callable[[], None]]] = {}
-        self._turn = 0
-        self._news: asyncio.Future[None] | None = None
-        self._begun = self._stopped = False
-        self._failure: BaseException | None = None
+        # By number: a result, and what to call when it is taken.
+        self._ready: dict[int, tuple[Result, Callable[[], None]]] = {}
+        self._waiter: asyncio.Future[None] | None = None
+        self._started = self._exhausted = self._stopped = False
+        self._error: BaseException | None = None
 
-    # What goes
+    def __aiter__(self) -> Self:
+        return self
 
-    async def next(self) -> T:
-        """Give the next result; wait for it if need be.
+    async def __anext__(self) -> Result:
+        """Return the next result; wait for it where necessary.
 
         Raises:
-            StopAsyncIteration: that was all.
-            ConfigurationError: it was stopped, or somebody else is waiting for the next result.
+            StopAsyncIteration: all results were taken.
+            ConfigurationError: the pool was stopped, or another task is waiting for the next result.
         """
-        if self._news is not None:
-            raise ConfigurationError("two tasks iterate over one object: give each its own, with its share of queries")
+        if self._waiter is not None:
+            raise ConfigurationError("two tasks iterate over one object: use one for each, with its share of queries")
+        if not self._started:
+            self._started = True
+            self._start_task(self._draw_items())
         try:
-            await self._await_turn()
+            await self._wait_for_result()
         except BaseException:
             await self.aclose()
             raise
-        if self._turn not in self._ready:
+        if self._position not in self._ready:
             raise StopAsyncIteration
-        result, taken = self._ready.pop(self._turn)
-        self._turn += 1
-        taken()
+        result, on_taken = self._ready.pop(self._position)
+        self._position += 1
+        on_taken()
         return result
 
-    async def _await_turn(self) -> None:
-        """Wait until the next result is there, or all is over."""
-        if not self._begun:
-            self._begun = True
-            self._count.begin()
-            self._fill()
-        while self._turn not in self._ready and not self._over:
-            self._raise_if_stopped()
-            self._news = asyncio.get_running_loop().create_future()
-            try:
-                await self._news
-            finally:
-                self._news = None
-        if self._over:
-            self._count.end()
+    @property
+    def ended(self) -> bool:
+        """Whether all results were taken, or the pool was stopped."""
+        return self._finished or self._stopped
+
+    async def aclose(self) -> None:
+        """End what is in work, and wait for its end."""
+        self._started = True
+        self.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End what is in work without waiting for its end, and drop the results that were not taken."""
+        if self._started and not self._finished:
+            self._stopped = True
+            for task in self._tasks:
+                with suppress(RuntimeError):  # the loop is closed, and its tasks with it
+                    task.cancel()
+        self._ready.clear()
+
+    # The consumer's side
 
     @property
-    def _over(self) -> bool:
-        return self._source.exhausted and not self._open and not self._stopped
+    def _finished(self) -> bool:
+        return self._exhausted and not self._open
+
+    async def _wait_for_result(self) -> None:
+        while self._position not in self._ready and not self._finished:
+            self._raise_if_stopped()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     def _raise_if_stopped(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         if self._stopped:
             raise ConfigurationError(
-                "this was left or ended by an error: begin anew with the queries still to be asked"
+                "this iteration was left or ended by an error: start a new one with the queries still to be fetched"
             )
 
-    # What comes
+    def _wake_consumer(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    def _fill(self) -> None:
-        """Draw queries while there is room; where they have to be awaited, see that somebody does."""
-        if self._source.waits:
-            if self._drawing is None and self._has_room:
-                self._drawing = asyncio.get_running_loop().create_task(self._draw())
-            return
-        try:
-            for _ in range(_DRAWS):
-                if not self._has_room:
-                    return
-                self._begin(self._source.draw_now())
-        except Exception as error:  # noqa: BLE001 (whatever it is, the consumer gets it)
-            self._fail(error)
-        asyncio.get_running_loop().call_soon(self._fill)
+    # The workers' side
 
-    async def _draw(self) -> None:
-        try:
-            while self._has_room:
-                self._begin(await self._source.draw_later())
-        except asyncio.CancelledError as error:
-            self._fail(error)
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, the consumer gets it)
-            self._fail(error)
-        finally:
-            self._drawing = None
-            self._wake()
+    async def _draw_items(self) -> None:
+        await self._slots.acquire()
+        async for item in self._items:
+            self._open += 1
+            self._start_task(self._run(item, next(self._numbers) if self._ordered else None))
+            await self._slots.acquire()
+        self._exhausted = True
 
-    @property
-    def _has_room(self) -> bool:
-        return self._open < self._room and not self._source.exhausted
+    async def _run(self, item: Item, number: int | None) -> None:
+        self._put(await self._work(item, self._hand_over), self._free_slot, number)
 
-    def _begin(self, query: LedgerQuery | Nothing) -> None:
-        if isinstance(query, Nothing):
-            return
-        self._open += 1
-        number = next(self._numbers) if self._ordered else None
-        task = asyncio.get_running_loop().create_task(self._run(query, number))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _run(self, query: LedgerQuery, number: int | None) -> None:
-        try:
-            result = await self._work(query, self._give)
-        except asyncio.CancelledError as error:
-            self._fail(error)
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, the consumer gets it)
-            self._fail(error)
-        else:
-            self._put(result, self._leave, number)
-
-    async def _give(self, result: T) -> None:
+    async def _hand_over(self, result: Result) -> None:
         taken = asyncio.Event()
         self._put(result, taken.set)
         await taken.wait()
 
-    def _put(self, result: T, taken: Callable[[], None], number: int | None = None) -> None:
-        self._ready[next(self._numbers) if number is None else number] = (result, taken)
-        self._wake()
+    def _put(self, result: Result, on_taken: Callable[[], None], number: int | None = None) -> None:
+        self._ready[next(self._numbers) if number is None else number] = (result, on_taken)
+        self._wake_consumer()
 
-    def _leave(self) -> None:
+    def _free_slot(self) -> None:
         self._open -= 1
-        self._fill()
+        self._slots.release()
 
-    def _wake(self) -> None:
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+    def _start_task(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
 
-    # The end
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None and not self._stopped:
+            self._error = error
+            self._stop_after_error()
+        self._wake_consumer()
 
-    def _fail(self, error: BaseException) -> None:
-        """End all of it for this reason, unless it has been ended before."""
-        if not self._stopped:
-            self._failure = error
-            self._stop()
-            self._wake()
-
-    def stop(self) -> None:
-        """End what is under way, without waiting for its end, and forget what was not handed over."""
-        if self._begun and not self._stopped and not self._over:
-            self._stop()
-        self._ready.clear()
-
-    def _stop(self) -> None:
-        self._stopped = True
-        self._source.close()
-        tasks = [*self._tasks] if self._drawing is None else [*self._tasks, self._drawing]
-        self._ending = [*self._count.stop_walks(), *tasks]
-        with suppress(RuntimeError):  # the loop is closed, and its tasks with it
-            current = asyncio.current_task()
-            for task in tasks:
-                if task is not current:
-                    task.cancel()
-        self._count.end()
-
-    async def aclose(self) -> None:
-        """End what is under way, and wait for its end."""
-        self._begun = True
+    def _stop_after_error(self) -> None:
+        """Stop, but keep the results that are ready: the consumer takes them before the error."""
+        ready = self._ready.copy()
         self.stop()
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        self._ready.update(ready)

@@ -1,73 +1,110 @@
-"""How far many walks have come, live."""
+"""Counts of many walks, live."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from capledger._transport.clock import Clock
 from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
-    import asyncio
-
     from capledger.models import WalkReport
 
 
 @define(eq=False)
-class Count:
-    """What is counted while many walks are under way; rows, requests and retries are those of walks that are over."""
+class Counts:
+    """Counts of many walks, brought up to date as they start and end; the base of every progress model."""
 
-    clock: Clock
+    now: Callable[[], float]
+    """The current time in seconds, monotonic."""
     total: int | None = None
+    """Number of ledgers to be read; None where that is not known."""
     done: int = 0
     failed: int = 0
     duplicates: int = 0
-    rows: int = 0
-    requests: int = 0
-    retries: int = 0
-    #: Seconds of the clock.
-    began: float | None = None
-    ended: float | None = None
     walks: set[LedgerWalk] = field(factory=set)
+    """The walks in flight."""
+    _rows: int = 0
+    _requests: int = 0
+    _retries: int = 0
+    _started: float | None = None
+    _ended: float | None = None
 
-    def begin(self) -> None:
-        """Let the time run."""
-        self.began = self.clock.monotonic()
+    def start(self) -> None:
+        """Start the time, unless it was started before."""
+        if self._started is None:
+            self._started = self.now()
 
     def end(self) -> None:
         """Stop the time, if it runs."""
-        if self.began is not None and self.ended is None:
-            self.ended = self.clock.monotonic()
+        if self._started is not None and self._ended is None:
+            self._ended = self.now()
 
-    def repeat(self) -> None:
+    def add_duplicate(self) -> None:
         """Count a query that was left out."""
         self.duplicates += 1
 
-    def leave(self, walk: LedgerWalk) -> WalkReport:
-        """Count what a walk has brought, which was one of ``walks`` until now; give its report."""
+    def remove(self, walk: LedgerWalk) -> WalkReport:
+        """Count what an ended walk has cost, take it out of ``walks``, and return its report."""
         self.walks.discard(walk)
         report = walk.report
-        self.rows += report.rows_yielded
-        self.requests += report.requests
-        self.retries += report.retries
+        self._rows += report.rows_yielded
+        self._requests += report.requests
+        self._retries += report.retries
         return report
 
-    def stop_walks(self) -> list[asyncio.Task[object]]:
-        """End the fetches of all walks under way; give their tasks."""
-        return [task for walk in self.walks for task in walk.stop()]
+    @property
+    def finished(self) -> int:
+        """Number of ledgers that were read to their end or failed."""
+        return self.done + self.failed
+
+    @property
+    def rows(self) -> int:
+        """Number of entries received, those of walks in flight included."""
+        return self._rows + self.rows_in_flight
+
+    @property
+    def rows_in_flight(self) -> int:
+        """Number of entries received by walks in flight."""
+        return sum(walk.report.rows_yielded for walk in self.walks)
+
+    @property
+    def requests(self) -> int:
+        """Number of attempts sent, retries included."""
+        return self._requests + sum(walk.report.requests for walk in self.walks)
+
+    @property
+    def retries(self) -> int:
+        """Number of requests that were sent again after a failure."""
+        return self._retries + sum(walk.report.retries for walk in self.walks)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start to now, or to the end."""
+        if self._started is None:
+            return 0.0
+        return (self.now() if self._ended is None else self._ended) - self._started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds that the rest takes at the rate so far; None while that is not known."""
+        if self.total is None or not self.finished:
+            return None
+        left = max(0, self.total - self.finished - self.duplicates)
+        return left * self.elapsed / self.finished
 
 
 class Progress:
-    """How far it is; every property is of the moment when it is read.
+    """Progress of ``fetch_many`` or ``stream_many``; each property is that of the moment when it is read.
 
     Queries drawn so far are ``done``, ``failed``, ``in_flight`` or ``duplicates``. What is done may still wait to be
     taken by the caller.
     """
 
-    def __init__(self, count: Count) -> None:
-        self._count = count
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
 
     def __repr__(self) -> str:
         shown = ("total", "done", "failed", "in_flight", "duplicates", "rows", "requests", "retries")
@@ -75,61 +112,55 @@ class Progress:
 
     @property
     def total(self) -> int | None:
-        """Queries in all, repeats included; None where the iterable has no ``len()``."""
-        return self._count.total
+        """Number of queries, duplicates included; None where the iterable has no ``len()``."""
+        return self._counts.total
 
     @property
     def done(self) -> int:
-        """Ledgers that were read whole."""
-        return self._count.done
+        """Number of ledgers that were read to their end."""
+        return self._counts.done
 
     @property
     def failed(self) -> int:
-        """Ledgers that ended with an error."""
-        return self._count.failed
+        """Number of ledgers that ended with an error."""
+        return self._counts.failed
 
     @property
     def finished(self) -> int:
-        """Ledgers that were read whole or ended with an error."""
-        return self.done + self.failed
+        """Number of ledgers that were read to their end or ended with an error."""
+        return self._counts.finished
 
     @property
     def in_flight(self) -> int:
-        """Ledgers being read."""
-        return len(self._count.walks)
+        """Number of ledgers being read."""
+        return len(self._counts.walks)
 
     @property
     def duplicates(self) -> int:
-        """Queries left out because they were equal to an earlier one; only with ``deduplicate=True``."""
-        return self._count.duplicates
+        """Number of queries left out because they equal an earlier one; only with ``deduplicate=True``."""
+        return self._counts.duplicates
 
     @property
     def rows(self) -> int:
-        """Entries that came, those of ledgers still being read among them."""
-        return self._count.rows + sum(walk.report.rows_yielded for walk in self._count.walks)
+        """Number of entries received, those of ledgers being read included."""
+        return self._counts.rows
 
     @property
     def requests(self) -> int:
-        """Attempts sent, retries included."""
-        return self._count.requests + sum(walk.report.requests for walk in self._count.walks)
+        """Number of attempts sent, retries included."""
+        return self._counts.requests
 
     @property
     def retries(self) -> int:
-        """Of the requests, those that were sent again after a failure."""
-        return self._count.retries + sum(walk.report.retries for walk in self._count.walks)
+        """Number of requests that were sent again after a failure."""
+        return self._counts.retries
 
     @property
     def elapsed(self) -> float:
         """Seconds from the first query to now, or to the end."""
-        count = self._count
-        if count.began is None:
-            return 0.0
-        return (count.clock.monotonic() if count.ended is None else count.ended) - count.began
+        return self._counts.elapsed
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds that the rest takes if it goes on at the rate so far; None while that is not known."""
-        if self.total is None or not self.finished:
-            return None
-        left = max(0, self.total - self.finished - self.duplicates)
-        return left * self.elapsed / self.finished
+        """Seconds that the rest takes at the rate so far; None while that is not known."""
+        return self._counts.seconds_left

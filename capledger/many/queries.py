@@ -1,91 +1,80 @@
-"""Queries from any iterable, drawn one at a time; with repeats left out, if wanted."""
+"""Queries from any iterable, drawn one at a time; duplicates are left out where that is wanted."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
-from enum import Enum
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import LedgerQuery
 
-#: Bytes by which queries are told apart: none of a billion is taken for another.
-_PRINT_BYTES: Final = 16
+if TYPE_CHECKING:
+    from typing import Self
 
-
-class Nothing(Enum):
-    """What was drawn where there was no query, or one that is left out."""
-
-    NOTHING = "nothing"
-
-
-NOTHING: Final = Nothing.NOTHING
+#: Bytes of a fingerprint: among a billion queries no two different ones are taken for equal.
+_FINGERPRINT_BYTES: Final = 16
+#: Queries drawn from a plain iterable before other tasks get to run.
+_DRAWN_AT_ONCE: Final = 1_000
 
 Queries = Iterable[LedgerQuery] | AsyncIterable[LedgerQuery]
 
 
-class Source:
-    """The queries still to be drawn. What the caller's iterable raises goes through.
+class QuerySource:
+    """An async iterator over the queries of any iterable. Errors of that iterable are raised as they are.
 
     Args:
-        queries: drawn with ``async for`` where it can be, else with ``for``.
-        on_repeat: called for a query that asks for the same as an earlier one, and is left out; None: none is left out.
+        queries: drawn with ``async for`` where that is possible, else with ``for``.
+        on_duplicate: called for each query that equals an earlier one, which is then left out; None leaves out nothing.
 
     Raises:
-        InvalidQueryError: it is not iterable, or is a text.
+        InvalidQueryError: ``queries`` is not iterable, or is a string.
     """
 
-    def __init__(self, queries: Queries, *, on_repeat: Callable[[], None] | None) -> None:
-        #: How many there are, repeats included, if the iterable says so.
-        self.total = len(queries) if isinstance(queries, Sized) else None
-        self.exhausted = False
-        self._on_repeat = on_repeat
-        self._prints: set[bytes] = set()
-        self._now: Iterator[LedgerQuery] = iter(())
-        self._later: AsyncIterator[LedgerQuery] | None = None
+    def __init__(self, queries: Queries, *, on_duplicate: Callable[[], None] | None = None) -> None:
         if not _is_iterable(queries):
-            raise InvalidQueryError("queries has to be an iterable or an async iterable of ledger queries")
+            raise InvalidQueryError("queries must be an iterable or an async iterable of ledger queries")
+        self.total = len(queries) if isinstance(queries, Sized) else None
+        """Number of queries, duplicates included; None where the iterable has no ``len()``."""
+        self._on_duplicate = on_duplicate
+        self._fingerprints: set[bytes] = set()
+        self._drawn = 0
+        self._async: AsyncIterator[LedgerQuery] | None = None
+        self._sync: Iterator[LedgerQuery] = iter(())
         if isinstance(queries, AsyncIterable):
-            self._later = aiter(queries)
+            self._async = aiter(queries)
         else:
-            self._now = iter(queries)
+            self._sync = iter(queries)
 
-    @property
-    def waits(self) -> bool:
-        """Whether a query has to be awaited: by :meth:`draw_later` rather than :meth:`draw_now`."""
-        return self._later is not None
+    def __aiter__(self) -> Self:
+        return self
 
-    def draw_now(self) -> LedgerQuery | Nothing:
-        """Draw a query; NOTHING for a repeat, and at the end."""
-        for query in self._now:
-            return NOTHING if self._is_repeat(query) else query
-        self.exhausted = True
-        return NOTHING
+    async def __anext__(self) -> LedgerQuery:
+        query = await self._draw()
+        while self._is_duplicate(query):
+            query = await self._draw()
+        return query
 
-    async def draw_later(self) -> LedgerQuery | Nothing:
-        """Draw a query; NOTHING for a repeat, and at the end."""
-        query = NOTHING if self._later is None else await anext(self._later, NOTHING)
-        if isinstance(query, Nothing):
-            self.exhausted = True
-            return NOTHING
-        return NOTHING if self._is_repeat(query) else query
+    async def _draw(self) -> LedgerQuery:
+        if self._async is not None:
+            return await anext(self._async)
+        self._drawn += 1
+        if self._drawn % _DRAWN_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        for query in self._sync:
+            return query
+        raise StopAsyncIteration
 
-    def close(self) -> None:
-        """Let go of the caller's iterable; it is not ours to close."""
-        self.exhausted = True
-        self._now, self._later = iter(()), None
-        self._prints.clear()
-
-    def _is_repeat(self, query: LedgerQuery) -> bool:
-        if self._on_repeat is None or not isinstance(query, LedgerQuery):
+    def _is_duplicate(self, query: LedgerQuery) -> bool:
+        if self._on_duplicate is None or not isinstance(query, LedgerQuery):
             return False
-        fingerprint = blake2b(repr(query.fingerprint_fields()).encode(), digest_size=_PRINT_BYTES).digest()
-        if fingerprint not in self._prints:
-            self._prints.add(fingerprint)
-            return False
-        self._on_repeat()
-        return True
+        fingerprint = blake2b(repr(query.fingerprint_fields()).encode(), digest_size=_FINGERPRINT_BYTES).digest()
+        if fingerprint in self._fingerprints:
+            self._on_duplicate()
+            return True
+        self._fingerprints.add(fingerprint)
+        return False
 
 
 def _is_iterable(queries: object) -> bool:

@@ -68,7 +68,7 @@ async def test_fail_fast_ends_the_rest_and_raises() -> None:
 
         assert not others()
         assert len(box.requests) <= 4
-        with pytest.raises(ConfigurationError, match="begin anew"):
+        with pytest.raises(ConfigurationError, match="start a new one"):
             await anext(many)
 
 
@@ -119,7 +119,7 @@ async def test_what_was_left_cannot_be_gone_on_with() -> None:
         await asyncio.sleep(0.1)
 
         assert not others()
-        with pytest.raises(ConfigurationError, match="begin anew"):
+        with pytest.raises(ConfigurationError, match="start a new one"):
             await anext(many)
 
 
@@ -171,7 +171,7 @@ async def test_aclose_waits_for_the_end() -> None:
 
             assert not others() or many is new
         for many in (new, begun):
-            with pytest.raises(ConfigurationError, match="begin anew"):
+            with pytest.raises(ConfigurationError, match="start a new one"):
                 await anext(many)
         assert [outcome async for outcome in over] == []
 
