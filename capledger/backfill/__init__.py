@@ -1,4 +1,4 @@
-"""Backfills: the ledgers of a million customers into files that a warehouse loads, exact after any crash."""
+"""Backfills: the ledgers of many customers into files that a warehouse loads, exact after any crash."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from capledger.backfill.backfill import Backfill
 from capledger.backfill.customers import CustomersError, read_customers
 from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, Manifest
-from capledger.backfill.progress import Progress
+from capledger.backfill.progress import JobProgress
 from capledger.backfill.schema import MisfitError, Row
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
-from capledger.backfill.verdict import JobStoppedError
+from capledger.backfill.workers import JobStoppedError
 
 __all__ = [
     "Backfill",
@@ -19,10 +19,10 @@ __all__ = [
     "CustomersError",
     "DataFile",
     "Estimate",
+    "JobProgress",
     "JobStoppedError",
     "Manifest",
     "MisfitError",
-    "Progress",
     "Row",
     "Shard",
     "Sink",

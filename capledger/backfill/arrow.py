@@ -1,4 +1,4 @@
-"""The schema as Arrow has it, and record batches of rows."""
+"""The schema in Arrow's types, and record batches of rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from capledger.backfill.extras import import_extra
 from capledger.backfill.schema import (
     COLUMNS,
+    DECIMAL,
     INTEGER,
-    MOMENT,
-    MONEY,
     PRECISION,
     SCALE,
     SCHEMA_VERSION,
-    TEXT,
+    STRING,
+    TIMESTAMP,
     Kind,
     ListOf,
     MapOf,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from capledger.session import LedgerSession
 
 
-def import_arrow() -> Any:  # noqa: ANN401  (pyarrow ships no types)
-    """Give the module pyarrow.
+def import_arrow() -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return the module pyarrow.
 
     Raises:
         ConfigurationError: it is not installed.
@@ -40,8 +40,8 @@ def import_arrow() -> Any:  # noqa: ANN401  (pyarrow ships no types)
 
 
 @cache
-def arrow_schema() -> Any:  # noqa: ANN401  (pyarrow ships no types)
-    """Give the declared columns as a ``pyarrow.Schema``.
+def arrow_schema() -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return the declared columns as a ``pyarrow.Schema``.
 
     Raises:
         ConfigurationError: pyarrow is not installed.
@@ -51,7 +51,7 @@ def arrow_schema() -> Any:  # noqa: ANN401  (pyarrow ships no types)
     return pa.schema(fields, metadata={"capledger.schema": str(SCHEMA_VERSION)})
 
 
-def _arrow_type(kind: Kind) -> Any:  # noqa: ANN401  (pyarrow ships no types)
+def _arrow_type(kind: Kind) -> Any:  # noqa: ANN401 - pyarrow ships no types
     pa = import_arrow()
     match kind:
         case Struct(fields):
@@ -61,15 +61,15 @@ def _arrow_type(kind: Kind) -> Any:  # noqa: ANN401  (pyarrow ships no types)
         case MapOf(value):
             return pa.map_(pa.string(), pa.field("value", _arrow_type(value), nullable=False))
     return {
-        TEXT: pa.string(),
+        STRING: pa.string(),
         INTEGER: pa.int64(),
-        MONEY: pa.decimal128(PRECISION, SCALE),
-        MOMENT: pa.timestamp("us", tz="UTC"),
+        DECIMAL: pa.decimal128(PRECISION, SCALE),
+        TIMESTAMP: pa.timestamp("us", tz="UTC"),
     }[kind]
 
 
-def record_batch(rows: Sequence[Row]) -> Any:  # noqa: ANN401  (pyarrow ships no types)
-    """Give rows as a ``pyarrow.RecordBatch`` of the declared schema."""
+def record_batch(rows: Sequence[Row]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return rows as a ``pyarrow.RecordBatch`` of the declared schema."""
     return import_arrow().RecordBatch.from_pylist(list(rows), schema=arrow_schema())
 
 
@@ -83,26 +83,26 @@ async def arrow_batches(
 ) -> AsyncIterator[Any]:
     """Read many ledgers into record batches of pyarrow, without files.
 
-    Iterate over it with ``async for``. Entries of one ledger come in order; those of several are mixed. Nothing is kept
-    of how far it came: for jobs of hours, use :class:`~capledger.backfill.Backfill`.
+    Iterate over it with ``async for``. Entries of one ledger are in order; those of several are mixed. No state is
+    kept: for jobs of hours, use :class:`~capledger.backfill.Backfill`.
 
     Args:
         session: open.
         queries: as for ``session.stream_many``.
-        rows: of a batch, at least, but for the last.
+        rows: least number of rows in a batch, except the last.
         max_in_flight: ledgers being read at once.
-        on_outcome: called with the outcome of each ledger; None: the first error ends all of it and is raised.
+        on_outcome: called with the outcome of each ledger; None: the first error ends the iteration and is raised.
 
     Raises:
         ConfigurationError: pyarrow is not installed.
         MisfitError: a value does not fit its column.
     """
     import_arrow()
-    held: list[Row] = []
+    pending: list[Row] = []
     async for query, page in session.stream_many(queries, max_in_flight=max_in_flight, on_outcome=on_outcome):
-        held += rows_of(page.entries, query.identifier_name, query.identifier_value)
-        if len(held) >= rows:
-            yield record_batch(held)
-            held = []
-    if held:
-        yield record_batch(held)
+        pending += rows_of(page.entries, query.identifier_name, query.identifier_value)
+        if len(pending) >= rows:
+            yield record_batch(pending)
+            pending = []
+    if pending:
+        yield record_batch(pending)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from capledger.backfill.course import Course
-from capledger.backfill.database import JOB_FILE, Store
-from capledger.backfill.file_writer import Cutter
+from capledger.backfill.database import JOB_FILE, Database
+from capledger.backfill.file_writer import FileWriter, StateWriter
 from capledger.backfill.files import make_directory
 from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest, write_set_aside
-from capledger.backfill.plan import check_plan, is_planned, make_plan, reader_for
-from capledger.backfill.progress import Progress, Tally, read_tally
+from capledger.backfill.plan import check_plan, is_planned, make_plan, make_reader
+from capledger.backfill.progress import JobCounts, JobProgress, read_counts
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.state import Job
-from capledger.backfill.workers import Crew
+from capledger.backfill.state import JobState
+from capledger.backfill.workers import Workers
 from capledger.errors import InvalidQueryError
+from capledger.many.progress import Counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,8 +32,17 @@ if TYPE_CHECKING:
 _ROLL_ROWS: Final = 1_000_000
 
 
+def _set_error(future: asyncio.Future[None], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Backfill:
-    """Fetches the ledgers of many customers into a directory; the same again goes on where it stopped.
+    """Fetches the ledgers of many customers into a directory; the same call continues where the last one stopped.
 
     ::
 
@@ -40,21 +50,21 @@ class Backfill:
             manifest = await Backfill(session, queries, out="ledgers", format="parquet").run()
 
     Whatever ends a run, at whatever instant, the next one with the same queries finishes the job, and every entry is in
-    the data set once. Queries without an end get the moment at which the job was begun.
+    the data set once. Queries without an end get the time at which the job was started.
 
     Args:
-        session: open; its rate limit and its connections rule how fast it goes.
-        queries: an iterable or async iterable of ledger queries, drawn to its end before the first request. Repeats are
-            fetched once.
-        out: the directory; made if it is not there.
+        session: open; its rate limit and its connections determine the speed.
+        queries: an iterable or async iterable of ledger queries, drawn to its end before the first request. Duplicates
+            are fetched once.
+        out: the directory; made if it does not exist.
         format: parquet, jsonl, csv or duckdb.
         sink: one of your own, instead of a format.
         concurrency: customers at once; the session should have as many connections.
-        roll_rows: rows of a data file, about.
-        retry_set_aside: fetch those alone who were set aside by an earlier run.
+        roll_rows: rows in a data file, about.
+        retry_set_aside: fetch only the customers that were set aside by an earlier run.
         on_progress: called about every ``interval`` seconds, and at the end.
-        interval: seconds.
-        pause: seconds before customers whose failure may pass are tried again; twice at the most.
+        interval: in seconds.
+        pause: seconds before customers with a temporary failure are tried again, at most twice.
 
     Raises:
         InvalidQueryError: an argument cannot be used.
@@ -66,17 +76,17 @@ class Backfill:
         queries: Queries,
         *,
         out: str | PathLike[str],
-        format: str = "parquet",  # noqa: A002  (what it is for the caller)
+        format: str = "parquet",  # noqa: A002 - the name that callers expect
         sink: Sink | None = None,
         concurrency: int = 8,
         roll_rows: int = _ROLL_ROWS,
         retry_set_aside: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
         interval: float = 1.0,
         pause: float = 10.0,
     ) -> None:
         if concurrency < 1 or roll_rows < 1:
-            raise InvalidQueryError("concurrency and roll_rows have to be at least 1")
+            raise InvalidQueryError("concurrency and roll_rows must be at least 1")
         self._session = session
         self._queries = queries
         self._out = Path(out)
@@ -87,41 +97,41 @@ class Backfill:
         self._on_progress = on_progress
         self._interval = interval
         self._pause = pause
-        self._tally = Tally()
+        self._counts = JobCounts(Counts(_loop_time))
         self._stop = asyncio.Event()
 
     @property
-    def progress(self) -> Progress:
-        """How far it is, at this moment; for the event loop that runs it."""
-        return self._tally.moment(asyncio.get_running_loop().time())
+    def progress(self) -> JobProgress:
+        """The progress at this moment; to be read in the event loop of the run."""
+        return self._counts.snapshot()
 
     def stop(self) -> None:
-        """Let the run end soon: what was fetched is kept, and ``run`` returns a manifest that is not ``finished``."""
+        """End the run soon: what was fetched is kept, and ``run`` returns a manifest that is not ``finished``."""
         self._stop.set()
 
     async def run(self) -> Manifest:
-        """Fetch everybody who is still to be fetched.
+        """Fetch all customers that are still to be fetched.
 
         Returns:
-            what the job has come to; ``finished`` is False where :meth:`stop` was called.
+            the manifest of the job; ``finished`` is False where :meth:`stop` was called.
 
         Raises:
-            InvalidQueryError: a query is none, or the directory is of another job; before any request.
-            ConfigurationError: the directory is in use, or the format needs what is not installed.
-            AuthenticationError: the service does not take the credentials. This, a service that fails for everybody
-                (:class:`~capledger.backfill.JobStoppedError`) and a full disk end a run; the next one goes on.
+            InvalidQueryError: an item is not a query, or the directory belongs to another job; before any request.
+            ConfigurationError: the directory is in use, or the format needs a package that is not installed.
+            AuthenticationError: the service refuses the credentials. This, a service that fails for everybody
+                (:class:`~capledger.backfill.JobStoppedError`) and a full disk end a run; the next one continues.
         """
         make_directory(self._out)
         make_directory(self._out / ENTRIES)
-        store = Store(self._out)
+        database = Database(self._out)
         try:
-            await self._plan(store)
-            return await self._run(store)
+            await self._plan(database)
+            return await self._run(database)
         finally:
-            store.close()
+            database.close()
 
-    async def watch(self) -> AsyncIterator[Progress]:
-        """Run, and give how far it is every ``interval`` seconds and at the end; :meth:`run` says what it raises."""
+    async def watch(self) -> AsyncIterator[JobProgress]:
+        """Run, and yield the progress every ``interval`` seconds and at the end; raises what :meth:`run` raises."""
         task = asyncio.get_running_loop().create_task(self.run())
         try:
             while not task.done():
@@ -133,65 +143,116 @@ class Backfill:
                 self.stop()
             await asyncio.wait([task])
 
-    async def _plan(self, store: Store) -> None:
-        reader = reader_for(self._session, self._sink.format)
-        if is_planned(store):
-            await check_plan(store, self._queries, reader)
+    async def _plan(self, database: Database) -> None:
+        reader = make_reader(self._session, self._sink.format)
+        if is_planned(database):
+            await check_plan(database, self._queries, reader)
             return
         if any((self._out / ENTRIES).iterdir()):
             raise InvalidQueryError(f"the directory has data in {ENTRIES} and no {JOB_FILE}: choose another directory")
-        await make_plan(store, self._queries, reader)
+        await make_plan(database, self._queries, reader)
 
-    async def _run(self, store: Store) -> Manifest:
-        job = Job(store)
-        job.recover()
+    async def _run(self, database: Database) -> Manifest:
+        state = JobState(database)
+        state.replan_interrupted()
         if self._retry:
-            job.retry_failed()
-        self._tally = read_tally(store, retried_alone=self._retry)
-        if not job.is_idle(retried_alone=self._retry):
-            await self._fetch(job)
-        return await asyncio.to_thread(self._sum_up, store)
+            state.replan_failed()
+        self._counts = read_counts(database, _loop_time, only_retried=self._retry)
+        if not state.is_idle(only_retried=self._retry):
+            await self._fetch(state)
+        return await asyncio.to_thread(self._write_manifest, database)
 
-    async def _fetch(self, job: Job) -> None:
-        with ThreadPoolExecutor(1, "capledger-job") as noting, ThreadPoolExecutor(1, "capledger-sink") as cutting:
-            cutter = Cutter(job, self._sink, self._out / ENTRIES, roll_rows=self._roll_rows, thread=cutting)
-            course = Course(job, cutter, noting)
-            crew = Crew(
+    async def _fetch(self, state: JobState) -> None:
+        with ThreadPoolExecutor(1, "capledger-state") as state_thread, ThreadPoolExecutor(1, "capledger-sink") as sink:
+            error: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            files = FileWriter(
+                state,
+                self._sink,
+                self._out / ENTRIES,
+                roll_rows=self._roll_rows,
+                thread=sink,
+                on_error=partial(_set_error, error),
+            )
+            writer = StateWriter(state, state_thread, files.add_changes)
+            workers = Workers(
                 self._session,
-                job,
-                course.journal,
-                self._tally,
-                thread=noting,
+                state,
+                writer,
+                self._counts,
+                thread=state_thread,
                 size=self._concurrency,
-                retried_alone=self._retry,
+                only_retried=self._retry,
                 pause=self._pause,
             )
             async with self._reporting():
-                await course.go(crew, self._stop)
+                await _Run(state, workers, writer, files, error).run_until(self._stop)
 
-    def _sum_up(self, store: Store) -> Manifest:
-        manifest = make_manifest(store, self._out)
-        write_set_aside(store, self._out)
+    def _write_manifest(self, database: Database) -> Manifest:
+        manifest = make_manifest(database, self._out)
+        write_set_aside(database, self._out)
         write_manifest(manifest, self._out)
         return manifest
 
     @asynccontextmanager
     async def _reporting(self) -> AsyncIterator[None]:
         """Call ``on_progress`` from time to time."""
-        self._tally.began = asyncio.get_running_loop().time()
-        task = asyncio.get_running_loop().create_task(self._report())
+        self._counts.run.start()
+        task = asyncio.get_running_loop().create_task(self._report_regularly())
         try:
             yield
         finally:
             task.cancel()
             await asyncio.wait([task])
-            self._tell()
+            self._report()
 
-    async def _report(self) -> None:
+    async def _report_regularly(self) -> None:
         while self._on_progress is not None:
-            self._tell()
+            self._report()
             await asyncio.sleep(self._interval)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.progress)
+
+
+class _Run:
+    """One run, from its first request to an orderly end, whatever ends it."""
+
+    def __init__(
+        self,
+        state: JobState,
+        workers: Workers,
+        writer: StateWriter,
+        files: FileWriter,
+        file_error: asyncio.Future[None],
+    ) -> None:
+        self._state = state
+        self._workers = workers
+        self._writer = writer
+        self._files = files
+        self._file_error = file_error
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Fetch until all is fetched or *stop* is set; raise errors once everything received is on the disk."""
+        await self._files.open()
+        loop = asyncio.get_running_loop()
+        work, stopped = loop.create_task(self._workers.run()), loop.create_task(stop.wait())
+        try:
+            awaited: list[asyncio.Future[Any]] = [work, stopped, self._file_error]
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            finished = work.done() and not work.cancelled() and work.exception() is None
+            work.cancel()
+            stopped.cancel()
+            await asyncio.gather(work, stopped, return_exceptions=True)
+            await self._write_rest(finished=finished)
+        if self._file_error.done():
+            self._file_error.result()
+        if not work.cancelled():
+            work.result()
+
+    async def _write_rest(self, *, finished: bool) -> None:
+        await self._writer.flush()
+        self._state.replan_interrupted()
+        if not self._file_error.done():
+            await self._files.close(last=finished)

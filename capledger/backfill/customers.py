@@ -1,4 +1,4 @@
-"""Files of customers: CSV with a header, or JSON lines; read as a stream, and refused with the line's number."""
+"""Files of customers: CSV with a header, or JSON lines; read as a stream, errors name the line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STDIN: Final = "-"
 
 
 class CustomersError(InvalidQueryError):
-    """A file of customers cannot be read; the text has the number of the line, and nothing that stands in it."""
+    """A file of customers cannot be read; the message has the number of the line, and nothing of its content."""
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,27 +36,27 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_customers(path: Path | str, **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
-    """Give a query for each customer of a file, one by one; ``-`` is standard input.
+    """Yield a query for each customer of a file; ``-`` is standard input.
 
     Args:
         path: CSV with the header ``identifier_name,identifier_value[,source][,account_id]``, or JSON lines with those
-            keys, in UTF-8. What begins with ``{`` is JSON lines.
+            keys, in UTF-8. A file that begins with ``{`` is JSON lines.
         options: for each query: ``start``, ``end`` and so on.
 
     Raises:
-        CustomersError: there is no such file, or a line of it cannot be used.
+        CustomersError: the file does not exist, or a line of it cannot be used.
     """
-    with _opened(path) as file:
+    with _open_file(path) as file:
         yield from read_lines(file, **options)
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[IO[bytes]]:
+def _open_file(path: Path | str) -> Iterator[IO[bytes]]:
     if str(path) == STDIN:
         yield sys.stdin.buffer
         return
     try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115  (closed below; a path may be a text)
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; a path may be a string
     except OSError as error:
         raise CustomersError(f"the file of customers cannot be read: {error.strerror}") from None
     with file:
@@ -64,14 +64,14 @@ def _opened(path: Path | str) -> Iterator[IO[bytes]]:
 
 
 def read_lines(file: Iterable[bytes], **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
-    """Give a query for each customer of some lines, as :func:`read_customers` does."""
+    """Yield a query for each customer of some lines, as :func:`read_customers` does."""
     lines = _Lines(file)
     first = next(lines, None)
     if first is None:
         raise CustomersError("the file of customers is empty")
     read = _read_json if first.startswith("{") else _read_csv
     for values in read(first, lines):
-        with lines.blamed():
+        with lines.located_errors():
             yield _query(values, options)
 
 
@@ -88,15 +88,15 @@ class _Lines:
     def __next__(self) -> str:
         for line in self._file:
             self.number += 1
-            with self.blamed():
-                text = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
-            if text.strip():
-                return text
+            with self.located_errors():
+                decoded = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+            if decoded.strip():
+                return decoded
         raise StopIteration
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """Say of an error in which line it is."""
+    def located_errors(self) -> Iterator[None]:
+        """Add the number of the line to an error."""
         try:
             yield
         except UnicodeDecodeError:
@@ -108,15 +108,16 @@ class _Lines:
         except InvalidQueryError as error:
             raise (error if isinstance(error, CustomersError) else self.error(str(error))) from None
 
-    def error(self, text: str) -> CustomersError:
-        return CustomersError(f"line {self.number} of the customers: {text}")
+    def error(self, message: str) -> CustomersError:
+        """Return an error of the current line."""
+        return CustomersError(f"line {self.number} of the customers: {message}")
 
 
 def _read_json(first: str, lines: _Lines) -> Iterator[dict[str, Any]]:
     decoder = msgspec.json.Decoder(_Record)
     line: str | None = first
     while line is not None:
-        with lines.blamed():
+        with lines.located_errors():
             record = decoder.decode(line)
         yield {name: getattr(record, name) for name in _KNOWN}
         line = next(lines, None)
@@ -127,7 +128,7 @@ def _read_csv(first: str, lines: _Lines) -> Iterator[dict[str, Any]]:
     _check_header(names, lines)
     reader = csv.reader(lines, strict=True)
     while True:
-        with lines.blamed():
+        with lines.located_errors():
             values = next(reader, None)
         if values is None:
             return
@@ -138,16 +139,16 @@ def _read_csv(first: str, lines: _Lines) -> Iterator[dict[str, Any]]:
 
 def _check_header(names: list[str], lines: _Lines) -> None:
     if not set(_REQUIRED) <= set(names):
-        raise lines.error(f"it has to be the header, {_HEADER_HINT}")
+        raise lines.error(f"it must be the header, {_HEADER_HINT}")
     if not set(names) <= set(_KNOWN) or len(set(names)) < len(names):
-        raise lines.error(f"the header may have each of these once, and no other: {', '.join(_KNOWN)}")
+        raise lines.error(f"the header may contain each of these once, and no other: {', '.join(_KNOWN)}")
 
 
 def _query(values: dict[str, Any], options: CustomerLedgerOptions) -> CustomerLedgerQuery:
-    given = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    own: dict[str, Any] = {**options, **{name: given[name] for name in _REQUIRED}}
-    if given.get("source"):
-        own["source"] = given["source"]
-    if given.get("account_id") not in ("", None):
-        own["account_id"] = str(given["account_id"])
+    stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    own: dict[str, Any] = {**options, **{name: stripped[name] for name in _REQUIRED}}
+    if stripped.get("source"):
+        own["source"] = stripped["source"]
+    if stripped.get("account_id") not in ("", None):
+        own["account_id"] = str(stripped["account_id"])
     return CustomerLedgerQuery(**own)

@@ -1,7 +1,7 @@
 """``DIR/job.sqlite``: one connection, used by several threads in turn, and its tables.
 
-Each transaction is on the disk when it is over (WAL, ``synchronous=FULL``): after a crash, of the process or of the
-machine, the file says what was so at the last of them.
+Each transaction is on the disk when it ends (WAL, ``synchronous=FULL``): after a crash, of the process or of the
+machine, the file holds the state after the last of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS templates (id INTEGER PRIMARY KEY, query TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS customers (
     id INTEGER PRIMARY KEY,
-    print BLOB NOT NULL UNIQUE,
+    fingerprint BLOB NOT NULL UNIQUE,
     identifier_name TEXT NOT NULL,
     identifier_value TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -45,20 +45,20 @@ CREATE TABLE IF NOT EXISTS customers (
     error TEXT
 );
 CREATE INDEX IF NOT EXISTS customers_planned ON customers (failures, id) WHERE state = 'planned';
-CREATE TABLE IF NOT EXISTS staged (
+CREATE TABLE IF NOT EXISTS pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     customer INTEGER NOT NULL REFERENCES customers,
     rows INTEGER NOT NULL,
     ready INTEGER NOT NULL DEFAULT 0,
     batch INTEGER
 );
-CREATE INDEX IF NOT EXISTS staged_customer ON staged (customer);
-CREATE INDEX IF NOT EXISTS staged_batch ON staged (batch, customer, id);
+CREATE INDEX IF NOT EXISTS pages_customer ON pages (customer);
+CREATE INDEX IF NOT EXISTS pages_batch ON pages (batch, customer, id);
 CREATE TABLE IF NOT EXISTS bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY,
     rows INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'cutting',
+    state TEXT NOT NULL DEFAULT 'writing',
     file TEXT,
     bytes INTEGER,
     sha256 TEXT
@@ -66,17 +66,19 @@ CREATE TABLE IF NOT EXISTS batches (
 """
 
 
-class Store:
-    """The database; every method holds its lock, and may be called from any thread.
+class Database:
+    """The database of a job; every method takes its lock, and may be called from any thread.
+
+    Args:
+        directory: of the job; None for a temporary database that leaves nothing behind.
 
     Raises:
-        ConfigurationError: another process is at work in the directory.
+        ConfigurationError: another process uses the directory.
     """
 
     def __init__(self, directory: Path | None) -> None:
-        """Open the job of a directory; None: one for the time being, which leaves nothing behind."""
         self._lock = threading.RLock()
-        self._held = None if directory is None else _hold(directory / _LOCK_FILE)
+        self._directory_lock = None if directory is None else _lock_directory(directory / _LOCK_FILE)
         if directory is not None:
             make_private(directory / JOB_FILE)
         self._connection = _connect(directory / JOB_FILE if directory is not None else "")
@@ -87,41 +89,41 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing."""
+        """Commit everything at the end, or nothing after an error."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.Error):  # the error that led here is the one to tell
+                with suppress(sqlite3.Error):  # the error that led here is the one to report
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def ask(self, statement: str, *values: object) -> list[Any]:
-        """Give all rows of an answer."""
+    def fetch_all(self, statement: str, *values: object) -> list[Any]:
+        """Return all rows of a result."""
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 
-    def number(self, statement: str, *values: object) -> int:
-        """Give the one number of an answer; nothing is 0."""
-        return self.ask(statement, *values)[0][0] or 0
+    def fetch_number(self, statement: str, *values: object) -> int:
+        """Return the single number of a result; 0 for null."""
+        return self.fetch_all(statement, *values)[0][0] or 0
 
     def close(self) -> None:
-        """Fold the log into the file and let go of the directory."""
+        """Merge the write-ahead log into the file and unlock the directory."""
         with self._lock:
             self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
             self._connection.close()
-            if self._held is not None:
-                self._held.close()
-                self._held = None
+            if self._directory_lock is not None:
+                self._directory_lock.close()
+                self._directory_lock = None
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
-def _hold(path: Path) -> sqlite3.Connection:
+def _lock_directory(path: Path) -> sqlite3.Connection:
     """Lock the directory, on every platform and until the process ends, however it ends."""
     make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -129,5 +131,5 @@ def _hold(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError:
         connection.close()
-        raise ConfigurationError("another process is at work on this directory: wait for it, or end it") from None
+        raise ConfigurationError("another process uses this directory: wait until it ends, or stop it") from None
     return connection

@@ -1,4 +1,4 @@
-"""How long a job will take, from a sample of its customers."""
+"""How long a job will take, extrapolated from a sample of its customers."""
 
 from __future__ import annotations
 
@@ -9,56 +9,57 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, frozen
 
-from capledger.backfill.database import JOB_FILE, Store
-from capledger.backfill.plan import check_plan, is_planned, make_plan, noted_identity, reader_for
+from capledger.backfill.database import JOB_FILE, Database
+from capledger.backfill.plan import check_plan, is_planned, make_plan, make_reader, read_identity
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.state import Job
-from capledger.backfill.verdict import FOR_ALL
+from capledger.backfill.state import JobState
+from capledger.backfill.workers import FATAL_ERRORS
 from capledger.errors import CapledgerError
 
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
 
-    from capledger.backfill.state import Customer
+    from capledger.backfill.state import PlannedCustomer
     from capledger.many import Queries
     from capledger.queries import LedgerQuery
     from capledger.session import LedgerSession
     from capledger.walk import LedgerWalk
 
-#: Requests for a sample, retries included.
-MOST_REQUESTS: Final = 50
-#: What one more page may cost at the worst: the attempts of a session as it comes.
+#: Most requests for a sample, retries included.
+_MAX_REQUESTS: Final = 50
+#: Most requests that one more page may cost: the attempts of a session with default settings.
 _RESERVE: Final = 6
-#: Requests for one customer, or more where there are few of them.
-_PAGES: Final = 4
+#: Requests for one customer, or more where there are few customers.
+_REQUESTS_PER_CUSTOMER: Final = 4
 
 
 @frozen(kw_only=True)
 class Estimate:
-    """What is left of a job, about."""
+    """What is left of a job, approximately."""
 
-    #: Each once.
     customers: int
-    #: Repeats among the queries.
+    """Number of customers, each once."""
     duplicates: int
-    #: Customers still to be fetched.
+    """Number of duplicates among the queries."""
     left: int
-    #: Customers that were asked for, of these.
+    """Number of customers still to be fetched."""
     sampled: int
-    #: Of the sample, those who would be set aside.
+    """Number of customers in the sample."""
     failed: int
-    #: Sent for the sample.
+    """Number of customers in the sample that failed."""
     sample_requests: int
-    #: Still to be sent.
+    """Number of requests sent for the sample."""
     requests: int
-    #: Entries still to come.
+    """Number of requests still to be sent."""
     entries: int
-    #: The limit; None: what the sample's answers allow with as many customers at once.
+    """Number of entries still to be received."""
     requests_per_minute: float
-    #: Whether that is a limit that was stated.
+    """The rate assumed: the limit, or what the response times of the sample allow."""
     limited: bool
+    """Whether that rate is the limit stated."""
     seconds: float
+    """Time that the requests take at that rate."""
 
 
 @define
@@ -82,97 +83,98 @@ async def estimate(
     queries: Queries,
     *,
     out: str | PathLike[str] | None = None,
-    format: str = "parquet",  # noqa: A002  (as for a backfill)
+    format: str = "parquet",  # noqa: A002 - as for a backfill
     requests_per_minute: int | None = None,
     concurrency: int = 8,
 ) -> Estimate:
-    """Ask for some customers, 50 requests at the most, and reckon what all of them take; writes nothing.
+    """Fetch a sample of the customers, with at most 50 requests, and extrapolate; write nothing.
 
     Args:
         session: open.
         queries: as for a backfill.
-        out: its directory. Where the job is begun already, what is left of it is reckoned.
+        out: its directory. Where the job was started already, the rest of it is estimated.
         format: as for a backfill.
-        requests_per_minute: the limit that it will go by.
-        concurrency: customers at once; counts where no limit is given.
+        requests_per_minute: the limit of the backfill.
+        concurrency: customers at once; matters where no limit is given.
 
     Raises:
-        InvalidQueryError: a query is none, or the directory is of another job.
+        InvalidQueryError: an item is not a query, or the directory belongs to another job.
     """
-    begun = out is not None and (Path(out) / JOB_FILE).exists()
-    store = Store(Path(out) if out is not None and begun else None)
+    started = out is not None and (Path(out) / JOB_FILE).exists()
+    database = Database(Path(out) if out is not None and started else None)
     try:
-        reader = reader_for(session, sink_for(format).format)
-        if is_planned(store):
-            await check_plan(store, queries, reader)
+        reader = make_reader(session, sink_for(format).format)
+        if is_planned(database):
+            await check_plan(database, queries, reader)
         else:
-            await make_plan(store, queries, reader)
-        sample = await _take(session, Job(store).sample(MOST_REQUESTS))
-        return _reckon(store, sample, requests_per_minute, concurrency)
+            await make_plan(database, queries, reader)
+        sample = await _fetch_sample(session, JobState(database).sample(_MAX_REQUESTS))
+        return _extrapolate(database, sample, requests_per_minute, concurrency)
     finally:
-        store.close()
+        database.close()
 
 
-async def _take(session: LedgerSession, customers: list[Customer]) -> _Sample:
-    """Ask one after the other, so that no request is sent that was not counted on."""
+async def _fetch_sample(session: LedgerSession, customers: list[PlannedCustomer]) -> _Sample:
+    """Fetch one customer after the other, so that the number of requests stays known."""
     sample = _Sample()
     loop = asyncio.get_running_loop()
     for number, customer in enumerate(customers):
-        allowed = MOST_REQUESTS - sample.sent - _RESERVE
+        allowed = _MAX_REQUESTS - sample.sent - _RESERVE
         if allowed < 0:
             break
         walk = session.entries(customer.query, prefetch=1, resume_from=customer.cursor)
-        began = loop.time()
+        started = loop.time()
+        share = max(_REQUESTS_PER_CUSTOMER, allowed // (len(customers) - number))
         try:
-            await _walk(sample, customer, walk, min(allowed, max(_PAGES, allowed // (len(customers) - number))))
-        except FOR_ALL:
+            await _walk(sample, customer, walk, min(allowed, share))
+        except FATAL_ERRORS:
             raise
         except CapledgerError:
             sample.failed += 1
             sample.add(walk.report.requests, walk.report.rows_yielded)
         await walk.aclose()
         sample.sent += walk.report.requests
-        sample.seconds += loop.time() - began
+        sample.seconds += loop.time() - started
     return sample
 
 
-async def _walk(sample: _Sample, customer: Customer, walk: LedgerWalk, most_requests: int) -> None:
-    """Walk as far as the requests go; what is beyond is reckoned."""
+async def _walk(sample: _Sample, customer: PlannedCustomer, walk: LedgerWalk, max_requests: int) -> None:
+    """Walk until the requests are used up, and extrapolate the rest."""
     report = walk.report
     async for page in walk.pages():
-        if report.requests > most_requests:
-            left = _left(walk, customer.query, page.entries[-1].ledger_created_date) if page.entries else 0
+        if report.requests > max_requests:
+            left = _entries_left(walk, customer.query, page.entries[-1].ledger_created_date) if page.entries else 0
             sample.add(report.pages + ceil(left / customer.query.page_size), report.rows_yielded + left)
             return
     sample.add(report.requests, report.rows_yielded)
 
 
-def _left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> int:
-    """Reckon the entries beyond: from the part of the range that is left, or from the total that the service states."""
+def _entries_left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> int:
+    """Estimate the entries left, from the part of the range that is left or from the total the service states."""
     report, start = walk.report, walk.start
     if start is None:
         return max(0, (report.rows_expected or 0) - report.rows_received)
-    through = abs(reached - start) / (walk.end - start)
-    through = max(0.01, through if query.order == "asc" else 1 - through)
-    return round(report.rows_yielded / through * (1 - through))
+    part = abs(reached - start) / (walk.end - start)
+    part = max(0.01, part if query.order == "asc" else 1 - part)
+    return round(report.rows_yielded / part * (1 - part))
 
 
-def _reckon(store: Store, sample: _Sample, requests_per_minute: int | None, concurrency: int) -> Estimate:
-    left = store.number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
-    customers = store.number("SELECT count(*) FROM customers")
-    each = left / sample.customers if sample.customers else 0.0
-    requests = round(sample.requests * each)
+def _extrapolate(database: Database, sample: _Sample, requests_per_minute: int | None, concurrency: int) -> Estimate:
+    left = database.fetch_number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
+    customers = database.fetch_number("SELECT count(*) FROM customers")
+    factor = left / sample.customers if sample.customers else 0.0
+    requests = round(sample.requests * factor)
     possible = concurrency * sample.sent / max(sample.seconds, 0.001) * 60
     rate = possible if requests_per_minute is None else min(possible, requests_per_minute)
     return Estimate(
         customers=customers,
-        duplicates=noted_identity(store).customers - customers,
+        duplicates=read_identity(database).customers - customers,
         left=left,
         sampled=sample.customers,
         failed=sample.failed,
         sample_requests=sample.sent,
         requests=requests,
-        entries=round(sample.entries * each),
+        entries=round(sample.entries * factor),
         requests_per_minute=rate or 1.0,
         limited=requests_per_minute is not None and rate == requests_per_minute,
         seconds=requests / rate * 60 if rate else 0.0,

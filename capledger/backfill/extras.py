@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def import_extra(module: str, extra: str) -> ModuleType:
-    """Give a module of an extra.
+    """Return a module of an extra.
 
     Raises:
-        ConfigurationError: it is not installed; the text says what to install.
+        ConfigurationError: it is not installed; the message says what to install.
     """
     try:
         return import_module(module)

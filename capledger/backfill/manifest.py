@@ -1,4 +1,4 @@
-"""``DIR/manifest.json``, which proves what is in the data set, and ``DIR/set-aside.csv``."""
+"""``DIR/manifest.json``, which states what is in the data set, and ``DIR/set-aside.csv``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from attrs import asdict, frozen
 
-from capledger.backfill.files import digest, written_aside
-from capledger.backfill.plan import noted_identity
+from capledger.backfill.files import sha256_of, temporary_file
+from capledger.backfill.plan import read_identity
 from capledger.backfill.schema import SCHEMA_VERSION
 from capledger.backfill.sinks.csv import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capledger.backfill.database import Store
+    from capledger.backfill.database import Database
 
 MANIFEST: Final = "manifest.json"
 SET_ASIDE: Final = "set-aside.csv"
@@ -27,62 +27,69 @@ ENTRIES: Final = "entries"
 class DataFile:
     """One file of ``DIR/entries``."""
 
-    #: Relative to DIR.
     file: str
+    """Path relative to DIR."""
     rows: int
-    #: None where the sink's file is not below DIR.
     bytes: int | None
+    """Size; None where the sink's file is not below DIR."""
     sha256: str | None
+    """SHA-256 in hexadecimal digits; None where the sink's file is not below DIR."""
 
 
 @frozen(kw_only=True)
 class Manifest:
-    """What a job has come to; ``manifest.json`` holds the same."""
+    """The state of a job after a run; ``manifest.json`` holds the same."""
 
     format: str
     schema_version: int
-    #: Host of the service.
     service: str
-    #: What was asked for, as ISO 8601: ``<start> to <end>``; one of them, unless queries differ.
+    """Host of the service."""
     ranges: tuple[str, ...]
-    #: The end of ranges that were given none, fixed when the job began.
+    """The date ranges fetched, as ISO 8601: ``<start> to <end>``; one, unless queries differ."""
     end: datetime
+    """The end of ranges without one, fixed when the job was started."""
     customers: int
+    """Number of customers, each once."""
     done: int
+    """Number of customers with entries, all of them fetched."""
     empty: int
+    """Number of customers without entries."""
     incomplete: int
+    """Number of customers whose ledger the service could not return completely."""
     set_aside: int
-    #: Repeats among the queries, fetched once.
+    """Number of customers who failed permanently."""
     duplicates: int
-    #: Entries in the files.
+    """Number of duplicates among the queries, fetched once."""
     entries: int
-    #: Sent for customers that came to an end, by all runs, retries included.
+    """Number of entries in the files."""
     requests: int
+    """Number of requests for finished customers, by all runs, retries included."""
     retries: int
+    """Number of those requests that were sent again after a failure."""
     files: tuple[DataFile, ...]
-    #: Whether nobody is left to be fetched.
     finished: bool
-    #: Whether every customer's ledger is in the files, whole: finished, and nobody set aside.
+    """Whether no customer is left to be fetched."""
     complete: bool
-    #: When this was written.
+    """Whether the complete ledger of every customer is in the files: finished, and no customer set aside."""
     written_at: datetime
+    """When the manifest was written, in UTC."""
 
 
-def make_manifest(store: Store, directory: Path) -> Manifest:
-    """Sum up a job; its sink has to be closed."""
-    identity = noted_identity(store)
-    states = dict(store.ask("SELECT state, count(*) FROM customers GROUP BY state"))
-    [(customers, requests, retries)] = store.ask("SELECT count(*), sum(requests), sum(retries) FROM customers")
-    [(end,)] = store.ask("SELECT value FROM meta WHERE key = 'end'")
-    files = tuple(_files(store, directory))
+def make_manifest(database: Database, directory: Path) -> Manifest:
+    """Return the manifest of a job; its sink must be closed."""
+    identity = read_identity(database)
+    states = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
+    [(customers, requests, retries)] = database.fetch_all("SELECT count(*), sum(requests), sum(retries) FROM customers")
+    [(end,)] = database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
+    files = tuple(_files(database, directory))
     failed = states.get("incomplete", 0) + states.get("set_aside", 0)
-    staged = store.number("SELECT sum(rows) FROM staged WHERE ready")
-    finished = not states.get("planned", 0) and not states.get("running", 0) and not staged
+    ready = database.fetch_number("SELECT sum(rows) FROM pages WHERE ready")
+    finished = not states.get("planned", 0) and not states.get("running", 0) and not ready
     return Manifest(
         format=identity.format,
         schema_version=SCHEMA_VERSION,
         service=identity.service,
-        ranges=tuple(text.replace("the start of the job", end) for text in identity.ranges),
+        ranges=tuple(name.replace("the start of the job", end) for name in identity.ranges),
         end=datetime.fromisoformat(end),
         customers=customers,
         done=states.get("done", 0),
@@ -100,33 +107,37 @@ def make_manifest(store: Store, directory: Path) -> Manifest:
     )
 
 
-def _files(store: Store, directory: Path) -> list[DataFile]:
-    rows = store.ask(
+def _files(database: Database, directory: Path) -> list[DataFile]:
+    rows = database.fetch_all(
         "SELECT file, sum(rows), max(bytes), max(sha256) FROM batches "
         "WHERE state = 'written' GROUP BY file ORDER BY min(number)"
     )
-    found = []
+    files = []
     for name, count, size, sha256 in rows:
         path = directory / ENTRIES / name
-        if sha256 is None:
-            size, sha256 = (path.stat().st_size, digest(path)) if path.is_file() else (None, None)  # noqa: PLW2901
-        found.append(DataFile(file=f"{ENTRIES}/{name}", rows=count, bytes=size, sha256=sha256))
-    return found
+        final = (size, sha256) if sha256 is not None else _measure(path)
+        files.append(DataFile(file=f"{ENTRIES}/{name}", rows=count, bytes=final[0], sha256=final[1]))
+    return files
+
+
+def _measure(path: Path) -> tuple[int, str] | tuple[None, None]:
+    """Return the size and the SHA-256 of a file that grew until now."""
+    return (path.stat().st_size, sha256_of(path)) if path.is_file() else (None, None)
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write ``manifest.json``."""
-    with written_aside(directory / MANIFEST) as file:
+    with temporary_file(directory / MANIFEST) as file:
         file.write(msgspec.json.format(msgspec.json.encode(asdict(manifest)), indent=2) + b"\n")
 
 
-def write_set_aside(store: Store, directory: Path) -> None:
-    """Write ``set-aside.csv``: who failed for good, with the API's code, and the error."""
-    rows = store.ask(
+def write_set_aside(database: Database, directory: Path) -> None:
+    """Write ``set-aside.csv``: the customers who failed permanently, with the API's code and the error."""
+    rows = database.fetch_all(
         "SELECT identifier_name, identifier_value, code, error FROM customers "
         "WHERE state IN ('set_aside', 'incomplete') ORDER BY id"
     )
-    with written_aside(directory / SET_ASIDE) as file:
+    with temporary_file(directory / SET_ASIDE) as file:
         file.write(b"identifier_name,identifier_value,code,error\n")
         for name, value, code, error in rows:
             fields = (quoted(name), quoted(value), "" if code is None else str(code), quoted(error or ""))

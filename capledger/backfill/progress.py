@@ -1,4 +1,4 @@
-"""How far a job is."""
+"""The progress of a job."""
 
 from __future__ import annotations
 
@@ -7,121 +7,110 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from capledger.backfill.plan import noted_identity
-from capledger.walk import LedgerWalk
+from capledger.backfill.plan import read_identity
+from capledger.many.progress import Counts
 
 if TYPE_CHECKING:
-    from capledger.backfill.database import Store
+    from collections.abc import Callable
+
+    from capledger.backfill.database import Database
+    from capledger.backfill.state import CustomerResult
 
 _MINUTE: Final = 60.0
 
 
 @frozen(kw_only=True)
-class Progress:
-    """One moment of a job; no identifier is in it."""
+class JobProgress:
+    """The progress of a job at one moment; no identifier of a customer is in it."""
 
-    #: Customers of the job, each once.
     customers: int
-    #: Of these, the ones of whom everything is known: done, empty, incomplete and set aside together.
+    """Number of customers of the job, each once."""
     finished: int
-    #: With entries, all of them fetched.
+    """Number of those who are done, empty, incomplete or set aside."""
     done: int
-    #: Without entries.
+    """Number of those with entries, all of them fetched."""
     empty: int
-    #: Whose ledger the service could not give whole.
+    """Number of those without entries."""
     incomplete: int
-    #: Who failed for good.
+    """Number of those whose ledger the service could not return completely."""
     set_aside: int
-    #: Repeats that were left out of the plan.
+    """Number of those who failed permanently."""
     duplicates: int
-    #: Entries of customers who are done, in files or staged, and of those being read.
+    """Number of queries left out because they equal an earlier one."""
     entries: int
-    #: Sent by this run, retries included.
+    """Number of entries of customers who are done, in files or staged, and of those being fetched."""
     requests: int
+    """Number of requests sent by this run, retries included."""
     retries: int
-    #: Requests sent in the last minute.
+    """Number of requests of this run that were sent again after a failure."""
     requests_per_minute: float
-    #: Seconds since this run began.
+    """Number of requests sent in the last minute."""
     elapsed: float
-    #: Seconds that the rest takes at the rate of this run; None while that is not known.
+    """Seconds since this run started."""
     seconds_left: float | None
+    """Seconds that the rest takes at the rate of this run; None while that is not known."""
 
 
-@define
-class Tally:
-    """Counts of a job, brought up to date as it goes."""
+@define(eq=False)
+class JobCounts:
+    """Counts of a job, brought up to date by a run."""
 
+    run: Counts
+    """What this run does."""
     customers: int = 0
     duplicates: int = 0
     states: dict[str, int] = field(factory=dict)
     entries: int = 0
-    requests: int = 0
-    retries: int = 0
-    #: Customers finished by this run.
-    finished_now: int = 0
-    #: To be finished by this run.
-    wanted: int = 0
-    began: float = 0.0
-    walks: set[LedgerWalk] = field(factory=set)
-    _sent: deque[tuple[float, int]] = field(factory=deque)
+    _samples: deque[tuple[float, int]] = field(factory=deque)
 
-    def walk_over(self, walk: LedgerWalk) -> None:
-        """Count a walk that is under way no more."""
-        self.walks.discard(walk)
-        self.requests += walk.report.requests
-        self.retries += walk.report.retries
+    def add_result(self, result: CustomerResult) -> None:
+        """Count a customer that is finished."""
+        self.states[result.state] = self.states.get(result.state, 0) + 1
+        if result.state in ("done", "empty"):
+            self.run.done += 1
+        else:
+            self.run.failed += 1
+        if result.state == "done":
+            self.entries += result.rows
 
-    def ended(self, state: str, rows: int) -> None:
-        """Count a customer of whom everything is known."""
-        self.states[state] = self.states.get(state, 0) + 1
-        self.finished_now += 1
-        if state == "done":
-            self.entries += rows
-
-    def moment(self, now: float) -> Progress:
-        """Give how far it is; *now* is in seconds of the clock that ``began`` is by."""
-        done, empty, incomplete, aside = (
-            self.states.get(name, 0) for name in ("done", "empty", "incomplete", "set_aside")
-        )
-        requests = self.requests + sum(walk.report.requests for walk in self.walks)
-        return Progress(
+    def snapshot(self) -> JobProgress:
+        """Return the progress at this moment."""
+        names = ("done", "empty", "incomplete", "set_aside")
+        done, empty, incomplete, set_aside = (self.states.get(name, 0) for name in names)
+        return JobProgress(
             customers=self.customers,
-            finished=done + empty + incomplete + aside,
+            finished=done + empty + incomplete + set_aside,
             done=done,
             empty=empty,
             incomplete=incomplete,
-            set_aside=aside,
+            set_aside=set_aside,
             duplicates=self.duplicates,
-            entries=self.entries + sum(walk.report.rows_yielded for walk in self.walks),
-            requests=requests,
-            retries=self.retries + sum(walk.report.retries for walk in self.walks),
-            requests_per_minute=self._rate(now, requests),
-            elapsed=now - self.began,
-            seconds_left=self._seconds_left(now),
+            entries=self.entries + self.run.rows_in_flight,
+            requests=self.run.requests,
+            retries=self.run.retries,
+            requests_per_minute=self._rate(),
+            elapsed=self.run.elapsed,
+            seconds_left=self.run.seconds_left,
         )
 
-    def _rate(self, now: float, requests: int) -> float:
-        self._sent.append((now, requests))
-        while len(self._sent) > 1 and self._sent[0][0] < now - _MINUTE:
-            self._sent.popleft()
-        since, sent = self._sent[0] if now - self._sent[0][0] > 1 else (self.began, 0)
-        return (requests - sent) / max(now - since, 0.001) * _MINUTE
-
-    def _seconds_left(self, now: float) -> float | None:
-        if not self.finished_now:
-            return None
-        return max(0, self.wanted - self.finished_now) * (now - self.began) / self.finished_now
+    def _rate(self) -> float:
+        elapsed, requests = self.run.elapsed, self.run.requests
+        self._samples.append((elapsed, requests))
+        while len(self._samples) > 1 and self._samples[0][0] < elapsed - _MINUTE:
+            self._samples.popleft()
+        since, before = self._samples[0] if elapsed - self._samples[0][0] > 1 else (0.0, 0)
+        return (requests - before) / max(elapsed - since, 0.001) * _MINUTE
 
 
-def read_tally(store: Store, *, retried_alone: bool) -> Tally:
-    """Give the counts of a job as it stands."""
-    states = dict(store.ask("SELECT state, count(*) FROM customers GROUP BY state"))
-    wanted = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
+def read_counts(database: Database, now: Callable[[], float], *, only_retried: bool) -> JobCounts:
+    """Return the counts of a job as it stands, for a run that is about to start."""
+    states = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
+    planned = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
     customers = sum(states.values())
-    return Tally(
+    return JobCounts(
+        Counts(now, total=database.fetch_number(planned, int(only_retried))),
         customers=customers,
-        duplicates=noted_identity(store).customers - customers,
+        duplicates=read_identity(database).customers - customers,
         states=states,
-        entries=store.number("SELECT sum(rows) FROM customers WHERE state = 'done'"),
-        wanted=store.number(wanted, int(retried_alone)),
+        entries=database.fetch_number("SELECT sum(rows) FROM customers WHERE state = 'done'"),
     )

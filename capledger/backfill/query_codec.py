@@ -1,4 +1,4 @@
-"""Queries as text and back, so that a job can be gone on with by another process."""
+"""Queries as strings and back, so that another process can continue a job."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KINDS: Final[dict[str, type[LedgerQuery]]] = {"customer": CustomerLedgerQuery, "group": GroupLedgerQuery}
-#: What stands in a customer's own row.
-_OWN: Final = ("identifier_name", "identifier_value", "source", "account_id")
+#: The fields that stand in a customer's own row.
+_OWN_FIELDS: Final = ("identifier_name", "identifier_value", "source", "account_id")
 
 
 @cache
-def _shared_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401  (a class of queries)
-    return tuple(item.name for item in fields(kind) if item.name not in _OWN)
+def _shared_fields(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a class of queries
+    return tuple(item.name for item in fields(kind) if item.name not in _OWN_FIELDS)
 
 
 @cache
-def _shared_values(kind: Any) -> Callable[[LedgerQuery], tuple[object, ...]]:  # noqa: ANN401  (a class of queries)
-    return attrgetter(*_shared_names(kind))
+def _shared_values(kind: Any) -> Callable[[LedgerQuery], tuple[object, ...]]:  # noqa: ANN401 - a class of queries
+    return attrgetter(*_shared_fields(kind))
 
 
-class Templates:
-    """The texts of what many queries share; each is made once."""
+class TemplateEncoder:
+    """Encodes what many queries share; each template is encoded once."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[object, ...], str] = {}
+        self._encoded: dict[tuple[object, ...], str] = {}
 
-    def text(self, query: LedgerQuery) -> str:
-        """Give everything of a query but whom it is about, as JSON."""
+    def encode(self, query: LedgerQuery) -> str:
+        """Return everything in a query except whom it is about, as JSON."""
         kind: Any = type(query)
         key = (kind, *_shared_values(kind)(query))
-        if key not in self._texts:
-            self._texts[key] = _text(query)
-        return self._texts[key]
+        if key not in self._encoded:
+            self._encoded[key] = _encode(query)
+        return self._encoded[key]
 
 
-def _text(query: LedgerQuery) -> str:
-    kind = next(name for name, of in _KINDS.items() if of is type(query))
-    kind_of: Any = type(query)
-    defaults = {item.name: item.default for item in fields(kind_of)}
-    values = {name: getattr(query, name) for name in _shared_names(kind_of)}
-    given = {name: _plain(value) for name, value in values.items() if value != defaults[name]}
-    return msgspec.json.encode({"kind": kind, **given}, order="sorted").decode()
+def _encode(query: LedgerQuery) -> str:
+    kind: Any = type(query)
+    name = next(name for name, known in _KINDS.items() if known is kind)
+    defaults = {item.name: item.default for item in fields(kind)}
+    values = {name: getattr(query, name) for name in _shared_fields(kind)}
+    changed = {name: _to_json(value) for name, value in values.items() if value != defaults[name]}
+    return msgspec.json.encode({"kind": name, **changed}, order="sorted").decode()
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, OrgScope):
         return [value.data_scope, list(value.org_ids)]
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def read_template(text: str) -> dict[str, Any]:
-    """Give the keywords of a template, and its kind."""
-    keywords: dict[str, Any] = msgspec.json.decode(text)
+def decode_template(encoded: str) -> dict[str, Any]:
+    """Return the keyword arguments of a template, and its kind."""
+    keywords: dict[str, Any] = msgspec.json.decode(encoded)
     for name in ("start", "end"):
         if keywords.get(name) is not None:
             keywords[name] = datetime.fromisoformat(keywords[name])
@@ -73,11 +73,11 @@ def read_template(text: str) -> dict[str, Any]:
 
 
 def make_query(keywords: dict[str, Any], *own: object) -> LedgerQuery:
-    """Make a query of a template's keywords and a customer's own values."""
-    values: dict[str, Any] = {**keywords, **dict(zip(_OWN, own, strict=True))}
+    """Return a query made of a template's keyword arguments and a customer's own values."""
+    values: dict[str, Any] = {**keywords, **dict(zip(_OWN_FIELDS, own, strict=True))}
     return _KINDS[values.pop("kind")](**values)
 
 
 def with_end(query: LedgerQuery, end: datetime) -> LedgerQuery:
-    """Give the query with an end, if it has none."""
+    """Return the query with an end, if it has none."""
     return query if query.end is not None else evolve(query, end=end)

@@ -1,7 +1,7 @@
 """The columns of a backfill: declared here once, and the same in every format and every file.
 
 Each format derives its own types from this (Arrow in ``arrow.py``, DuckDB in ``sinks/duckdb.py``), and so does the
-staging in ``job.sqlite``. A value that does not fit its column is refused by :func:`check`, never rounded.
+staging in ``job.sqlite``. A value that does not fit its column is refused by :func:`check_entries`, never rounded.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from capledger.errors import CapledgerError
 if TYPE_CHECKING:
     from capledger.models import LedgerEntry
 
-#: Written in the manifest; goes up when a column changes.
+#: Written into the manifest; incremented when a column changes.
 SCHEMA_VERSION: Final = 1
 
-#: Digits of an amount in all, and after the point.
+#: Digits of an amount in total, and after the point.
 PRECISION, SCALE = 38, 9
 
-#: An entry by the names of the columns: texts, ints, Decimals, datetimes in UTC, lists, dicts and None.
+#: An entry by the names of the columns: strings, ints, Decimals, datetimes in UTC, lists, dicts and None.
 Row = dict[str, Any]
 
 
 class Scalar(Enum):
     """A single value."""
 
-    TEXT = "text"
-    #: 64 bits with a sign.
+    STRING = "string"
     INTEGER = "integer"
-    #: ``decimal128(38, 9)``.
-    MONEY = "money"
-    #: Microseconds, in UTC.
-    MOMENT = "moment"
+    """Signed, 64 bits."""
+    DECIMAL = "decimal"
+    """``decimal128(38, 9)``."""
+    TIMESTAMP = "timestamp"
+    """Microseconds, in UTC."""
 
 
 @frozen
 class Struct:
-    """Values with names, all of them or none."""
+    """Named values; null as a whole, or each of them."""
 
     fields: tuple[tuple[str, Kind], ...]
 
@@ -64,7 +64,7 @@ class MapOf:
 
 
 Kind = Scalar | Struct | ListOf | MapOf
-TEXT, INTEGER, MONEY, MOMENT = Scalar.TEXT, Scalar.INTEGER, Scalar.MONEY, Scalar.MOMENT
+STRING, INTEGER, DECIMAL, TIMESTAMP = Scalar.STRING, Scalar.INTEGER, Scalar.DECIMAL, Scalar.TIMESTAMP
 
 
 @frozen
@@ -73,92 +73,92 @@ class Column:
 
     name: str
     kind: Kind
-    #: Whether it is never null.
     required: bool = False
+    """Whether it is never null."""
 
 
 _ENTRY_DETAIL = Struct(
     (
-        ("ledger_entry_type", TEXT),
-        ("points", MONEY),
-        ("points_category", TEXT),
-        ("program_name", TEXT),
+        ("ledger_entry_type", STRING),
+        ("points", DECIMAL),
+        ("points_category", STRING),
+        ("program_name", STRING),
         ("program_id", INTEGER),
-        ("alternate_currency_name", TEXT),
+        ("alternate_currency_name", STRING),
     )
 )
 _TRANSACTION_DETAILS = Struct(
     (
         ("transaction_id", INTEGER),
-        ("transaction_number", TEXT),
-        ("date", MOMENT),
-        ("date_iso", MOMENT),
-        ("amount", MONEY),
-        ("gross_bill_amount", MONEY),
-        ("source", TEXT),
+        ("transaction_number", STRING),
+        ("date", TIMESTAMP),
+        ("date_iso", TIMESTAMP),
+        ("amount", DECIMAL),
+        ("gross_bill_amount", DECIMAL),
+        ("source", STRING),
     )
 )
 _EVENT_DETAILS = Struct(
     (
-        ("event_date", MOMENT),
-        ("event_date_iso", MOMENT),
-        ("event_display_name", TEXT),
-        ("promotion_name", TEXT),
-        ("promotion_description", TEXT),
-        ("promotion_identifier", TEXT),
+        ("event_date", TIMESTAMP),
+        ("event_date_iso", TIMESTAMP),
+        ("event_display_name", STRING),
+        ("promotion_name", STRING),
+        ("promotion_description", STRING),
+        ("promotion_identifier", STRING),
         ("promotion_id", INTEGER),
-        ("reason", TEXT),
+        ("reason", STRING),
     )
 )
 _MEMBER = Struct(
     (
-        ("first_name", TEXT),
-        ("last_name", TEXT),
-        ("identifier", Struct((("type", TEXT), ("value", TEXT), ("role", TEXT)))),
+        ("first_name", STRING),
+        ("last_name", STRING),
+        ("identifier", Struct((("type", STRING), ("value", STRING), ("role", STRING)))),
         ("user_id", INTEGER),
     )
 )
 
-#: Who was asked for: the two columns that are not the entry's.
-SUBJECT_COLUMNS: Final = (
-    Column("identifier_name", TEXT, required=True),
-    Column("identifier_value", TEXT, required=True),
+#: Whose ledger it is: the two columns that do not come from the entry.
+IDENTIFIER_COLUMNS: Final = (
+    Column("identifier_name", STRING, required=True),
+    Column("identifier_value", STRING, required=True),
 )
-#: The entry under its model names, in the model's order.
+#: The fields of the entry, under their names and in their order in the model.
 ENTRY_COLUMNS: Final = (
     Column("event_log_id", INTEGER, required=True),
-    Column("event_name", TEXT, required=True),
-    Column("ledger_created_date", MOMENT, required=True),
+    Column("event_name", STRING, required=True),
+    Column("ledger_created_date", TIMESTAMP, required=True),
     Column("customer_id", INTEGER),
-    Column("ledger_created_date_iso", MOMENT),
+    Column("ledger_created_date_iso", TIMESTAMP),
     Column("customer_details", _MEMBER),
     Column("entry_details", ListOf(_ENTRY_DETAIL), required=True),
-    Column("net_points_on_event", MONEY),
-    Column("net_alternate_currencies_on_event", MapOf(MONEY), required=True),
+    Column("net_points_on_event", DECIMAL),
+    Column("net_alternate_currencies_on_event", MapOf(DECIMAL), required=True),
     Column("transaction_details", _TRANSACTION_DETAILS),
-    Column("store", TEXT),
-    Column("store_code", TEXT),
-    Column("till_code", TEXT),
+    Column("store", STRING),
+    Column("store_code", STRING),
+    Column("till_code", STRING),
     Column("event_details", _EVENT_DETAILS),
     Column("source_program_id", INTEGER),
-    Column("source_program_name", TEXT),
+    Column("source_program_name", STRING),
     Column("org_id", INTEGER),
     Column("concept_id", INTEGER),
-    Column("concept_name", TEXT),
+    Column("concept_name", STRING),
 )
-COLUMNS: Final = (*SUBJECT_COLUMNS, *ENTRY_COLUMNS)
+COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS)
 COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
 
 
 @define(slots=False)
 class MisfitError(CapledgerError):
-    """A value of an entry does not fit its column; it is set aside rather than rounded or cut."""
+    """A value of an entry does not fit its column; the customer is set aside, and nothing is rounded or cut."""
 
-    #: The column, such as ``entry_details.points``.
     path: str = ""
+    """The column, such as ``entry_details.points``."""
 
 
-# Whether values fit
+# Checks
 
 _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
 _STEP = Decimal(1).scaleb(-SCALE)
@@ -167,7 +167,7 @@ _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC
 _Check = Callable[[Any], object]
 
 
-def _check_money(value: Decimal) -> None:
+def _check_decimal(value: Decimal) -> None:
     if not value.is_finite():
         raise OverflowError
     value.quantize(_STEP, context=_EXACT)
@@ -178,27 +178,27 @@ def _check_integer(value: int) -> None:
         raise OverflowError
 
 
-def _check_text(value: str) -> None:
+def _check_string(value: str) -> None:
     value.encode()
 
 
-def _check_moment(value: datetime) -> None:
+def _check_timestamp(value: datetime) -> None:
     if not _FIRST <= value <= _LAST:
         raise OverflowError
 
 
 _SCALAR_CHECKS: Final[dict[Scalar, _Check]] = {
-    TEXT: _check_text,
+    STRING: _check_string,
     INTEGER: _check_integer,
-    MONEY: _check_money,
-    MOMENT: _check_moment,
+    DECIMAL: _check_decimal,
+    TIMESTAMP: _check_timestamp,
 }
 
 
 def _struct_check(fields: Sequence[tuple[str, Kind]], path: str) -> _Check:
     checks = [(name, _check_of(kind, f"{path}{name}"), f"{path}{name}") for name, kind in fields]
 
-    def check_struct(value: Any) -> None:  # noqa: ANN401  (a model of any kind)
+    def check_struct(value: Any) -> None:  # noqa: ANN401 - a model of any kind
         for name, check_field, where in checks:
             if (item := getattr(value, name)) is not None:
                 try:
@@ -231,7 +231,7 @@ def _each(check_item: _Check) -> _Check:
 def _each_pair(check_value: _Check) -> _Check:
     def check_map(values: dict[str, object]) -> None:
         for name, value in values.items():
-            _check_text(name)
+            _check_string(name)
             check_value(value)
 
     return check_map
@@ -240,22 +240,22 @@ def _each_pair(check_value: _Check) -> _Check:
 _CHECK_ENTRY: Final = _struct_check([(column.name, column.kind) for column in ENTRY_COLUMNS], "")
 
 
-def check(entries: Sequence[LedgerEntry]) -> None:
-    """Refuse entries of which a value does not fit its column.
+def check_entries(entries: Sequence[LedgerEntry]) -> None:
+    """Check that every value fits its column.
 
     Raises:
-        MisfitError: with the column, without the value.
+        MisfitError: a value does not; the error names the column, without the value.
     """
     for entry in entries:
         _CHECK_ENTRY(entry)
 
 
-# Rows as bytes, for the staging
+# Rows as bytes, for staging
 
 _new_typed_dict: Any = TypedDict
 
 
-def _python_type(kind: Kind) -> Any:  # noqa: ANN401  (a type)
+def _python_type(kind: Kind) -> Any:  # noqa: ANN401 - a type
     match kind:
         case Struct(fields):
             return _new_typed_dict("Fields", {name: _python_type(item) | None for name, item in fields})
@@ -263,10 +263,10 @@ def _python_type(kind: Kind) -> Any:  # noqa: ANN401  (a type)
             return list[_python_type(item)]  # type: ignore[misc]  # made at run time
         case MapOf():
             return dict[str, Decimal]
-    return {TEXT: str, INTEGER: int, MONEY: Decimal, MOMENT: datetime}[kind]
+    return {STRING: str, INTEGER: int, DECIMAL: Decimal, TIMESTAMP: datetime}[kind]
 
 
-def _row_type() -> Any:  # noqa: ANN401  (a type)
+def _row_type() -> Any:  # noqa: ANN401 - a type
     types = ((column, _python_type(column.kind)) for column in ENTRY_COLUMNS)
     return _new_typed_dict("Entry", {column.name: of if column.required else of | None for column, of in types})
 
@@ -276,22 +276,22 @@ _DECODER: Final = msgspec.msgpack.Decoder(list[_row_type()])  # type: ignore[mis
 
 
 def pack(entries: Sequence[LedgerEntry]) -> bytes:
-    """Give entries as bytes that :func:`unpack` makes rows of."""
+    """Return entries as bytes, for :func:`unpack`."""
     return _ENCODER.encode(entries)
 
 
 def unpack(packed: bytes, identifier_name: str, identifier_value: str) -> list[Row]:
-    """Give the rows of packed entries: amounts with their digits, moments in UTC, columns in their order."""
+    """Return the rows of packed entries: amounts with all digits, datetimes in UTC, columns in their order."""
     decoded = cast("list[Row]", _DECODER.decode(packed))
-    subject = {"identifier_name": identifier_name, "identifier_value": identifier_value}
-    return [subject | {column.name: row[column.name] for column in ENTRY_COLUMNS} for row in decoded]
+    identifier = {"identifier_name": identifier_name, "identifier_value": identifier_value}
+    return [identifier | {column.name: row[column.name] for column in ENTRY_COLUMNS} for row in decoded]
 
 
 def rows_of(entries: Sequence[LedgerEntry], identifier_name: str, identifier_value: str) -> list[Row]:
-    """Give the rows of entries.
+    """Return the rows of entries.
 
     Raises:
         MisfitError: a value does not fit its column.
     """
-    check(entries)
+    check_entries(entries)
     return unpack(pack(entries), identifier_name, identifier_value)

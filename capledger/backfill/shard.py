@@ -1,4 +1,4 @@
-"""A part of a job that a worker elsewhere does by itself: picklable in, manifest out."""
+"""A part of a job for a worker on another machine: picklable, and its result is a manifest."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ class Shard:
     """
 
     number: int
+    """From 1."""
     queries: tuple[LedgerQuery, ...] = field(repr=False)
-    #: ``shard-00001`` and so on below the directory of the whole job; the worker needs to reach it.
+    """The customers."""
     out: str
-    #: Makes a session, not opened yet. What is secret is best read from the worker's environment in there.
+    """``shard-00001`` and so on below the directory of the whole job; the worker must be able to reach it."""
     connect: Callable[[], LedgerSession] = field(repr=False)
+    """Makes a session, not opened yet. Secrets are best read from the worker's environment in there."""
     format: str = "parquet"
+    """As for a backfill."""
     concurrency: int = 8
+    """Customers at once."""
 
 
 def cut_shards(
@@ -46,17 +50,17 @@ def cut_shards(
     connect: Callable[[], LedgerSession],
     end: datetime,
     size: int = 1_000,
-    format: str = "parquet",  # noqa: A002  (as for a backfill)
+    format: str = "parquet",  # noqa: A002 - as for a backfill
     concurrency: int = 8,
 ) -> Iterator[Shard]:
-    """Cut queries into shards, lazily.
+    """Divide queries into shards, lazily.
 
     Args:
-        queries: any iterable; a repeat is left out where it falls into the same shard.
+        queries: any iterable; a duplicate is left out where it falls into the same shard.
         out: the directory of the whole job.
         connect: makes a session on the worker.
-        end: of queries without one, so that all shards mean the same range; naive is the server's time.
-        size: customers of a shard.
+        end: of queries without one, so that all shards mean the same range; a naive one is server time.
+        size: customers in a shard.
         format: of the files.
         concurrency: customers at once on each worker.
     """
@@ -75,10 +79,10 @@ def cut_shards(
 
 
 def run_shard(shard: Shard) -> Manifest:
-    """Do a shard, in an event loop of its own; doing it again goes on with it, or finds it done.
+    """Run a shard in an event loop of its own; running it again continues it, or finds it finished.
 
     Raises:
-        CapledgerError: as :meth:`Backfill.run` does; every one of them survives pickling.
+        CapledgerError: as :meth:`Backfill.run` does; all of them survive pickling.
     """
     return asyncio.run(_run(shard))
 

@@ -1,8 +1,8 @@
-"""The state of a job: each customer's, the pages staged for the next file, and the files written.
+"""The state of a job: of each customer, of the pages staged for the next file, and of the files written.
 
-What was fetched is *staged* in the same file, page by page and with the cursor behind it, and is taken from there into
-data files of a million rows. So a process that is killed loses the answers under way and no more, and a file never
-holds part of a ledger that failed in the end.
+What was fetched is *staged* in ``job.sqlite``, page by page with the cursor behind it, and moved from there into data
+files of about a million rows. So a killed process loses only the responses in flight, and a file never contains part
+of a ledger that failed in the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
-from capledger.backfill.query_codec import make_query, read_template, with_end
+from capledger.backfill.query_codec import decode_template, make_query, with_end
 from capledger.backfill.schema import Row, unpack
 from capledger.queries import LedgerQuery
 
@@ -22,38 +22,36 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
-    from capledger.backfill.database import Store
+    from capledger.backfill.database import Database
 
 
-State = Literal["planned", "running", "done", "empty", "incomplete", "set_aside"]
-#: What is listed in set-aside.csv.
-FAILED: Final = ("set_aside", "incomplete")
+CustomerState = Literal["planned", "running", "done", "empty", "incomplete", "set_aside"]
 
-_DRAWN: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
-_LEFT: Final = "state IN ('planned', 'running')"
+_CUSTOMER_FIELDS: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
+_UNFINISHED: Final = "state IN ('planned', 'running')"
 
-#: Rows given to a sink at a time, about, and bodies read for it in one go.
+#: Rows passed to a sink at a time, about, and bodies read for it at once.
 _CHUNK_ROWS: Final = 1_000
 _CHUNK_BODIES: Final = 200
 
 
 @frozen
-class Customer:
+class PlannedCustomer:
     """One customer or group to be fetched."""
 
     id: int
     query: LedgerQuery
-    #: Where to go on; None: at the beginning.
     cursor: str | None
-    #: Rows that are staged already.
+    """Where to continue; None: at the beginning."""
     rows: int
-    #: Times that it was put off after a failure that may pass.
+    """Number of rows already staged."""
     failures: int
+    """How often it was postponed after a temporary failure."""
 
 
 @frozen
-class Page:
-    """A page to be staged, and the place behind it."""
+class StagedPage:
+    """A page to be staged, and the cursor behind it."""
 
     customer: int
     packed: bytes
@@ -62,149 +60,155 @@ class Page:
 
 
 @frozen
-class Ended:
-    """What became of a customer. ``planned`` puts it off."""
+class CustomerResult:
+    """The result of fetching a customer; the state ``planned`` postpones it."""
 
     customer: int
-    state: State
+    state: CustomerState
     rows: int = 0
     requests: int = 0
     retries: int = 0
     code: int | None = None
     error: str | None = None
-    #: Whether what is staged is of no use.
     drop: bool = False
+    """Whether the customer's staged pages are dropped."""
+
+
+StateChange = StagedPage | CustomerResult
 
 
 @frozen
-class Batch:
+class StagedBatch:
     """Staged pages that belong into one file."""
 
     number: int
     rows: int
 
 
-class Job:
-    """What one directory's ``job.sqlite`` says, and changes to it; each change is a transaction."""
+class JobState:
+    """The state in one directory's ``job.sqlite``, and changes to it; each change is a transaction."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._templates: dict[int, dict[str, Any]] = {}
         self._end: datetime | None = None
 
     # Customers
 
-    def recover(self) -> None:
-        """Plan anew whoever was being fetched when a process ended."""
-        with self._store.transaction() as connection:
+    def replan_interrupted(self) -> None:
+        """Plan the customers again that were being fetched when a process or a run result."""
+        with self._database.transaction() as connection:
             connection.execute("UPDATE customers SET state = 'planned' WHERE state = 'running'")
 
-    def retry_failed(self) -> None:
-        """Plan those who were set aside again, and mark them."""
-        with self._store.transaction() as connection:
+    def replan_failed(self) -> None:
+        """Plan the customers again that were set aside, and mark them as retried."""
+        with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL "
                 "WHERE state IN ('set_aside', 'incomplete')"
             )
 
-    def is_idle(self, *, retried_alone: bool) -> bool:
-        """Tell whether there is nothing to fetch and nothing to write."""
-        planned = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
-        return not (self._store.number(planned, int(retried_alone)) or self.ready_rows() or self.begun_batches())
+    def is_idle(self, *, only_retried: bool) -> bool:
+        """Return whether there is nothing to fetch and nothing to write."""
+        statement = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
+        planned = self._database.fetch_number(statement, int(only_retried))
+        return not (planned or self.ready_rows() or self.unfinished_batches())
 
-    def draw(self, count: int, *, failures: int, retried_alone: bool) -> list[Customer]:
-        """Take customers that are planned, those that never failed first; they are running from now on.
+    def take(self, count: int, *, failures: int, only_retried: bool) -> list[PlannedCustomer]:
+        """Mark planned customers as running and return them, those that never failed first.
 
         Args:
-            count: of them, at the most.
-            failures: leave those that were put off more often.
-            retried_alone: only those that had been set aside.
+            count: greatest number of them.
+            failures: leave out those that were postponed more often.
+            only_retried: only those that had been set aside.
         """
         chosen = (
             "SELECT id FROM customers WHERE state = 'planned' AND failures <= ? AND retry >= ? "
             "ORDER BY failures, id LIMIT ?"
         )
-        with self._store.transaction() as connection:
+        with self._database.transaction() as connection:
             rows = connection.execute(
-                f"UPDATE customers SET state = 'running', attempts = attempts + 1 WHERE id IN ({chosen}) "  # noqa: S608  (a constant)
-                f"RETURNING {_DRAWN}",
-                (failures, int(retried_alone), count),
+                f"UPDATE customers SET state = 'running', attempts = attempts + 1 WHERE id IN ({chosen}) "  # noqa: S608 - a constant
+                f"RETURNING {_CUSTOMER_FIELDS}",
+                (failures, int(only_retried), count),
             ).fetchall()
         return [self._customer(row) for row in sorted(rows)]
 
-    def sample(self, count: int) -> list[Customer]:
-        """Give some of the customers still to be fetched, at random but always the same, without changing anything."""
-        ids = [number for (number,) in self._store.ask(f"SELECT id FROM customers WHERE {_LEFT}")]  # noqa: S608  (a constant)
-        some = Random(0).sample(ids, min(count, len(ids)))  # noqa: S311  (a sample, no secret)
-        return [self._customer(self._store.ask(f"SELECT {_DRAWN} FROM customers WHERE id = ?", one)[0]) for one in some]  # noqa: S608  (a constant)
+    def sample(self, count: int) -> list[PlannedCustomer]:
+        """Return some of the customers still to be fetched: random, but always the same."""
+        ids = [id_ for (id_,) in self._database.fetch_all(f"SELECT id FROM customers WHERE {_UNFINISHED}")]  # noqa: S608 - a constant
+        some = Random(0).sample(ids, min(count, len(ids)))  # noqa: S311 - a sample, no secret
+        statement = f"SELECT {_CUSTOMER_FIELDS} FROM customers WHERE id = ?"  # noqa: S608 - a constant
+        return [self._customer(self._database.fetch_all(statement, id_)[0]) for id_ in some]
 
-    def _customer(self, row: tuple[Any, ...]) -> Customer:
-        number, name, value, source, account, template, cursor, rows, failures = row
+    def _customer(self, row: tuple[Any, ...]) -> PlannedCustomer:
+        id_, name, value, source, account, template, cursor, rows, failures = row
         query = make_query(self._template(template), name, value, source, account)
-        return Customer(number, with_end(query, self.end), cursor, rows, failures)
+        return PlannedCustomer(id_, with_end(query, self.end), cursor, rows, failures)
 
     def _template(self, number: int) -> dict[str, Any]:
         if number not in self._templates:
-            [(text,)] = self._store.ask("SELECT query FROM templates WHERE id = ?", number)
-            self._templates[number] = read_template(text)
+            [(encoded,)] = self._database.fetch_all("SELECT query FROM templates WHERE id = ?", number)
+            self._templates[number] = decode_template(encoded)
         return self._templates[number]
 
     @property
     def end(self) -> datetime:
-        """The end of every range that was given none: when the job was begun."""
+        """The end of ranges without one: when the job was started."""
         if self._end is None:
-            [(text,)] = self._store.ask("SELECT value FROM meta WHERE key = 'end'")
+            [(text,)] = self._database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
             self._end = datetime.fromisoformat(text)
         return self._end
 
-    # What was fetched
+    # Fetched
 
-    def note(self, news: Sequence[Page | Ended]) -> None:
-        """Stage pages and note ends, in one transaction."""
-        bodies = [zlib.compress(item.packed, 1) if isinstance(item, Page) else b"" for item in news]
-        with self._store.transaction() as connection:
-            for item, body in zip(news, bodies, strict=True):
-                if isinstance(item, Page):
+    def record(self, changes: Sequence[StateChange]) -> None:
+        """Stage pages and record results, in one transaction."""
+        bodies = [zlib.compress(item.packed, 1) if isinstance(item, StagedPage) else b"" for item in changes]
+        with self._database.transaction() as connection:
+            for item, body in zip(changes, bodies, strict=True):
+                if isinstance(item, StagedPage):
                     _stage(connection, item, body)
                 else:
-                    _end(connection, item)
+                    _record_result(connection, item)
 
     # Data files
 
     def ready_rows(self) -> int:
-        """Count the rows of finished customers that are in no file yet."""
-        return self._store.number("SELECT sum(rows) FROM staged WHERE batch IS NULL AND ready")
+        """Return the number of rows of finished customers that are in no file yet."""
+        return self._database.fetch_number("SELECT sum(rows) FROM pages WHERE batch IS NULL AND ready")
 
-    def begin_batch(self, most_rows: int) -> Batch | None:
-        """Settle which rows the next file holds: whole pages, until there are this many; None where there are none."""
-        with self._store.transaction() as connection:
+    def start_batch(self, rows_wanted: int) -> StagedBatch | None:
+        """Assign rows to the next file: whole pages, until there are enough; None where no rows are ready."""
+        with self._database.transaction() as connection:
             rows, last = 0, (0, 0)
             for customer, number, count in connection.execute(
-                "SELECT customer, id, rows FROM staged WHERE batch IS NULL AND ready ORDER BY customer, id"
+                "SELECT customer, id, rows FROM pages WHERE batch IS NULL AND ready ORDER BY customer, id"
             ):
                 rows, last = rows + count, (customer, number)
-                if rows >= most_rows:
+                if rows >= rows_wanted:
                     break
             if not rows:
                 return None
             [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM batches")
             connection.execute("INSERT INTO batches (number, rows) VALUES (?, ?)", (number, rows))
             connection.execute(
-                "UPDATE staged SET batch = ? WHERE batch IS NULL AND ready AND (customer, id) <= (?, ?)",
+                "UPDATE pages SET batch = ? WHERE batch IS NULL AND ready AND (customer, id) <= (?, ?)",
                 (number, *last),
             )
-        return Batch(number, rows)
+        return StagedBatch(number, rows)
 
-    def begun_batches(self) -> list[Batch]:
-        """Give those that were not heard of since they were begun."""
-        return [Batch(*row) for row in self._store.ask("SELECT number, rows FROM batches WHERE state = 'cutting'")]
+    def unfinished_batches(self) -> list[StagedBatch]:
+        """Return the batches that were started and not finished."""
+        rows = self._database.fetch_all("SELECT number, rows FROM batches WHERE state = 'writing'")
+        return [StagedBatch(*row) for row in rows]
 
-    def chunks(self, batch: Batch) -> Iterator[list[Row]]:
-        """Give the rows of a batch, some thousands at a time."""
-        place, rows = (0, 0), list[Row]()
-        while found := self._bodies(batch, place):
-            for customer, number, name, value, body in found:
-                place = (customer, number)
+    def chunks(self, batch: StagedBatch) -> Iterator[list[Row]]:
+        """Yield the rows of a batch, about a thousand at a time."""
+        position, rows = (0, 0), list[Row]()
+        while found := self._bodies(batch, position):
+            for customer, page, name, value, body in found:
+                position = (customer, page)
                 rows += unpack(zlib.decompress(body), name, value)
                 if len(rows) >= _CHUNK_ROWS:
                     yield rows
@@ -212,37 +216,35 @@ class Job:
         if rows:
             yield rows
 
-    def _bodies(self, batch: Batch, after: tuple[int, int]) -> list[Any]:
-        return self._store.ask(
-            "SELECT customer, staged.id, identifier_name, identifier_value, body FROM staged "
-            "JOIN bodies ON bodies.id = staged.id JOIN customers ON customers.id = customer "
-            "WHERE batch = ? AND (customer, staged.id) > (?, ?) ORDER BY customer, staged.id LIMIT ?",
+    def _bodies(self, batch: StagedBatch, after: tuple[int, int]) -> list[Any]:
+        return self._database.fetch_all(
+            "SELECT customer, pages.id, identifier_name, identifier_value, body FROM pages "
+            "JOIN bodies ON bodies.id = pages.id JOIN customers ON customers.id = customer "
+            "WHERE batch = ? AND (customer, pages.id) > (?, ?) ORDER BY customer, pages.id LIMIT ?",
             batch.number,
             *after,
             _CHUNK_BODIES,
         )
 
-    def end_batch(self, batch: Batch, file: str, size: int | None, sha256: str | None) -> None:
-        """Note that a batch is in its file, and let go of what was staged for it."""
-        with self._store.transaction() as connection:
+    def finish_batch(self, batch: StagedBatch, file: str, size: int | None, sha256: str | None) -> None:
+        """Record that a batch is in its file, and drop what was staged for it."""
+        with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE batches SET state = 'written', file = ?, bytes = ?, sha256 = ? WHERE number = ?",
                 (file, size, sha256, batch.number),
             )
             connection.execute(
-                "UPDATE customers SET file = ? WHERE id IN (SELECT customer FROM staged WHERE batch = ?)",
+                "UPDATE customers SET file = ? WHERE id IN (SELECT customer FROM pages WHERE batch = ?)",
                 (file, batch.number),
             )
-            connection.execute(
-                "DELETE FROM bodies WHERE id IN (SELECT id FROM staged WHERE batch = ?)", (batch.number,)
-            )
-            connection.execute("DELETE FROM staged WHERE batch = ?", (batch.number,))
+            connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE batch = ?)", (batch.number,))
+            connection.execute("DELETE FROM pages WHERE batch = ?", (batch.number,))
 
 
-def _stage(connection: sqlite3.Connection, page: Page, body: bytes) -> None:
+def _stage(connection: sqlite3.Connection, page: StagedPage, body: bytes) -> None:
     if page.rows:
         number = connection.execute(
-            "INSERT INTO staged (customer, rows) VALUES (?, ?)", (page.customer, page.rows)
+            "INSERT INTO pages (customer, rows) VALUES (?, ?)", (page.customer, page.rows)
         ).lastrowid
         connection.execute("INSERT INTO bodies VALUES (?, ?)", (number, body))
     connection.execute(
@@ -250,27 +252,27 @@ def _stage(connection: sqlite3.Connection, page: Page, body: bytes) -> None:
     )
 
 
-def _end(connection: sqlite3.Connection, ended: Ended) -> None:
+def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> None:
     connection.execute(
         "UPDATE customers SET state = ?, failures = failures + ?, requests = requests + ?, retries = retries + ?, "
         "code = ?, error = ? WHERE id = ?",
         (
-            ended.state,
-            int(ended.state == "planned"),
-            ended.requests,
-            ended.retries,
-            ended.code,
-            ended.error,
-            ended.customer,
+            result.state,
+            int(result.state == "planned"),
+            result.requests,
+            result.retries,
+            result.code,
+            result.error,
+            result.customer,
         ),
     )
-    if ended.drop:
-        _drop(connection, ended.customer)
-    elif ended.state == "done":
-        connection.execute("UPDATE staged SET ready = 1 WHERE customer = ?", (ended.customer,))
+    if result.drop:
+        _drop(connection, result.customer)
+    elif result.state == "done":
+        connection.execute("UPDATE pages SET ready = 1 WHERE customer = ?", (result.customer,))
 
 
 def _drop(connection: sqlite3.Connection, customer: int) -> None:
-    connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM staged WHERE customer = ?)", (customer,))
-    connection.execute("DELETE FROM staged WHERE customer = ?", (customer,))
+    connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
+    connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
     connection.execute("UPDATE customers SET cursor = NULL, rows = 0 WHERE id = ?", (customer,))

@@ -1,160 +1,245 @@
-"""The fetching: so many customers at once, each walked from where it stands to its end."""
+"""Workers fetch customers, several at a time, and decide what a failure means for the customer and for the job."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from capledger.backfill.schema import check, pack
-from capledger.backfill.state import Customer, Ended, Page
-from capledger.backfill.verdict import FOR_ALL, MOST_ROUNDS, JobStoppedError, failed, finished, is_of_the_service
-from capledger.errors import CapledgerError, InvalidQueryError
+from attrs import define
+
+from capledger.backfill.schema import check_entries, pack
+from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, StagedPage
+from capledger.errors import (
+    AnswerTooLargeError,
+    ApiError,
+    AuthenticationError,
+    CapledgerError,
+    ConfigurationError,
+    ConnectionFailedError,
+    DecodeError,
+    IncompleteLedgerError,
+    InvalidQueryError,
+    PaginationError,
+    PendingEventsError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ServerError,
+)
+from capledger.many.pool import WorkerPool
 from capledger.models import WalkReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
+    from typing import Self
 
-    from capledger.backfill.journal import Journal
-    from capledger.backfill.progress import Tally
-    from capledger.backfill.state import Job
+    from capledger.backfill.file_writer import StateWriter
+    from capledger.backfill.progress import JobCounts
+    from capledger.backfill.state import JobState
     from capledger.session import LedgerSession
     from capledger.walk import LedgerWalk
 
-#: Ledgers that may fail one after the other, for a reason that is not their own, before the job is stopped.
-_LONGEST_STREAK: Final = 50
-#: Pages of one customer under way: one while there are others to ask for, since a kill loses what is under way.
+#: Errors that concern every customer, and so end the run; the next one continues.
+FATAL_ERRORS: Final = (AuthenticationError, ConfigurationError)
+#: Errors that may have nothing to do with the customer.
+_SERVICE_ERRORS: Final = (
+    ConnectionFailedError,
+    RequestTimeoutError,
+    RateLimitedError,
+    ServerError,
+    PermissionDeniedError,
+)
+#: Errors that may not occur again when the ledger is fetched again from its beginning.
+_LEDGER_ERRORS: Final = (IncompleteLedgerError, PaginationError, PendingEventsError, DecodeError)
+_INCOMPLETE_ERRORS: Final = (IncompleteLedgerError, PendingEventsError)
+
+#: How often a customer is tried before a temporary failure is taken for a permanent one.
+_MAX_ROUNDS: Final = 3
+#: Ledgers that may fail one after the other for reasons of the service before the job is stopped.
+_MAX_STREAK: Final = 50
+#: Pages of one customer in flight: one while other customers wait, since a killed process loses what is in flight.
 _PREFETCH, _PREFETCH_AT_THE_END = 1, 4
 
 
-class Crew:
-    """Fetches everybody who is planned.
+@define(slots=False)
+class JobStoppedError(CapledgerError):
+    """Many ledgers failed one after the other, so the job was stopped; the same call continues it."""
+
+
+class Workers:
+    """Fetches every planned customer.
 
     Args:
         session: open.
-        job: the plan.
-        journal: where pages and ends go.
-        tally: what is counted on the way.
-        thread: where the plan is asked.
+        state: of the job.
+        writer: records pages and results.
+        counts: brought up to date by this.
+        thread: where the state is read.
         size: customers at once.
-        retried_alone: only those who had been set aside.
-        pause: seconds before those who were put off are tried again.
+        only_retried: only those that had been set aside.
+        pause: seconds before postponed customers are tried again.
     """
 
     def __init__(
         self,
         session: LedgerSession,
-        job: Job,
-        journal: Journal,
-        tally: Tally,
+        state: JobState,
+        writer: StateWriter,
+        counts: JobCounts,
         *,
         thread: Executor,
         size: int,
-        retried_alone: bool,
+        only_retried: bool,
         pause: float,
     ) -> None:
         self._session = session
-        self._job = job
-        self._journal = journal
-        self._tally = tally
+        self._state = state
+        self._writer = writer
+        self._counts = counts
         self._thread = thread
         self._size = size
-        self._retried_alone = retried_alone
+        self._only_retried = only_retried
         self._pause = pause
-        self._drawn: deque[Customer] = deque()
-        self._drawing = asyncio.Lock()
-        self._round = 0
         self._streak = 0
 
     async def run(self) -> None:
-        """Fetch all, then those that were put off, then those that were put off twice.
+        """Fetch all, then those that were postponed, then those that were postponed twice.
 
         Raises:
-            CapledgerError: what concerns all of them, or a streak of failures; nothing that was fetched is lost.
+            CapledgerError: an error that concerns all of them, or a streak of failures; nothing fetched is lost.
         """
-        for self._round in range(MOST_ROUNDS):
-            if self._round:
-                await self._journal.flush()
-                if not await self._draw():
-                    return
-                await asyncio.sleep(self._pause)
-            await _all_of([self._work() for _ in range(self._size)])
+        for failures in range(_MAX_ROUNDS):
+            await self._writer.flush()
+            customers = _CustomerQueue(self, failures)
+            if await customers.fill():
+                if failures:
+                    await asyncio.sleep(self._pause)
+                await self._fetch_all(customers)
 
-    async def _work(self) -> None:
-        while (customer := await self._next()) is not None:
-            await self._fetch(customer)
+    async def take(self, failures: int) -> list[PlannedCustomer]:
+        """Take some of the planned customers that were postponed at most this often."""
 
-    async def _next(self) -> Customer | None:
-        async with self._drawing:
-            return self._drawn.popleft() if self._drawn or await self._draw() else None
+        def take() -> list[PlannedCustomer]:
+            return self._state.take(self._size, failures=failures, only_retried=self._only_retried)
 
-    async def _draw(self) -> bool:
-        def draw() -> list[Customer]:
-            return self._job.draw(self._size, failures=self._round, retried_alone=self._retried_alone)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, take)
 
-        self._drawn += await self._in_thread(draw)
-        return bool(self._drawn)
+    async def _fetch_all(self, customers: _CustomerQueue) -> None:
+        pool = WorkerPool(customers, self._fetch, size=self._size)
+        async with aclosing(pool):
+            async for result in pool:
+                if result.state != "planned":
+                    self._counts.add_result(result)
 
-    async def _fetch(self, customer: Customer) -> None:
+    async def _fetch(self, customer: PlannedCustomer, _: object) -> CustomerResult:
         try:
             walk = self._session.entries(customer.query, prefetch=self._prefetch, resume_from=customer.cursor)
         except InvalidQueryError as error:
-            await self._end(failed(customer, error, WalkReport(), 0))
-            return
-        self._tally.walks.add(walk)
-        try:
-            ended = await self._walk(customer, walk)
-        finally:
-            self._tally.walk_over(walk)
-            walk.stop()
-        await self._end(ended)
+            result = _result_of_error(customer, error, WalkReport(), 0)
+        else:
+            self._counts.run.walks.add(walk)
+            try:
+                result = await self._walk(customer, walk)
+            finally:
+                self._counts.run.remove(walk)
+                await walk.aclose()
+        await self._writer.put(result)
+        return result
 
     @property
     def _prefetch(self) -> int:
-        left = self._tally.wanted - self._tally.finished_now
-        return _PREFETCH if left > 2 * self._size else _PREFETCH_AT_THE_END
+        run = self._counts.run
+        return _PREFETCH if (run.total or 0) - run.finished > 2 * self._size else _PREFETCH_AT_THE_END
 
-    async def _walk(self, customer: Customer, walk: LedgerWalk) -> Ended:
+    async def _walk(self, customer: PlannedCustomer, walk: LedgerWalk) -> CustomerResult:
         rows = customer.rows
         try:
             async for page in walk.pages():
-                check(page.entries)
+                check_entries(page.entries)
                 rows += len(page.entries)
-                await self._journal.put(Page(customer.id, pack(page.entries), len(page.entries), walk.cursor))
-        except FOR_ALL:
+                await self._writer.put(StagedPage(customer.id, pack(page.entries), len(page.entries), walk.cursor))
+        except FATAL_ERRORS:
             raise
         except CapledgerError as error:
-            self._count(error)
-            return failed(customer, error, walk.report, rows)
+            self._count_streak(error)
+            return _result_of_error(customer, error, walk.report, rows)
         self._streak = 0
-        return finished(customer, walk.report, rows)
+        return _result_of_walk(customer, walk.report, rows)
 
-    def _count(self, error: CapledgerError) -> None:
-        """Stop the job when it is the service that fails, rather than take all its customers for lost."""
-        if not is_of_the_service(error):
+    def _count_streak(self, error: CapledgerError) -> None:
+        """Stop the job where the service fails, instead of setting all its customers aside."""
+        if not _is_of_service(error):
             self._streak = 0
             return
         self._streak += 1
-        if self._streak >= max(_LONGEST_STREAK, 2 * self._size):
-            text = f"{self._streak} ledgers failed one after the other, the last with {type(error).__name__}"
-            raise JobStoppedError(f"{text}: {error.message}")
-
-    async def _end(self, ended: Ended) -> None:
-        if ended.state != "planned":
-            self._tally.ended(ended.state, ended.rows)
-        await self._journal.put(ended)
-
-    async def _in_thread(self, work: Callable[[], list[Customer]]) -> list[Customer]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._streak >= max(_MAX_STREAK, 2 * self._size):
+            message = f"{self._streak} ledgers failed one after the other, the last with {type(error).__name__}"
+            raise JobStoppedError(f"{message}: {error.message}")
 
 
-async def _all_of(work: list[Coroutine[None, None, None]]) -> None:
-    """Do all of it at once; the first error, or being cancelled, ends the rest."""
-    tasks = [asyncio.get_running_loop().create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+class _CustomerQueue:
+    """Async iterator over the customers of one round, some taken from the state at a time."""
+
+    def __init__(self, workers: Workers, failures: int) -> None:
+        self._workers = workers
+        self._failures = failures
+        self._taken: deque[PlannedCustomer] = deque()
+
+    async def fill(self) -> bool:
+        """Take customers if none are left; return whether there are any."""
+        if not self._taken:
+            self._taken.extend(await self._workers.take(self._failures))
+        return bool(self._taken)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> PlannedCustomer:
+        if not await self.fill():
+            raise StopAsyncIteration
+        return self._taken.popleft()
+
+
+def _is_of_service(error: CapledgerError) -> bool:
+    """Return whether other customers may fail for the same reason."""
+    return isinstance(error, _SERVICE_ERRORS) and not isinstance(error, AnswerTooLargeError)
+
+
+def _result_of_error(customer: PlannedCustomer, error: CapledgerError, report: WalkReport, rows: int) -> CustomerResult:
+    """Return the result of a failure: postponed while it may be temporary, else set aside or incomplete."""
+    from_beginning = isinstance(error, _LEDGER_ERRORS) or (
+        customer.cursor is not None and isinstance(error, InvalidQueryError)
+    )
+    temporary = (from_beginning or _is_of_service(error)) and customer.failures + 1 < _MAX_ROUNDS
+    failed: CustomerState = "incomplete" if isinstance(error, _INCOMPLETE_ERRORS) else "set_aside"
+    drop = from_beginning or not temporary
+    return CustomerResult(
+        customer.id,
+        "planned" if temporary else failed,
+        rows=0 if drop else rows,
+        requests=report.requests,
+        retries=report.retries,
+        code=_code_of(error),
+        error=f"{type(error).__name__}: {error.message}",
+        drop=drop,
+    )
+
+
+def _result_of_walk(customer: PlannedCustomer, report: WalkReport, rows: int) -> CustomerResult:
+    """Return the result of a walk that reached its end."""
+    if report.complete:
+        state: CustomerState = "done" if rows else "empty"
+        return CustomerResult(customer.id, state, rows=rows, requests=report.requests, retries=report.retries)
+    pending = PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+    return _result_of_error(customer, pending, report, rows)
+
+
+def _code_of(error: CapledgerError) -> int | None:
+    """Return the API's code, or the HTTP status where there is none."""
+    if isinstance(error, ApiError):
+        return error.code
+    if isinstance(error, ServerError | PermissionDeniedError):
+        return error.code or error.status
+    return None

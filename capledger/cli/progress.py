@@ -16,7 +16,7 @@ from capledger.cli.exit_codes import print_message
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from capledger.backfill import Progress
+    from capledger.backfill import JobProgress
 
 #: Seconds between two lines where there is no terminal.
 _INTERVAL: Final = 60.0
@@ -46,7 +46,7 @@ class ProgressDisplay:
     ) -> None:
         self.close()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: JobProgress) -> None:
         """Show the progress as it is now."""
         if self._bar is None:
             self._print_line(progress)
@@ -56,7 +56,7 @@ class ProgressDisplay:
             self._task = self._bar.add_task(text, total=progress.customers)
         self._bar.update(self._task, completed=progress.finished, total=progress.customers, description=text)
 
-    def _print_line(self, progress: Progress) -> None:
+    def _print_line(self, progress: JobProgress) -> None:
         now = time.monotonic()
         if now - self._last_line >= _INTERVAL:
             self._last_line = now
@@ -70,7 +70,7 @@ class ProgressDisplay:
         sys.stderr.flush()
 
 
-def format_progress(progress: Progress, limit: str) -> str:
+def format_progress(progress: JobProgress, limit: str) -> str:
     """Return the progress in one line."""
     parts = [
         f"{progress.finished:,} of {progress.customers:,} customers",

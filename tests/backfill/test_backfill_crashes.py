@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.jobs import Key, found, mobile, queries
 
-from capledger.backfill.database import Store
-from capledger.backfill.file_writer import Cutter
+from capledger.backfill.database import Database
+from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory
-from capledger.backfill.plan import Reader, is_planned, make_plan
+from capledger.backfill.plan import PlanReader, is_planned, make_plan
 from capledger.backfill.schema import pack
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.state import Ended, Job, Page
+from capledger.backfill.state import CustomerResult, JobState, StagedPage
 from capledger.models import LedgerEntry
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Fuse:
             raise Crash
 
 
-class Fragile(Store):
-    """A store that may crash before and after every commit."""
+class FragileDatabase(Database):
+    """A database that may crash before and after every commit."""
 
     def __init__(self, directory: Path, fuse: Fuse) -> None:
         super().__init__(directory)
@@ -90,42 +90,44 @@ def page(customer: int, first: int, rows: int) -> list[LedgerEntry]:
 async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
     """Do what a process does, in one thread, until all is done or the fuse blows."""
     make_directory(out / "entries")
-    store = Fragile(out, fuse)
+    database = FragileDatabase(out, fuse)
     sink = FragileSink(sink_for(kind), fuse)
     try:
-        if not is_planned(store):
-            await make_plan(store, queries(len(sizes)), Reader("host", NOW, kind))
+        if not is_planned(database):
+            await make_plan(database, queries(len(sizes)), PlanReader("host", NOW, kind))
         with ThreadPoolExecutor(1) as thread:
-            live(Job(store), Cutter(Job(store), sink, out / "entries", roll_rows=10, thread=thread), sizes)
+            state = JobState(database)
+            files = FileWriter(state, sink, out / "entries", roll_rows=10, thread=thread, on_error=lambda _: None)
+            live(state, files, sizes)
     except Crash:
-        abandon(store, sink)
+        abandon(database, sink)
         raise
     sink.close()
-    store.close()
+    database.close()
 
 
-def live(job: Job, cutter: Cutter, sizes: list[int]) -> None:
-    job.recover()
-    cutter._open()
-    while drawn := job.draw(2, failures=0, retried_alone=False):
-        for customer in drawn:
+def live(state: JobState, files: FileWriter, sizes: list[int]) -> None:
+    state.replan_interrupted()
+    files._open()
+    while taken := state.take(2, failures=0, only_retried=False):
+        for customer in taken:
             done, rows = customer.rows, sizes[customer.id - 1]
             while done < rows:
                 some = page(customer.id, done, min(3, rows - done))
-                job.note([Page(customer.id, pack(some), len(some), f"after {done}")])
+                state.record([StagedPage(customer.id, pack(some), len(some), f"after {done}")])
                 done += len(some)
-            job.note([Ended(customer.id, "done" if rows else "empty", rows=rows)])
-        while job.ready_rows() >= 10:
-            cutter._cut()
-    while job.ready_rows():
-        cutter._cut()
+            state.record([CustomerResult(customer.id, "done" if rows else "empty", rows=rows)])
+        while state.ready_rows() >= 10:
+            files._write_next()
+    while state.ready_rows():
+        files._write_next()
 
 
-def abandon(store: Store, sink: FragileSink) -> None:
+def abandon(database: Database, sink: FragileSink) -> None:
     """Let go of the files as the end of a process does: nothing is committed, nothing is folded in."""
-    store._connection.close()
-    if store._held is not None:
-        store._held.close()
+    database._connection.close()
+    if database._directory_lock is not None:
+        database._directory_lock.close()
     connection: Any = getattr(sink.sink, "_connection", None)
     if connection is not None:
         connection.close()

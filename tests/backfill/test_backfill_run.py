@@ -33,7 +33,7 @@ from capledger.sandbox import LoggedRequest, Rules, Sandbox, SandboxCustomer, bu
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capledger.backfill import Manifest, Progress
+    from capledger.backfill import JobProgress, Manifest
 
 TWO, NEXT_CENTURY = datetime(2025, 1, 2), datetime(2101, 1, 1)
 SIZES = [3, 0, 250, 7, 40, 0, 101]
@@ -238,7 +238,7 @@ async def test_a_cancelled_run_can_be_gone_on_with(tmp_path: Path) -> None:
 
 async def test_progress_is_told(tmp_path: Path) -> None:
     """The callback hears the end of it, the iterator gives moments, and no identifier is in either."""
-    heard: list[Progress] = []
+    heard: list[JobProgress] = []
     async with sandbox([3] * 10 + [0]) as box, session_at(box) as session:
         job = Backfill(session, queries(12), out=tmp_path / "out", format="jsonl", on_progress=heard.append)
         moments = [moment async for moment in job.watch()]

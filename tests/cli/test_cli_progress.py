@@ -6,11 +6,11 @@ import time
 import pytest
 from attrs import evolve
 
-from capledger.backfill import Progress
+from capledger.backfill import JobProgress
 from capledger.cli.backfill import default_concurrency
 from capledger.cli.progress import ProgressDisplay, format_duration, format_progress
 
-PROGRESS = Progress(
+PROGRESS = JobProgress(
     customers=2_000,
     finished=1_234,
     done=1_200,
@@ -39,7 +39,7 @@ LINE = "1,234 of 2,000 customers, 165,852 entries, 1,190 of 1,200 requests/min, 
         ),
     ],
 )
-def test_progress_is_one_line(progress: Progress, limit: str, line: str) -> None:
+def test_progress_is_one_line(progress: JobProgress, limit: str, line: str) -> None:
     """Progress is one line: customers, entries, rate and limit, and failures, retries and time left if any."""
     assert format_progress(progress, limit) == line
 

@@ -1,4 +1,4 @@
-"""Where rows go: Parquet, JSON lines, CSV, DuckDB, or a sink of your own."""
+"""Destinations of rows: Parquet, JSON lines, CSV, DuckDB, or a sink of your own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Chunks", "CsvSink", "DuckDbSink", "JsonLinesSink", "ParquetSink", "Sink", "sink_for"]
 
-#: Each format's sink.
+#: The sink of each format.
 FORMATS: Final[Mapping[str, Callable[[], Sink]]] = {
     "parquet": ParquetSink,
     "jsonl": JsonLinesSink,
@@ -26,11 +26,11 @@ FORMATS: Final[Mapping[str, Callable[[], Sink]]] = {
 
 
 def sink_for(name: str) -> Sink:
-    """Give the sink of a format.
+    """Return the sink of a format.
 
     Raises:
         InvalidQueryError: there is no such format.
     """
     if name not in FORMATS:
-        raise InvalidQueryError(f"format has to be one of {', '.join(FORMATS)}")
+        raise InvalidQueryError(f"format must be one of {', '.join(FORMATS)}")
     return FORMATS[name]()

@@ -1,4 +1,4 @@
-"""CSV, with what is nested as JSON text."""
+"""CSV, with nested values as JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class CsvSink(FileSink):
-    """A header, then a row an entry. Null is an empty field and an empty text is ``""``; texts are always quoted."""
+    """A header, then a line an entry. Null is an empty field, an empty string is ``""``; strings are always quoted."""
 
     format = "csv"
     suffix = ".csv"
 
     def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
-        """Write the names of the columns and a line for each row."""
+        """Write the header and a line for each row."""
         file.write(",".join(COLUMN_NAMES).encode() + b"\n")
         for rows in chunks:
             file.write("".join(map(_line, rows)).encode())
@@ -33,7 +33,7 @@ def _line(row: Row) -> str:
     return ",".join(_cell(row[name]) for name in COLUMN_NAMES) + "\n"
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401  (whatever a column can hold)
+def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a column can hold
     match value:
         case None:
             return ""
@@ -48,6 +48,6 @@ def _cell(value: Any) -> str:  # noqa: ANN401  (whatever a column can hold)
     return quoted(msgspec.json.encode(value).decode())
 
 
-def quoted(text: str) -> str:
-    """Give a text as a field of a CSV file, in quotes."""
-    return '"' + text.replace('"', '""') + '"'
+def quoted(string: str) -> str:
+    """Return a string as a quoted field of a CSV file."""
+    return '"' + string.replace('"', '""') + '"'

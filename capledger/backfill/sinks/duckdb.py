@@ -1,7 +1,7 @@
 """A DuckDB database with one table, ``entries``.
 
-A batch goes in by way of a file of JSON lines beside it, in one transaction together with its number, so that it is
-there once whatever happens.
+A batch is loaded from a temporary file of JSON lines, in one transaction together with its number, so that it is
+there exactly once whatever happens.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from capledger.backfill.extras import import_extra
-from capledger.backfill.files import PART, remove_parts, written_aside
+from capledger.backfill.files import TEMPORARY_SUFFIX, remove_temporary_files, temporary_file
 from capledger.backfill.schema import (
     COLUMN_NAMES,
     COLUMNS,
+    DECIMAL,
     INTEGER,
-    MOMENT,
-    MONEY,
     PRECISION,
     SCALE,
-    TEXT,
+    STRING,
+    TIMESTAMP,
     Column,
     Kind,
     ListOf,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks
 
 NAME: Final = "entries.duckdb"
-#: Of the file beside, which is read once.
+#: Compression level of the temporary file, which is read once.
 _LEVEL: Final = 1
 _SETTINGS: Final = {"threads": 1, "memory_limit": "256MB", "preserve_insertion_order": "true"}
 
@@ -45,14 +45,14 @@ class DuckDbSink:
     one_file = True
 
     def __init__(self) -> None:
-        """Need the extra ``duckdb``, and say so before anything is asked for."""
+        """Import the extra ``duckdb``, so that its absence is reported before any request."""
         self._duckdb = import_extra("duckdb", "duckdb")
         self._directory: Path | None = None
         self._connection: Any = None
 
     def open(self, directory: Path) -> None:
-        """Open the database, and make its tables in a new one."""
-        remove_parts(directory)
+        """Open the database, and create its tables if it is new."""
+        remove_temporary_files(directory)
         self._directory = directory
         self._connection = self._duckdb.connect(str(directory / NAME), config=_SETTINGS)
         (directory / NAME).chmod(0o600)
@@ -62,29 +62,29 @@ class DuckDbSink:
         self._connection.execute("CREATE TABLE IF NOT EXISTS capledger.batches (number INTEGER PRIMARY KEY)")
 
     def find(self, number: int) -> str | None:
-        """Tell whether the transaction with this batch went through."""
+        """Return the file if the transaction with this batch was committed."""
         found = self._connection.execute("SELECT 1 FROM capledger.batches WHERE number = ?", [number]).fetchone()
         return NAME if found else None
 
     def write(self, number: int, chunks: Chunks) -> str:
-        """Write a file beside, and let the database take it in."""
+        """Write a temporary file, and load it into the database."""
         if self._directory is None:
             raise RuntimeError("the sink has not been opened")
-        beside = self._directory / f"batch-{number:05}.jsonl.gz{PART}"
-        with written_aside(beside) as file:
+        source = self._directory / f"batch-{number:05}.jsonl.gz{TEMPORARY_SUFFIX}"
+        with temporary_file(source) as file:
             write_lines(file, chunks, level=_LEVEL)
-        self._take_in(number, beside)
-        beside.unlink()
+        self._load(number, source)
+        source.unlink()
         return NAME
 
-    def _take_in(self, number: int, beside: Path) -> None:
+    def _load(self, number: int, source: Path) -> None:
         execute = self._connection.execute
         types = ", ".join(f"'{column.name}': '{_type(column.kind)}'" for column in COLUMNS)
         reading = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{types}}})"
         execute("BEGIN")
         try:
             names = ", ".join(COLUMN_NAMES)
-            execute(f"INSERT INTO entries SELECT {names} FROM {reading}", [str(beside)])  # noqa: S608  (our own names)
+            execute(f"INSERT INTO entries SELECT {names} FROM {reading}", [str(source)])  # noqa: S608 - our own names
             execute("INSERT INTO capledger.batches VALUES (?)", [number])
             execute("COMMIT")
         except BaseException:
@@ -92,7 +92,7 @@ class DuckDbSink:
             raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the database, and let go of it."""
+        """Merge the write-ahead log into the database, and close it."""
         if self._connection is not None:
             self._connection.execute("CHECKPOINT")
             self._connection.close()
@@ -112,8 +112,8 @@ def _type(kind: Kind) -> str:
         case MapOf(value):
             return f"MAP(VARCHAR, {_type(value)})"
     return {
-        TEXT: "VARCHAR",
+        STRING: "VARCHAR",
         INTEGER: "BIGINT",
-        MONEY: f"DECIMAL({PRECISION}, {SCALE})",
-        MOMENT: "TIMESTAMPTZ",
+        DECIMAL: f"DECIMAL({PRECISION}, {SCALE})",
+        TIMESTAMP: "TIMESTAMPTZ",
     }[kind]

@@ -1,11 +1,11 @@
-"""What the sinks of one file a batch share."""
+"""The base of sinks that write a file for each batch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import IO, TYPE_CHECKING
 
-from capledger.backfill.files import remove_parts, written_aside
+from capledger.backfill.files import remove_temporary_files, temporary_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,19 +24,19 @@ class FileSink(ABC):
         self._directory: Path | None = None
 
     def open(self, directory: Path) -> None:
-        """Clear away what is half written."""
+        """Remove temporary files of an earlier process."""
         self._directory = directory
-        remove_parts(directory)
+        remove_temporary_files(directory)
 
     def find(self, number: int) -> str | None:
-        """A file has its name only when it is whole."""
+        """Return the file if it exists: it gets its name only when it is complete."""
         path = self._path(number)
         return path.name if path.exists() else None
 
     def write(self, number: int, chunks: Chunks) -> str:
-        """Write a file aside and give it its name."""
+        """Write a temporary file and rename it."""
         path = self._path(number)
-        with written_aside(path) as file:
+        with temporary_file(path) as file:
             self.write_to(file, chunks)
         return path.name
 
@@ -45,7 +45,7 @@ class FileSink(ABC):
         """Write the rows into an open file."""
 
     def close(self) -> None:
-        """Let go of the directory; every file in it is whole."""
+        """Forget the directory; every file in it is complete."""
         self._directory = None
 
     def _path(self, number: int) -> Path:

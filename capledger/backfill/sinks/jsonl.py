@@ -16,7 +16,7 @@ _LEVEL = 5
 
 
 class JsonLinesSink(FileSink):
-    """One object a line: amounts as texts with every digit that came, moments in ISO 8601 and UTC."""
+    """One object a line: amounts as strings with every digit received, timestamps in ISO 8601 and UTC."""
 
     format = "jsonl"
     suffix = ".jsonl.gz"
@@ -29,6 +29,6 @@ class JsonLinesSink(FileSink):
 def write_lines(file: IO[bytes], chunks: Chunks, *, level: int) -> None:
     """Write rows as gzipped JSON lines; equal rows give equal bytes."""
     encoder = msgspec.json.Encoder(decimal_format="string")
-    with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=level, mtime=0) as packed:
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=level, mtime=0) as compressed:
         for rows in chunks:
-            packed.write(encoder.encode_lines(rows))
+            compressed.write(encoder.encode_lines(rows))

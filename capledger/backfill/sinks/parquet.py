@@ -21,37 +21,37 @@ class ParquetSink(FileSink):
     suffix = ".parquet"
 
     def __init__(self) -> None:
-        """Need the extra ``parquet``, and say so before anything is asked for."""
+        """Import the extra ``parquet``, so that its absence is reported before any request."""
         import_arrow()
         super().__init__()
 
     def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
         """Write row groups."""
-        from pyarrow import parquet  # noqa: PLC0415  (an extra, and slow to import)
+        from pyarrow import parquet  # noqa: PLC0415 - an extra, and slow to import
 
         with parquet.ParquetWriter(file, arrow_schema(), compression="zstd") as writer:
-            group = _Group(writer)
+            group = _RowGroup(writer)
             for rows in chunks:
                 group.add(record_batch(rows))
             group.write()
 
 
-class _Group:
-    """Gathers batches into a row group."""
+class _RowGroup:
+    """Collects batches for a row group."""
 
-    def __init__(self, writer: Any) -> None:  # noqa: ANN401  (pyarrow ships no types)
+    def __init__(self, writer: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
         self._writer = writer
         self._batches: list[Any] = []
         self._rows = 0
 
-    def add(self, batch: Any) -> None:  # noqa: ANN401  (pyarrow ships no types)
+    def add(self, batch: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
         self._batches.append(batch)
         self._rows += batch.num_rows
         if self._rows >= _GROUP_ROWS:
             self.write()
 
     def write(self) -> None:
-        import pyarrow as pa  # noqa: PLC0415  (an extra, and slow to import)
+        import pyarrow as pa  # noqa: PLC0415 - an extra, and slow to import
 
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=self._rows)

@@ -1,4 +1,4 @@
-"""What a sink has to do. Write one of your own for ``Backfill(sink=...)``."""
+"""The protocol of sinks. Write one of your own for ``Backfill(sink=...)``."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from capledger.backfill.schema import Row
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Rows in lists of some thousands, so that no more has to be in memory.
+#: Rows in lists of about a thousand, so that no more are in memory.
 Chunks = Iterable[Sequence[Row]]
 
 
 class Sink(Protocol):
-    """Where the rows of finished customers go, in numbered batches of a million rows or so.
+    """The destination of the rows of finished customers, in numbered batches of about a million rows.
 
-    A batch is whole or not there at all. When the process ends between ``write`` and the job's own note of it, the
-    next one asks ``find``; what that does not find is written again, with the same rows.
-    The methods are called from a thread, one at a time.
+    A batch is complete or absent. When the process ends after ``write`` and before the job's state is updated, the next
+    process calls ``find``; a batch that is not found is written again, with the same rows.
+    The methods are called from one thread, one at a time.
     """
 
-    #: Its name; a directory is refused to a job with another.
     format: str
-    #: Whether all batches go into one and the same file.
+    """Its name; a directory is refused to a job with another one."""
     one_file: bool
+    """Whether all batches go into the same file."""
 
     def open(self, directory: Path) -> None:
-        """Make ready to write, into ``DIR/entries`` or anywhere else; clear away what is half written."""
+        """Prepare to write, into ``DIR/entries`` or anywhere else; remove what is partly written."""
 
     def find(self, number: int) -> str | None:
-        """Give the file that holds this batch, whole; None if there is none."""
+        """Return the name of the file that holds this batch completely; None if there is none."""
 
     def write(self, number: int, chunks: Chunks) -> str:
-        """Write a batch; it has to be on the disk when this returns. Give the file's name below the directory."""
+        """Write a batch, which must be on the disk when this returns; return the file's name below the directory."""
 
     def close(self) -> None:
         """Leave everything in a state that others can read."""
