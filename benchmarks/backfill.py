@@ -1,7 +1,7 @@
-"""The memory of a backfill, and what it takes of the processor: for ten times as many customers, and in each format.
+"""Peak memory and CPU time of a backfill, by number of customers and format: ``python -m benchmarks.backfill``.
 
-``python -m benchmarks.backfill``; the server is a process of its own, which answers a canned page of three entries, so
-that what is weighed is the client. Parquet files of a hundred thousand rows, so that several are cut.
+The server is a process of its own, which answers with the same page of three entries, so that only the client is
+measured. A file holds a hundred thousand rows, so that several are written.
 """
 
 from __future__ import annotations
@@ -10,71 +10,71 @@ import argparse
 import asyncio
 import time
 from datetime import UTC
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from benchmarks.many import AUTH, ROWS, queries, server
+from benchmarks.many import ROWS, SPAWN, queries, serving_one_page
 from benchmarks.measure import Table, peak_memory
+from benchmarks.server import AUTH, expect
 from capledger import LedgerSession
 from capledger.backfill import Backfill
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-_SPAWN: Final = get_context("spawn")
-#: MiB for 100,000 customers, at most.
-WANTED: Final = 150
+#: MiB allowed for 100,000 customers.
+_LIMIT: Final = 150
 _IN_FLIGHT: Final = 16
 
 
 @frozen
-class Weight:
-    """What one backfill took."""
+class Cost:
+    """Resources that one backfill used."""
 
     mebibytes: float
-    seconds: float
-    processor: float
+    """Peak memory of its process."""
+    wall: float
+    """Seconds of the clock."""
+    cpu: float
+    """Seconds of CPU time."""
     rows: int
+    """Entries written."""
 
 
 def measure(counts: tuple[int, ...] = (10_000, 100_000), formats: tuple[str, ...] = ("parquet",)) -> Table:
-    """Weigh backfills, each in a process of its own."""
+    """Return the cost of each backfill, run in a process of its own."""
     rows = []
-    with server(0.0) as url:
+    with serving_one_page(0.0) as url:
         for kind in formats:
             for count in counts:
-                found = _weigh(url, count, kind)
-                if found.rows != count * ROWS:
-                    raise SystemExit("the entries are not what the server has")
-                each = found.processor / count * 1e6
-                rows.append(
-                    (f"{count:,} customers, {kind}", f"{found.mebibytes:.1f}", f"{found.seconds:.1f}", f"{each:.0f}")
-                )
+                cost = _cost_of(url, count, kind)
+                expect(cost.rows, count * ROWS)
+                cells = (f"{cost.mebibytes:.1f}", f"{cost.wall:.1f}", f"{cost.cpu / count * 1e6:.0f}")
+                rows.append((f"{count:,} customers, {kind}", *cells))
     return Table(
-        f"Backfill, {ROWS} entries a customer; wanted: at most {WANTED} MiB",
-        ("", "peak MiB", "seconds", "CPU us a customer"),
+        f"Backfill, {ROWS} entries per customer; at most {_LIMIT} MiB allowed",
+        ("", "peak MiB", "seconds", "CPU us per customer"),
         rows,
     )
 
 
-def _weigh(url: str, count: int, kind: str) -> Weight:
-    ours, theirs = _SPAWN.Pipe()
+def _cost_of(url: str, count: int, kind: str) -> Cost:
+    ours, theirs = SPAWN.Pipe()
     with TemporaryDirectory() as out:
-        process = _SPAWN.Process(target=_run, args=(theirs, url, count, kind, out))
+        process = SPAWN.Process(target=_run, args=(theirs, url, count, kind, out))
         process.start()
-        found: Weight = ours.recv()
+        cost: Cost = ours.recv()
         process.join()
-    return found
+    return cost
 
 
 def _run(pipe: Connection, url: str, count: int, kind: str, out: str) -> None:
-    began, used = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     rows = asyncio.run(_backfill(url, count, kind, Path(out) / "job"))
-    pipe.send(Weight(peak_memory(), time.perf_counter() - began, time.process_time() - used, rows))
+    pipe.send(Cost(peak_memory(), time.perf_counter() - wall, time.process_time() - cpu, rows))
 
 
 async def _backfill(url: str, count: int, kind: str, out: Path) -> int:
@@ -84,12 +84,12 @@ async def _backfill(url: str, count: int, kind: str, out: Path) -> int:
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description="What a backfill weighs.")
+    """Parse the command line and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description="Measure backfills.")
     parser.add_argument("--customers", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--formats", nargs="*", default=["parquet"])
     options = parser.parse_args()
-    print(measure(tuple(options.customers), tuple(options.formats)).text())
+    print(measure(tuple(options.customers), tuple(options.formats)).render())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What importing costs, against importing what it depends on at run time."""
+"""Import capledger, compared with importing its dependencies."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ IMPORTS: Final = {
 
 
 def measure(rounds: int = 9) -> Table:
-    """Time imports in processes of their own, with bytecode at hand as after an installation."""
-    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    """Return the time of imports in new processes, with bytecode compiled as after an installation."""
+    times: dict[str, list[float]] = {name: [] for name in IMPORTS}
     with tempfile.TemporaryDirectory() as bytecode:
         for _ in range(rounds + 1):
             for name, code in IMPORTS.items():
-                taken[name].append(_seconds(code, bytecode))
-    medians = {name: median(times[1:]) for name, times in taken.items()}  # the first round wrote the bytecode
+                times[name].append(_seconds(code, bytecode))
+    medians = {name: median(seconds[1:]) for name, seconds in times.items()}  # the first round compiles the bytecode
     base = medians["its dependencies"]
     rows = [(name, f"{seconds * 1000:.0f}", f"{seconds / base:.2f}") for name, seconds in medians.items()]
     return Table(f"Importing, median of {rounds} processes", ("", "ms", "times its dependencies"), rows)
 
 
 def _seconds(code: str, bytecode: str) -> float:
-    script = f"from time import perf_counter; began = perf_counter(); exec({code!r}); print(perf_counter() - began)"
+    script = f"from time import perf_counter; start = perf_counter(); exec({code!r}); print(perf_counter() - start)"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    result = subprocess.run(  # noqa: S603  # our own code, in our own interpreter
+    result = subprocess.run(  # noqa: S603 - our own code, in our own interpreter
         [sys.executable, "-c", script],
         env={**environment, "PYTHONPYCACHEPREFIX": bytecode},
         capture_output=True,

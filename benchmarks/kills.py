@@ -1,7 +1,7 @@
-"""A backfill that is killed again and again: whether every entry is there once, and what the kills have cost.
+"""Kill a backfill again and again, check that every entry is written once, and count the additional requests.
 
-``python -m benchmarks.kills``; the sandbox answers in this process with faults, the command line runs in its own and
-gets SIGKILL at random instants. Requests are compared with those of a run that nothing disturbs.
+``python -m benchmarks.kills``: the sandbox runs in this process and injects faults, the command line runs in its own
+process and gets SIGKILL at random times. Requests are compared with those of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -30,29 +30,33 @@ if TYPE_CHECKING:
 
 START: Final = datetime(2024, 1, 1)
 FORMATS: Final = ("parquet", "jsonl", "csv", "duckdb")
-#: Of the requests of an undisturbed run, that may be sent again.
+#: Share of the requests of an undisturbed run that may be sent again.
 ALLOWED: Final = 0.05
 Key = tuple[str, int]
 
 
 @frozen
-class Cost:
-    """What a run took."""
+class RunCounts:
+    """Counts of one run."""
 
     requests: int
+    """Requests that the sandbox received."""
     faults: int
+    """Requests that it answered with a fault."""
     kills: int
+    """Times that the process was killed."""
     seconds: float
+    """Duration of the run."""
 
 
 def ledger_sizes(count: int, seed: int) -> list[int]:
-    """Entries of each customer: most have some, some none, a few have thousands."""
+    """Return the number of entries of each customer: most have some, some none, a few more than a thousand."""
     random = Random(seed)
     return [random.choice((0, 3, 12, 40, 90, 150, 230)) if number % 200 else 1_500 for number in range(count)]
 
 
 def customers(sizes: list[int]) -> list[SandboxCustomer]:
-    """Sandbox customers with ledgers of these sizes."""
+    """Return sandbox customers with ledgers of these sizes."""
     return [
         SandboxCustomer(
             str(917_000_000_000 + number),
@@ -64,7 +68,7 @@ def customers(sizes: list[int]) -> list[SandboxCustomer]:
 
 
 def expected(sizes: list[int]) -> set[Key]:
-    """Every entry that the sandbox has."""
+    """Return the keys of all entries of the sandbox."""
     return {
         (str(917_000_000_000 + number), 10_000 * (number + 1) + rank)
         for number, size in enumerate(sizes)
@@ -73,21 +77,21 @@ def expected(sizes: list[int]) -> set[Key]:
 
 
 def write_customers(path: Path, count: int) -> None:
-    """Write the file that the command takes."""
+    """Write the customers file of the command."""
     lines = (f"mobile,{917_000_000_000 + number}\n" for number in range(count))
     path.write_text("identifier_name,identifier_value\n" + "".join(lines), encoding="utf-8")
 
 
-def found(directory: Path, kind: str) -> Iterator[Key]:
-    """Every entry of a data set."""
+def written(directory: Path, kind: str) -> Iterator[Key]:
+    """Yield the keys of all entries of a data set."""
     if kind == "duckdb":
-        import duckdb  # noqa: PLC0415  (one of four)
+        import duckdb  # noqa: PLC0415 - only this format needs it
 
         with duckdb.connect(str(directory / "entries.duckdb"), read_only=True) as connection:
             yield from connection.execute("SELECT identifier_value, event_log_id FROM entries").fetchall()
     for path in sorted(directory.iterdir()):
         if path.name.endswith(".parquet"):
-            from pyarrow import parquet  # noqa: PLC0415  (one of four)
+            from pyarrow import parquet  # noqa: PLC0415 - only this format needs it
 
             table = parquet.read_table(path, columns=["identifier_value", "event_log_id"])
             yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -101,7 +105,7 @@ def found(directory: Path, kind: str) -> Iterator[Key]:
 
 
 async def start(box: Sandbox, file: Path, out: Path, *options: str) -> asyncio.subprocess.Process:
-    """Start the command in a process of its own."""
+    """Start the command line in a process of its own."""
     environment = {
         "CAPLEDGER_BASE_URL": box.url,
         "CAPLEDGER_TIMEZONE": "UTC",
@@ -116,10 +120,10 @@ async def start(box: Sandbox, file: Path, out: Path, *options: str) -> asyncio.s
     )
 
 
-async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options: str) -> Cost:
-    """Run the command to its end; before that, kill it after each of these seconds of fetching."""
-    began, before = time.perf_counter(), len(box.requests)
-    done = 0
+async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options: str) -> RunCounts:
+    """Run the command until it finishes, after killing it once for each of these numbers of seconds."""
+    start_time, requests_before = time.perf_counter(), len(box.requests)
+    killed = 0
     for seconds in kills:
         process = await start(box, file, out, *options)
         await first_request(box, process)
@@ -129,17 +133,19 @@ async def run(box: Sandbox, file: Path, out: Path, kills: list[float], *options:
         except TimeoutError:
             process.kill()
             await process.wait()
-            done += 1
+            killed += 1
     process = await start(box, file, out, *options)
     code = await process.wait()
     if code:
-        raise SystemExit(f"the last run ended with {code}")
-    sent = box.requests[before:]
-    return Cost(len(sent), sum(logged.fault is not None for logged in sent), done, time.perf_counter() - began)
+        raise SystemExit(f"the last run exited with {code}")
+    sent = box.requests[requests_before:]
+    return RunCounts(
+        len(sent), sum(logged.fault is not None for logged in sent), killed, time.perf_counter() - start_time
+    )
 
 
 async def first_request(box: Sandbox, process: asyncio.subprocess.Process) -> None:
-    """Wait until the command asks for something, or is at its end."""
+    """Wait until the command sends a request or exits."""
     arrived = asyncio.Event()
     box.on_request = lambda *_: arrived.set()
     waits = [asyncio.create_task(arrived.wait()), asyncio.create_task(process.wait())]
@@ -148,50 +154,50 @@ async def first_request(box: Sandbox, process: asyncio.subprocess.Process) -> No
 
 
 def verify(out: Path, kind: str, sizes: list[int]) -> None:
-    """End the benchmark unless every entry is there once."""
-    counts = Counter(found(out / "entries", kind))
+    """Exit unless every entry was written once."""
+    counts = Counter(written(out / "entries", kind))
     wrong = {key: count for key, count in counts.items() if count != 1}
     missing = expected(sizes) - counts.keys()
     if wrong or missing or len(counts) != sum(sizes):
         raise SystemExit(f"{kind}: {len(wrong)} entries more than once, {len(missing)} missing")
     manifest: dict[str, Any] = msgspec.json.decode((out / "manifest.json").read_bytes())
     if not manifest["complete"] or manifest["entries"] != sum(sizes):
-        raise SystemExit(f"{kind}: the manifest says otherwise")
+        raise SystemExit(f"{kind}: the manifest states other counts")
 
 
 async def compare(options: argparse.Namespace) -> None:
-    """Print a line for each format."""
+    """Print the counts of each format."""
     sizes = ledger_sizes(options.customers, options.seed)
     random = Random(options.seed)
     choices = [faults.status(503), faults.status(500), faults.cut_body(), faults.reset()]
-    with TemporaryDirectory() as place:
-        file = Path(place) / "customers.csv"
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "customers.csv"
         write_customers(file, options.customers)
         async with Sandbox(customers(sizes), rules=Rules(latency=options.latency)) as box:
-            calm = await run(box, file, Path(place) / "calm", [])
-            verify(Path(place) / "calm", "parquet", sizes)
-            print(f"{options.customers:,} customers, {sum(sizes):,} entries, {calm.requests:,} requests undisturbed")
-            print(f"{'format':10} {'kills':>6} {'requests':>9} {'faults':>7} {'again':>7} {'share':>7} {'s':>6}")
+            undisturbed = await run(box, file, Path(folder) / "undisturbed", [])
+            verify(Path(folder) / "undisturbed", "parquet", sizes)
+            print(f"{options.customers:,} customers, {sum(sizes):,} entries, {undisturbed.requests:,} requests")
+            print(f"{'format':10} {'kills':>6} {'requests':>9} {'faults':>7} {'extra':>7} {'share':>7} {'s':>6}")
             for kind in options.formats:
                 box.faults = faults.random_faults(options.seed, options.faults, choices)
-                out = Path(place) / kind
+                out = Path(folder) / kind
                 kills = [random.uniform(0.0, options.longest) for _ in range(options.kills)]
-                cost = await run(box, file, out, kills, "--format", kind)
+                counts = await run(box, file, out, kills, "--format", kind)
                 verify(out, kind, sizes)
-                again = cost.requests - cost.faults - calm.requests
-                share = again / calm.requests
+                extra = counts.requests - counts.faults - undisturbed.requests
+                share = extra / undisturbed.requests
                 print(
-                    f"{kind:10} {cost.kills:6} {cost.requests:9,} {cost.faults:7,} {again:7,} {share:7.1%} "
-                    f"{cost.seconds:6.1f}",
+                    f"{kind:10} {counts.kills:6} {counts.requests:9,} {counts.faults:7,} {extra:7,} {share:7.1%} "
+                    f"{counts.seconds:6.1f}",
                     flush=True,
                 )
                 if share > ALLOWED:
-                    raise SystemExit("that is too much")
+                    raise SystemExit(f"more than {ALLOWED:.0%} of the requests were sent again")
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description="A backfill that is killed.")
+    """Parse the command line and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description="Kill a backfill again and again.")
     parser.add_argument("--customers", type=int, default=2_000, help="(%(default)s)")
     parser.add_argument("--kills", type=int, default=30, help="in each format (%(default)s)")
     parser.add_argument("--longest", type=float, default=1.5, help="seconds of fetching before a kill (%(default)s)")

@@ -1,40 +1,65 @@
-"""Walking over a network: what reading ahead makes of answers that take their time."""
+"""Walk over a network with latency, compared with ``asyncio.gather`` and with the ideal schedule."""
 
 from __future__ import annotations
 
 import asyncio
-from statistics import median
-from time import perf_counter
-from typing import Final
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from benchmarks.measure import Table
-from benchmarks.server import serving, walk
+from benchmarks.measure import Table, in_turns
+from benchmarks.server import expect, get_page, open_http, serving, walk
 
-#: Seconds that each answer takes.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds that each response takes.
 LATENCY: Final = 0.05
 
 
-def measure(rounds: int = 5, pages: int = 60, prefetches: tuple[int, ...] = (1, 4, 8, 16)) -> Table:
-    """Time a walk for each number of pages ahead, against all of them being asked for without a pause."""
-    taken: dict[int, list[float]] = {prefetch: [] for prefetch in prefetches}
+def measure(rounds: int = 5, pages: int = 60, in_flight: tuple[int, ...] = (1, 4, 8, 16)) -> Table:
+    """Return the duration of a walk and of a bare gather for each number of pages in flight."""
     with serving(pages * 100, latency=LATENCY) as url:
-        for _ in range(rounds):
-            for prefetch, times in taken.items():
-                began = perf_counter()
-                asyncio.run(walk(url, prefetch))
-                times.append(perf_counter() - began)
-    rows = [
-        (
-            f"prefetch={prefetch}",
-            f"{median(times):.3f}",
-            f"{_ideal(pages, prefetch):.3f}",
-            f"{median(times) / _ideal(pages, prefetch):.2f}",
+        durations = in_turns(_candidates(url, pages, in_flight), rounds)
+    rows = []
+    for count in in_flight:
+        ideal = pages / count * LATENCY
+        walked, gathered = durations[f"walk {count}"].wall, durations[f"gather {count}"].wall
+        cells = (
+            f"{ideal:.3f}",
+            f"{walked:.3f}",
+            f"{gathered:.3f}",
+            f"{walked / ideal:.2f}",
+            f"{walked / gathered:.2f}",
         )
-        for prefetch, times in taken.items()
-    ]
-    title = f"A walk over {pages} pages, {LATENCY * 1000:.0f} ms an answer, median of {rounds} rounds"
-    return Table(title, ("", "seconds", "ideal", "times the ideal"), rows)
+        rows.append((f"{count} in flight", *cells))
+    title = f"A walk over {pages} pages, {LATENCY * 1000:.0f} ms per response, median of {rounds} rounds"
+    return Table(title, ("", "ideal s", "walk s", "gather s", "walk / ideal", "walk / gather"), rows)
 
 
-def _ideal(pages: int, prefetch: int) -> float:
-    return pages / prefetch * LATENCY
+def _candidates(url: str, pages: int, in_flight: tuple[int, ...]) -> dict[str, Callable[[], None]]:
+    """Return a walk and a gather for each number of pages in flight, so that the two take turns."""
+    candidates: dict[str, Callable[[], None]] = {}
+    for count in in_flight:
+        candidates[f"walk {count}"] = partial(_walk, url, pages, count)
+        candidates[f"gather {count}"] = partial(_gather, url, pages, count)
+    return candidates
+
+
+def _walk(url: str, pages: int, in_flight: int) -> None:
+    expect(asyncio.run(walk(url, in_flight)), pages * 100)
+
+
+def _gather(url: str, pages: int, in_flight: int) -> None:
+    expect(asyncio.run(gather(url, pages, in_flight)), pages * 100)
+
+
+async def gather(url: str, pages: int, in_flight: int) -> int:
+    """Return the number of entries, as dicts, from batches of pages whose number is known beforehand."""
+    count = 0
+    async with open_http(url) as http:
+        for first in range(0, pages, in_flight):
+            batch = range(first, min(first + in_flight, pages))
+            for body in await asyncio.gather(*(get_page(http, number) for number in batch)):
+                count += len(json.loads(body)["ledgerEntries"])
+    return count

@@ -1,7 +1,7 @@
-"""Timing in turns, and tables of what was timed.
+"""Timing in turns, peak memory, and tables of results.
 
-Contestants take turns, so that a busy minute of the machine is everybody's, and what counts are ratios of medians in
-one run; absolute times are there to give an idea.
+Candidates take turns, so that a busy machine affects all of them, and the results are ratios of medians within one run;
+absolute times are only an indication.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: Where Linux tells of a process's peak; ``getrusage`` would count in the peak of the process it was started by.
+#: Where Linux states the peak memory of a process; ``getrusage`` would include the peak of its parent.
 _STATUS: Final = Path("/proc/self/status")
 
 
 @frozen
 class Table:
-    """What one benchmark found."""
+    """Results of one benchmark."""
 
     title: str
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    #: For the picture: a number for each label, and what it says.
     figures: dict[str, float] = field(factory=dict)
+    """Numbers for the picture, by label."""
     unit: str = ""
+    """What the figures count."""
 
-    def text(self) -> str:
-        """The table in plain text: the first column to the left, the numbers to the right."""
+    def render(self) -> str:
+        """Return the table as text, with the first column aligned left and the others right."""
         lines = [self.head, *self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.head))]
         body = ("  ".join(_cells(line, widths)).rstrip() for line in lines)
@@ -43,50 +44,52 @@ class Table:
 
 def _cells(line: tuple[str, ...], widths: list[int]) -> Iterable[str]:
     yield line[0].ljust(widths[0])
-    yield from (text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))
+    yield from (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
 
 
 @frozen
-class Taken:
-    """Seconds of the clock, and of the processor in this process; the second does not mind a busy machine."""
+class Duration:
+    """How long something took."""
 
-    clock: float
-    processor: float
+    wall: float
+    """Seconds of the clock."""
+    cpu: float
+    """Seconds of CPU time in this process, which a busy machine affects less."""
 
 
-def in_turns(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Taken]:
-    """Give the medians of what each takes; everyone runs once before, unmeasured."""
-    for run in contestants.values():
+def in_turns(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Duration]:
+    """Return the median duration of each candidate; each runs once before, unmeasured."""
+    for run in candidates.values():
         run()
-    taken: dict[str, list[Taken]] = {name: [] for name in contestants}
+    durations: dict[str, list[Duration]] = {name: [] for name in candidates}
     for _ in range(rounds):
-        for name, run in contestants.items():
-            taken[name].append(_time(run))
+        for name, run in candidates.items():
+            durations[name].append(_time(run))
     return {
-        name: Taken(median(one.clock for one in all_of), median(one.processor for one in all_of))
-        for name, all_of in taken.items()
+        name: Duration(median(one.wall for one in measured), median(one.cpu for one in measured))
+        for name, measured in durations.items()
     }
 
 
-def _time(run: Callable[[], object]) -> Taken:
+def _time(run: Callable[[], object]) -> Duration:
     gc.collect()
-    began, used = perf_counter(), process_time()
+    wall, cpu = perf_counter(), process_time()
     run()
-    return Taken(perf_counter() - began, process_time() - used)
+    return Duration(perf_counter() - wall, process_time() - cpu)
 
 
 def repeated(times: int, run: Callable[[], object]) -> Callable[[], None]:
-    """Give what runs so many times, for what is too short to be timed alone."""
+    """Return a function that calls another this many times, for what is too short to be timed alone."""
 
-    def many() -> None:
+    def run_repeatedly() -> None:
         for _ in range(times):
             run()
 
-    return many
+    return run_repeatedly
 
 
 def peak_memory() -> float:
-    """Give the most memory that this process has had, in MiB."""
+    """Return the peak memory of this process in MiB."""
     if not _STATUS.exists():
         return float("nan")
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))

@@ -1,4 +1,4 @@
-"""The peak memory of a walk that keeps nothing: it must not follow the length of the ledger."""
+"""Peak memory of a walk that keeps no entries: it must not grow with the length of the ledger."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SPAWN: Final = get_context("spawn")
 
 
 def measure(rounds: int = 5, sizes: tuple[int, ...] = (100_000, 1_000_000), prefetch: int = 8) -> Table:
-    """Weigh a walk over ledgers of different lengths, each in a process of its own."""
+    """Return the peak memory of walks over ledgers of different lengths, each in a new process."""
     peaks = {size: median(_peak_of(size, prefetch) for _ in range(rounds)) for size in sizes}
-    least = min(peaks.values())
-    rows = [(f"{size:,} entries", f"{peak:.1f}", f"{peak - least:+.1f}") for size, peak in peaks.items()]
-    return Table(f"Peak memory of a walk, median of {rounds} processes", ("", "MiB", "more"), rows)
+    lowest = min(peaks.values())
+    rows = [(f"{size:,} entries", f"{peak:.1f}", f"{peak - lowest:+.1f}") for size, peak in peaks.items()]
+    return Table(f"Peak memory of a walk, median of {rounds} processes", ("", "MiB", "difference"), rows)
 
 
 def _peak_of(size: int, prefetch: int) -> float:

@@ -1,4 +1,4 @@
-"""The same fields for others to decode: made from our models, so that nobody has less to do."""
+"""Models for other libraries, made from ours so that all of them decode the same fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capledger.models._fields import container_and_item, json_key, response_fiel
 
 @cache
 def struct_of(model: type[AttrsInstance]) -> type[msgspec.Struct]:
-    """A msgspec Struct with the fields of a model: nothing is checked or made beyond what its types say."""
+    """Return a msgspec Struct with the fields of a model; nothing is checked beyond its types."""
     required = [(json_key(item), _kind(item, struct_of)) for item in _required(model)]
     optional = [(json_key(item), _kind(item, struct_of) | None, None) for item in _optional(model)]
     return msgspec.defstruct(model.__name__, [*required, *optional])
@@ -28,7 +28,7 @@ def struct_of(model: type[AttrsInstance]) -> type[msgspec.Struct]:
 
 @cache
 def pydantic_of(model: type[AttrsInstance]) -> type[pydantic.BaseModel]:
-    """A pydantic model with the fields of a model."""
+    """Return a pydantic model with the fields of a model."""
     members: dict[str, Any] = {
         item.name: (_kind(item, pydantic_of), pydantic.Field(alias=json_key(item))) for item in _required(model)
     }
@@ -38,7 +38,7 @@ def pydantic_of(model: type[AttrsInstance]) -> type[pydantic.BaseModel]:
 
 
 def cattrs_reader() -> Any:  # noqa: ANN401 - a function from bytes to whatever its hooks make
-    """Read with orjson and cattrs into our own models, with the hooks that one writes for this."""
+    """Return a function that reads our models with orjson and cattrs, with the hooks one would write by hand."""
     converter = make_converter()
     converter.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value).replace(tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.profile``: where the time of a walk goes, as pyinstrument sees it."""
+"""Profile a walk with pyinstrument: ``python -m benchmarks.profile``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.server import serving, walk
 
 
 def main(entries: int = 100_000, prefetch: int = 8) -> None:
-    """Print the costliest functions of a walk, by the time spent in each of them alone."""
+    """Print the functions that take most of the time of a walk, without what they call."""
     with serving(entries) as url:
         asyncio.run(walk(url, prefetch))
         profiler = Profiler(interval=0.0005, async_mode="disabled")

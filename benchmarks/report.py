@@ -1,4 +1,4 @@
-"""The results as a page (``benchmarks/README.md``) and a picture (``benchmarks/results.svg``)."""
+"""Write results to a page (``benchmarks/README.md``) and a picture (``benchmarks/results.svg``)."""
 
 from __future__ import annotations
 
@@ -18,47 +18,45 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent
 _MARK: Final = "<!-- results -->"
-_PEERS: Final = ("aiohttp", "attrs", "cattrs", "httpx", "msgspec", "orjson", "pydantic")
+_PACKAGES: Final = ("aiohttp", "attrs", "cattrs", "httpx", "msgspec", "orjson", "pydantic")
 #: Numbers from here on are shown without a fraction.
 _LARGE: Final = 100
 _OURS, _OTHERS = "#1f6f8b", "#b8c4c9"
 
 
-def write(found: dict[str, Table | str], folder: Path = FOLDER) -> None:
-    """Write what was found below the page's own text; tables of benchmarks that were not run are lost."""
+def write(tables: dict[str, Table], folder: Path = FOLDER) -> None:
+    """Replace the results on the page and in the picture; benchmarks that were not run are lost."""
     page = folder / "README.md"
-    text = page.read_text(encoding="utf-8").partition(_MARK)[0]
-    tables = [f"```text\n{table if isinstance(table, str) else table.text()}\n```" for table in found.values()]
-    page.write_text("\n\n".join([text + _MARK, _machine(), *tables]) + "\n", encoding="utf-8")
-    pictured = {name: table for name, table in found.items() if not isinstance(table, str) and table.figures}
-    if pictured:
-        draw(pictured, folder / "results.svg")
+    introduction = page.read_text(encoding="utf-8").partition(_MARK)[0]
+    blocks = [f"```text\n{table.render()}\n```" for table in tables.values()]
+    page.write_text("\n\n".join([introduction + _MARK, _environment(), *blocks]) + "\n", encoding="utf-8")
+    if with_figures := [table for table in tables.values() if table.figures]:
+        draw(with_figures, folder / "results.svg")
 
 
-def _machine() -> str:
-    peers = ", ".join(f"{name} {version(name)}" for name in _PEERS)
+def _environment() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     today = datetime.now(UTC).date()
-    return f"{today}, {os.cpu_count()} cores ({_processor()}), CPython {platform.python_version()}, {peers}."
+    return f"{today}, {os.cpu_count()} cores ({_processor()}), CPython {platform.python_version()}, {packages}."
 
 
 def _processor() -> str:
-    """The processor's name where Linux tells it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
 
 
-def draw(tables: dict[str, Table], to: Path) -> None:
-    """Draw the figures of each table as bars, ours in a colour of its own."""
+def draw(tables: list[Table], path: Path) -> None:
+    """Draw the figures of each table as bars, capledger in its own colour."""
     figure = Figure(figsize=(8, 1.9 * len(tables) + 0.3), layout="constrained")
     axes = figure.subplots(len(tables), 1, squeeze=False)[:, 0]
-    for each, table in zip(axes, tables.values(), strict=True):
-        _bars(each, table)
-    figure.savefig(to, metadata={"Date": None})
+    for each, table in zip(axes, tables, strict=True):
+        _draw_bars(each, table)
+    figure.savefig(path, metadata={"Date": None})
 
 
-def _bars(axes: Axes, table: Table) -> None:
+def _draw_bars(axes: Axes, table: Table) -> None:
     names, values = list(table.figures)[::-1], list(table.figures.values())[::-1]
     bars = axes.barh(names, values, color=[_OURS if name == "capledger" else _OTHERS for name in names])
     labels = [f"{value:,.0f}" if value >= _LARGE else f"{value:.1f}" for value in values]

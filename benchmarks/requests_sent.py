@@ -1,4 +1,4 @@
-"""Requests that typical jobs take: where an organisation has so many a minute, these are the time."""
+"""Count the requests of typical jobs, which decide how long they take under a rate limit."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _MOBILE: Final = "917000000000"
 _START: Final = datetime(2015, 1, 1)
 _END: Final = datetime(2025, 1, 1)
-#: Days that one request may span at the most, by the documents.
-_LONGEST: Final = timedelta(days=90)
+#: Longest span of one request, by the v2 ledger page.
+_MAX_SPAN: Final = timedelta(days=90)
 
 
 def measure() -> Table:
-    """Count the requests of each job, done by a walk, by windows alone, and by reading the history alone."""
+    """Return the requests of each job: by a walk, by windows only, and by the whole history only."""
     ten_years = CustomerLedgerQuery.mobile(_MOBILE, start=_START, end=_END)
     one_month = evolve(ten_years, start=datetime(2024, 6, 1), end=datetime(2024, 7, 1))
     jobs = (
         ("150 entries in ten years, all of them", 150, ten_years),
         ("20,000 entries in ten years, all of them", 20_000, ten_years),
-        ("20,000 entries in ten years, one month asked for", 20_000, one_month),
+        ("20,000 entries in ten years, one month of them", 20_000, one_month),
     )
     rows = [(title, *map(str, asyncio.run(_count(rows, query)))) for title, rows, query in jobs]
     return Table("Requests sent", ("", "a walk", "windows only", "history only"), rows)
@@ -47,16 +47,16 @@ async def _count(rows: int, query: CustomerLedgerQuery) -> tuple[int, int, int]:
 
 
 def _windows(query: CustomerLedgerQuery) -> Iterator[CustomerLedgerQuery]:
-    """The query in parts that one request may span, a second on either side."""
-    start, last = (cast("datetime", moment) for moment in (query.start, query.end))
+    """Yield the query in windows that one request may span, with a margin on either side."""
+    start, last = (cast("datetime", value) for value in (query.start, query.end))
     while start < last:
-        end = min(last, start + _LONGEST - timedelta(days=1))
+        end = min(last, start + _MAX_SPAN - timedelta(days=1))
         yield evolve(query, start=start, end=end)
         start = end
 
 
 async def _sent(url: str, queries: list[CustomerLedgerQuery]) -> int:
-    """Walk each to its end, one after another and none ahead of what is known; give the requests of all."""
+    """Walk the queries one after another and return the number of requests."""
     sent = 0
     async with LedgerSession(url, AUTH, timezone=UTC) as session:
         for query in queries:

@@ -1,6 +1,6 @@
-"""``make soak``: what is too long for the tests, and has to hold as well.
+"""Checks that take too long for the tests: ``make soak``.
 
-Each part ends the process with a line when something does not hold.
+A part that fails exits with a line that says what is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PARTS: Final[dict[str, Callable[[], None]]] = {"a backfill, killed thirty times 
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run all parts."""
     for name, run in PARTS.items():
         print(name, flush=True)
         run()

@@ -1,3 +1,5 @@
+"""Models: names of keys, twins of dates, and what a repr hides."""
+
 from __future__ import annotations
 
 import pickle
@@ -41,14 +43,14 @@ MOMENT = datetime(2026, 2, 3, 10, 11, 12, tzinfo=UTC)
         (BillDetails, "alternate_currency_value_earned_breakup", "alternateCurrencyValueEarnedBreakup"),
     ],
 )
-def test_names_are_the_apis_own(model: type[AttrsInstance], attribute: str, expected: str) -> None:
-    """A name of the wire is the attribute's in humps; the irregular ones are spelled out."""
+def test_keys_are_the_apis_names(model: type[AttrsInstance], attribute: str, expected: str) -> None:
+    """The key of a field is its name in camel case, except where the API is irregular."""
     assert json_key(getattr(fields(model), attribute)) == expected
 
 
 @pytest.mark.parametrize("name", models.__all__)
-def test_every_model_holds_one_key_once(name: str) -> None:
-    """No two attributes of a model are read from the same key, and each twin stands beside the date it takes over."""
+def test_no_key_fills_two_fields(name: str) -> None:
+    """No two fields of a model are read from the same key, and each ISO twin belongs to a date field."""
     model: Any = getattr(models, name)
     attributes = response_fields(model)
     keys = [key for attribute in attributes for key in json_keys(attribute)]
@@ -68,14 +70,14 @@ def test_every_model_holds_one_key_once(name: str) -> None:
         LedgerEvent(1, "PointsTransfer", event_reference_id="987654321", notes="Secret"),
     ],
 )
-def test_reprs_are_quiet_about_people(personal: object) -> None:
-    """Names, identifiers and free texts stay out of reprs, and so out of logs."""
+def test_reprs_hide_personal_data(personal: object) -> None:
+    """Names, identifiers and free text are in no repr, and so in no log."""
     assert "Secret" not in repr(personal)
     assert "987654321" not in repr(personal)
 
 
-def test_a_page_keeps_its_bytes_to_itself() -> None:
-    """The body is on the page for whoever needs what the models do not know, and not in its repr."""
+def test_a_page_has_its_body_outside_its_repr() -> None:
+    """The body is on the page for keys that no model has, and not in its repr."""
     page = decode(ledger_request(), LEDGER)
 
     assert page.raw == body(LEDGER)
@@ -83,14 +85,14 @@ def test_a_page_keeps_its_bytes_to_itself() -> None:
 
 
 def test_pages_survive_pickling() -> None:
-    """A worker process can hand its pages on."""
+    """A page can be sent to another process."""
     page = decode(ledger_request(), LEDGER)
 
     assert pickle.loads(pickle.dumps(page)) == page  # noqa: S301 - our own bytes
 
 
-def test_an_entry_needs_little() -> None:
-    """Three values make an entry; the rest is None or empty, and no two entries share a list."""
+def test_an_entry_needs_three_values() -> None:
+    """Three values make an entry; the other fields are None or empty, and no two entries share a list."""
     entry, other = (LedgerEntry(1, "TransactionAdd", MOMENT) for _ in range(2))
     entry.entry_details.append(EntryDetail(points=Decimal("1.50")))
 

@@ -1,4 +1,4 @@
-"""The README says what is so: its examples run, its commands exist, its demo is the demo's output."""
+"""The README is true: its examples run, its commands exist, its demo output is the demo's."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ MAKE = [command for command in commands() if command[0] == "make"]
 CAPLEDGER = [command for command in commands() if command[0] == "capledger"]
 
 
-class Around:
-    """The names that the examples expect around them, as a user would have them."""
+class UserCode:
+    """The names that the examples expect, as a user would have defined them."""
 
     def __init__(self, session: LedgerSession) -> None:
         self.session = session
         self.stored: list[LedgerEntry] = []
         self.cursors: list[str | None] = []
-        self.aside: list[CapledgerError] = []
+        self.failed: list[CapledgerError] = []
 
     def store(self, entries: list[LedgerEntry], cursor: str | None) -> None:
         self.stored += entries
@@ -68,13 +68,13 @@ class Around:
             "last_end": datetime(2026, 6, 1, tzinfo=UTC),
             "load_cursor": lambda: None,
             "store": self.store,
-            "set_aside": lambda _, error: self.aside.append(error),
+            "set_aside": lambda _, error: self.failed.append(error),
         }
 
 
 @pytest.fixture
 async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
-    """The sandbox that ``capledger sandbox`` runs, and the environment that it tells to set."""
+    """The sandbox that ``capledger sandbox`` runs, and the environment variables that it prints."""
     async with make_demo_sandbox() as box:
         monkeypatch.setenv("CAPLEDGER_BASE_URL", box.url)
         monkeypatch.setenv("CAPLEDGER_TIMEZONE", "UTC")
@@ -86,22 +86,22 @@ async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
 
 
 async def execute(example: str, names: dict[str, Any]) -> None:
-    """Run an example as it stands; one that awaits at its top level runs here, a whole program in a thread."""
+    """Run an example as printed: here if it awaits at its top level, in a thread if it is a whole program."""
     code = compile(example, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     if code.co_flags & inspect.CO_COROUTINE:
-        await eval(code, names)  # noqa: S307  # our own README
+        await eval(code, names)  # noqa: S307 - our own README
     else:
         await asyncio.to_thread(run_program, code, names)
 
 
 def run_program(code: CodeType, names: dict[str, Any]) -> None:
-    exec(code, names)  # noqa: S102  # our own README
+    exec(code, names)  # noqa: S102 - our own README
 
 
-async def around(box: Sandbox, number: int) -> tuple[Around, dict[str, Any]]:
-    """Run the example of this number, and the tests it defines."""
+async def run_example(box: Sandbox, number: int) -> tuple[UserCode, dict[str, Any]]:
+    """Run the example with this number, and the tests it defines."""
     async with LedgerSession(box.url, BasicAuth("store.server", "server123"), timezone=UTC) as session:
-        user = Around(session)
+        user = UserCode(session)
         names = user.names()
         await execute(PYTHON[number], names)
         for name in [name for name in names if name.startswith("test_")]:
@@ -111,8 +111,8 @@ async def around(box: Sandbox, number: int) -> tuple[Around, dict[str, Any]]:
     return user, names
 
 
-def number_of(text: str) -> int:
-    [number] = [number for number, example in enumerate(PYTHON) if text in example]
+def number_of(substring: str) -> int:
+    [number] = [number for number, example in enumerate(PYTHON) if substring in example]
     return number
 
 
@@ -121,22 +121,22 @@ async def test_every_python_example_runs(box: Sandbox, number: int) -> None:
     """Each example runs against a sandbox as it is printed."""
     before = len(box.requests)
 
-    await around(box, number)
+    await run_example(box, number)
 
     assert len(box.requests) > before or "Sandbox(" in PYTHON[number]
 
 
 async def test_first_example_prints_entries(box: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """The program of the README prints each entry of the span with its exact amount."""
-    await around(box, number_of("asyncio.run(main())"))
+    await run_example(box, number_of("asyncio.run(main())"))
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["2026-06-30 23:59:59+00:00 TransactionAdd 1459.460", "    Coins 1947.567"]
 
 
-async def test_resuming_from_the_stored_cursor_gives_the_rest(box: Sandbox) -> None:
-    """What the example stores is every entry, with a cursor each page to go on from."""
-    user, names = await around(box, number_of("load_cursor()"))
+async def test_resuming_from_the_stored_cursor_yields_the_rest(box: Sandbox) -> None:
+    """The example stores every entry, and a cursor per page from which a walk yields the rest."""
+    user, names = await run_example(box, number_of("load_cursor()"))
 
     everything = [entry.event_log_id for entry in user.stored]
     assert len(everything) == len(set(everything)) > 3_000
@@ -148,15 +148,15 @@ async def test_resuming_from_the_stored_cursor_gives_the_rest(box: Sandbox) -> N
 
 async def test_job_sets_aside_only_the_unknown_customer(box: Sandbox) -> None:
     """Of three customers one is unknown; the others' entries are stored."""
-    user, _ = await around(box, number_of("fetch_many"))
+    user, _ = await run_example(box, number_of("fetch_many"))
 
-    assert [type(error).__name__ for error in user.aside] == ["CustomerNotFoundError"]
+    assert [type(error).__name__ for error in user.failed] == ["CustomerNotFoundError"]
     assert len(user.cursors) == 2
 
 
 async def test_service_gets_the_newest_page(box: Sandbox) -> None:
-    """The service's function gives twenty entries, newest first."""
-    _, names = await around(box, number_of("async def newest"))
+    """The function of the service returns twenty entries, newest first."""
+    _, names = await run_example(box, number_of("async def newest"))
 
     dates = [entry.ledger_created_date for entry in names["result"]]
     assert len(dates) == 20
@@ -165,7 +165,7 @@ async def test_service_gets_the_newest_page(box: Sandbox) -> None:
 
 @pytest.mark.parametrize("command", CAPLEDGER, ids=" ".join)
 async def test_every_command_runs(box: Sandbox, command: list[str]) -> None:
-    """Each command line works in the environment that the sandbox tells to set."""
+    """Each command works with the environment variables that the sandbox prints."""
     arguments = command[1 : command.index(">")] if ">" in command else command[1:]
 
     result = await asyncio.to_thread(RUNNER.invoke, app, arguments)
@@ -176,15 +176,15 @@ async def test_every_command_runs(box: Sandbox, command: list[str]) -> None:
 
 
 def test_make_has_the_targets() -> None:
-    """Each make command names a target, and the two that come first come first."""
+    """Each make command names a target, and ``demo`` and ``test`` come first."""
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
     assert [command[1] for command in MAKE][:2] == ["demo", "test"]
     assert {command[1] for command in MAKE} <= set(targets)
 
 
-def test_demo_is_shown_as_it_is() -> None:
-    """The output printed in the README is the demo's own, but for the port and the seconds."""
+def test_demo_output_is_current() -> None:
+    """The output in the README is that of the demo, except for the port and the seconds."""
     real = RUNNER.invoke(app, ["demo"], env={"COLUMNS": "80"}).stdout
 
     [shown, *_] = blocks("text")
@@ -195,7 +195,7 @@ def without_noise(text: str) -> list[str]:
     return [line.rstrip() for line in SECONDS_AND_PORT.sub("", text).strip().splitlines()]
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_to_files() -> None:
     """Each relative link is a file of the repository."""
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
 

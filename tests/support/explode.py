@@ -1,4 +1,4 @@
-"""A sandbox with a session before it, for tests of event details."""
+"""A sandbox and a session, for tests of event details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ME = "917000000001"
 CHILD_ORG = 70002
 START = datetime(2025, 1, 1)
-#: Ids of bills, of events whose kind has no details, and ids that nobody knows.
+#: Ids of bills, of events whose type has no details, and unknown ids.
 KNOWN, BARE, UNKNOWN = range(1001, 1101), range(2001, 2011), range(9001, 9011)
 
 
@@ -55,7 +55,7 @@ def asked(box: Sandbox) -> list[list[int]]:
     return [[int(text) for text in logged.query["eventIds"].split(",")] for logged in explodes(box)]
 
 
-#: What walks run ahead.
+#: Coroutines that walks run in tasks.
 _FETCHING = {"EventEnricher.send", "Inquiries._settle", "Transport.send"}
 
 
