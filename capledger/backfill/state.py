@@ -156,8 +156,8 @@ class JobState:
     def end(self) -> datetime:
         """The end of ranges without one: when the job was started."""
         if self._end is None:
-            [(text,)] = self._database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
-            self._end = datetime.fromisoformat(text)
+            [(end,)] = self._database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
+            self._end = datetime.fromisoformat(end)
         return self._end
 
     # Fetched

@@ -19,7 +19,7 @@ def test_backfills_are_weighed() -> None:
 
 
 def test_backfills_are_killed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table has a row for each format, once every entry was found."""
+    """The table has a row for each format, printed once every entry was found."""
     monkeypatch.setattr(sys, "argv", ["kills", "--customers", "30", "--kills", "0", "--formats", "csv"])
 
     kills.main()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.jobs import Key, found, mobile, queries
+from support.jobs import Key, entries_in, mobile, queries
 
 from capledger.backfill.database import Database
 from capledger.backfill.file_writer import FileWriter
@@ -33,11 +33,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Crash(BaseException):
-    """The process is no more."""
+    """The process has ended."""
 
 
 class Fuse:
-    """Crashes at the step of this number; 0: never."""
+    """Crashes at the step with this number; never for 0."""
 
     def __init__(self, number: int) -> None:
         self.left = number
@@ -87,8 +87,8 @@ def page(customer: int, first: int, rows: int) -> list[LedgerEntry]:
     return [LedgerEntry(1_000 * customer + first + rank, "TransactionAdd", NOW) for rank in range(rows)]
 
 
-async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
-    """Do what a process does, in one thread, until all is done or the fuse blows."""
+async def run_process(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
+    """Do what a process does, in one thread, until everything is done or it crashes."""
     make_directory(out / "entries")
     database = FragileDatabase(out, fuse)
     sink = FragileSink(sink_for(kind), fuse)
@@ -98,7 +98,7 @@ async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
         with ThreadPoolExecutor(1) as thread:
             state = JobState(database)
             files = FileWriter(state, sink, out / "entries", roll_rows=10, thread=thread, on_error=lambda _: None)
-            live(state, files, sizes)
+            process_customers(state, files, sizes)
     except Crash:
         abandon(database, sink)
         raise
@@ -106,7 +106,7 @@ async def one_life(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> None:
     database.close()
 
 
-def live(state: JobState, files: FileWriter, sizes: list[int]) -> None:
+def process_customers(state: JobState, files: FileWriter, sizes: list[int]) -> None:
     state.replan_interrupted()
     files._open()
     while taken := state.take(2, failures=0, only_retried=False):
@@ -124,7 +124,7 @@ def live(state: JobState, files: FileWriter, sizes: list[int]) -> None:
 
 
 def abandon(database: Database, sink: FragileSink) -> None:
-    """Let go of the files as the end of a process does: nothing is committed, nothing is folded in."""
+    """Close the files as the end of a process does: nothing is committed, no log is merged."""
     database._connection.close()
     if database._directory_lock is not None:
         database._directory_lock.close()
@@ -139,18 +139,18 @@ def wanted(sizes: list[int]) -> Counter[Key]:
     )
 
 
-async def survive(sizes: list[int], kind: str, crashes: list[int]) -> int:
-    """Crash at each of these steps, one life after the other, then finish; give the crashes that there were."""
+async def crash_and_finish(sizes: list[int], kind: str, crashes: list[int]) -> int:
+    """Crash at each of these steps, one process after the other, then finish; return the number of crashes."""
     with TemporaryDirectory() as place:
         out = Path(place) / "out"
         happened = 0
         for number in crashes:
             try:
-                await one_life(out, sizes, kind, Fuse(number))
+                await run_process(out, sizes, kind, Fuse(number))
             except Crash:
                 happened += 1
-        await one_life(out, sizes, kind, Fuse(0))
-        assert found(out) == wanted(sizes)
+        await run_process(out, sizes, kind, Fuse(0))
+        assert entries_in(out) == wanted(sizes)
         assert not list((out / "entries").glob("*.part"))
         shutil.rmtree(out)
     return happened
@@ -158,17 +158,17 @@ async def survive(sizes: list[int], kind: str, crashes: list[int]) -> int:
 
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.integers(0, 25), max_size=6), st.lists(st.integers(1, 40), max_size=8))
-async def test_whatever_the_crashes(sizes: list[int], crashes: list[int]) -> None:
-    """Wherever processes end, between any two steps or in the middle of a file, each entry is there once."""
-    await survive(sizes, "jsonl", crashes)
+async def test_any_crashes(sizes: list[int], crashes: list[int]) -> None:
+    """Wherever processes end, between two steps or within a file, each entry is in the data set once."""
+    await crash_and_finish(sizes, "jsonl", crashes)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "duckdb"])
 async def test_a_crash_at_each_step(kind: str) -> None:
-    """The same in every format, with a crash at each step in turn."""
+    """In every format, a crash at each step in turn leaves each entry in the data set once."""
     number = happened = 1
     while happened:
-        happened = await survive([12, 0, 7], kind, [number])
+        happened = await crash_and_finish([12, 0, 7], kind, [number])
         number += 4
 
     assert number > 20

@@ -38,7 +38,7 @@ def read(text: bytes) -> list[CustomerLedgerQuery]:
     ids=["csv", "csv of a spreadsheet", "json lines"],
 )
 def test_both_formats(text: bytes) -> None:
-    """CSV in any order of columns and JSON lines give the same queries."""
+    """CSV in any order of columns and JSON lines yield the same queries."""
     expected = [
         CustomerLedgerQuery.mobile("91", source="WEB_ENGAGE", account_id="7"),
         CustomerLedgerQuery.email("a@b.example"),
@@ -68,7 +68,7 @@ def test_both_formats(text: bytes) -> None:
     ],
 )
 def test_malformed_lines_are_named(text: bytes, said: str) -> None:
-    """A line that cannot be used is an error with its number, and without what stands in it."""
+    """A line that cannot be used is an error with its number and without its content."""
     with pytest.raises(CustomersError, match=said) as caught:
         read(text)
 
@@ -81,8 +81,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         list(read_customers(tmp_path / "x.csv"))
 
 
-def test_the_range_is_every_querys(tmp_path: Path) -> None:
-    """Start and end are those of each query."""
+def test_the_range_applies_to_every_query(tmp_path: Path) -> None:
+    """Start and end apply to each query."""
     (tmp_path / "c.csv").write_bytes(HEADER + f"mobile,{mobile(1)}\n".encode())
     start, end = datetime(2025, 1, 1), datetime(2025, 2, 1)
 
@@ -103,16 +103,16 @@ def test_the_range_is_every_querys(tmp_path: Path) -> None:
     ],
     ids=repr,
 )
-def test_queries_come_back_from_the_plan(query: LedgerQuery) -> None:
-    """A query that was noted as text is the same query afterwards."""
+def test_queries_survive_the_plan(query: LedgerQuery) -> None:
+    """A query that was recorded as a string is decoded to an equal query."""
     own = (query.identifier_name, query.identifier_value, query.source, query.account_id)
 
     assert make_query(decode_template(TemplateEncoder().encode(query)), *own) == query
 
 
 @given(st.binary(max_size=200))
-def test_whatever_the_bytes(data: bytes) -> None:
-    """Any file at all gives queries or an error of ours."""
+def test_any_bytes(data: bytes) -> None:
+    """Any bytes yield queries or a CustomersError."""
     try:
         found = read(HEADER + data)
     except CustomersError:

@@ -1,4 +1,4 @@
-"""What the README and the page about backfills say is so."""
+"""The README and the page about backfills are correct."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def section(name: str) -> str:
-    """A section of the README."""
+    """Return a section of the README."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     return text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
 
@@ -33,10 +33,10 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_readme_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the file of customers to the query over the result, everything prints what the README shows."""
+    """From the file of customers to the query over the result, every step prints what the README shows."""
     monkeypatch.chdir(tmp_path)
     [customers], [shell], [statement] = blocks("csv"), blocks("shell"), blocks("sql")
-    Path("customers.csv").write_text(customers, encoding="utf-8")  # noqa: ASYNC240  # a small file
+    Path("customers.csv").write_text(customers, encoding="utf-8")  # noqa: ASYNC240 - a small file
     async with make_demo_sandbox() as box:
         monkeypatch.setenv("CAPLEDGER_BASE_URL", box.url)
         monkeypatch.setenv("CAPLEDGER_TIMEZONE", "UTC")
@@ -53,7 +53,7 @@ async def test_readme_can_be_followed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_every_column_is_described() -> None:
-    """The table of columns has each of them, in order, with its Arrow type."""
+    """The table of columns contains each of them, in order, with its Arrow type."""
     page = (ROOT / "docs" / "backfill.md").read_text(encoding="utf-8")
     lines = re.findall(r"^\| (`.*`) \| `(.*)` \| `.*` \|$", page, re.MULTILINE)
     described = [(name, of) for names, of in lines for name in re.findall(r"`(\w+)`", names)]

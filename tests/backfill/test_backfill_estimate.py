@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from support.jobs import START, backfill, expected, found, mobile, queries, sandbox, session_at
+from support.jobs import START, backfill, entries_in, expected, mobile, queries, sandbox, session_at
 
 from capledger import InvalidQueryError
 from capledger.backfill import estimate
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_sample_tells_the_whole(tmp_path: Path) -> None:
-    """Fifty requests at the most tell requests and entries of many customers, and leave nothing behind."""
+async def test_a_sample_is_extrapolated(tmp_path: Path) -> None:
+    """At most fifty requests estimate requests and entries of many customers, and no file is written."""
     sizes = [40, 160] * 300
     async with sandbox(sizes) as box, session_at(box) as session:
         found = await estimate(session, [*queries(600), *queries(5)], out=tmp_path / "out", requests_per_minute=60)
@@ -28,7 +28,7 @@ async def test_a_sample_tells_the_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-async def test_a_huge_customer_is_reckoned_from_its_total() -> None:
+async def test_a_huge_customer_is_estimated_from_its_total() -> None:
     """A ledger of a thousand pages is not walked to its end."""
     huge = SandboxCustomer(mobile(0), synthetic_rows(100_000, START, timedelta(minutes=1)))
     async with Sandbox([huge]) as box, session_at(box) as session:
@@ -40,8 +40,8 @@ async def test_a_huge_customer_is_reckoned_from_its_total() -> None:
     assert not found.limited
 
 
-async def test_faults_do_not_exceed_the_fifty() -> None:
-    """Retries count."""
+async def test_retries_count_towards_the_fifty() -> None:
+    """Retries count towards the limit of fifty."""
     script = faults.random_faults(1, 0.4, [faults.status(503)])
     async with sandbox([40] * 300, faults=script) as box, session_at(box) as session:
         await estimate(session, queries(300))
@@ -49,8 +49,8 @@ async def test_faults_do_not_exceed_the_fifty() -> None:
     assert 30 <= len(box.requests) <= 50
 
 
-async def test_what_is_left_of_a_job_is_reckoned(tmp_path: Path) -> None:
-    """In the directory of a job that is begun, only what is left counts; another job's is refused."""
+async def test_the_rest_of_a_job_is_estimated(tmp_path: Path) -> None:
+    """In the directory of a started job only the rest is estimated; the directory of another job is refused."""
     async with sandbox([3] * 20) as box, session_at(box) as session:
         await backfill(box, queries(20), tmp_path / "out")
         estimated = await estimate(session, queries(20), out=tmp_path / "out", format="jsonl")
@@ -58,11 +58,11 @@ async def test_what_is_left_of_a_job_is_reckoned(tmp_path: Path) -> None:
             await estimate(session, queries(21), out=tmp_path / "out", format="jsonl")
 
     assert (estimated.left, estimated.requests, estimated.seconds) == (0, 0, 0.0)
-    assert found(tmp_path / "out") == expected([3] * 20)
+    assert entries_in(tmp_path / "out") == expected([3] * 20)
 
 
 async def test_unknown_customers_are_counted() -> None:
-    """Those who would be set aside are told."""
+    """Customers that would be set aside are counted."""
     async with sandbox([3] * 10) as box, session_at(box) as session:
         found = await estimate(session, queries(20))
 

@@ -9,8 +9,8 @@ import pytest
 from support.jobs import (
     backfill,
     customer,
+    entries_in,
     expected,
-    found,
     mobile,
     queries,
     sandbox,
@@ -37,26 +37,26 @@ TWO, NEXT_CENTURY = datetime(2025, 1, 2), datetime(2101, 1, 1)
 
 
 async def test_unknown_customers_are_set_aside(tmp_path: Path) -> None:
-    """Who is unknown is listed with the code, everybody else's entries are there, and a retry asks for those alone."""
+    """Unknown customers are listed with the code, others are fetched, and a retry fetches only the unknown ones."""
     sizes = [5] * 40
     async with sandbox(sizes[:37]) as box:
         first = await backfill(box, queries(40), tmp_path / "out")
         box.add(customer(38, 5))
         sent = len(box.requests)
         second = await backfill(box, queries(40), tmp_path / "out", retry_set_aside=True)
-        asked = [logged.query["identifierValue"] for logged in box.requests[sent:]]
+        requested = [logged.query["identifierValue"] for logged in box.requests[sent:]]
 
     assert (first.set_aside, first.finished, first.complete) == (3, True, False)
-    assert sorted(asked) == [mobile(37), mobile(38), mobile(39)]
+    assert sorted(requested) == [mobile(37), mobile(38), mobile(39)]
     assert [row["identifier_value"] for row in set_aside(tmp_path / "out")] == [mobile(37), mobile(39)]
     assert {row["code"] for row in set_aside(tmp_path / "out")} == {"8015"}
     assert not any(row["identifier_value"] in row["error"] for row in set_aside(tmp_path / "out"))
     assert (second.set_aside, second.done) == (2, 38)
-    assert found(tmp_path / "out") == expected([*sizes[:37], 0, 5])
+    assert entries_in(tmp_path / "out") == expected([*sizes[:37], 0, 5])
 
 
-async def test_failures_that_may_pass_are_tried_again_later(tmp_path: Path) -> None:
-    """A ledger that fails beyond the retries of a request goes on later where it stood."""
+async def test_temporary_failures_are_retried_later(tmp_path: Path) -> None:
+    """A ledger that fails beyond the retries of a request is continued later from its cursor."""
     broken = faults.numbered(dict.fromkeys(range(2, 5), faults.status(503)))
     async with sandbox([250, 3], faults=broken) as box, session_at(box, retry=RetryPolicy(attempts=1)) as session:
         manifest = await Backfill(
@@ -64,37 +64,37 @@ async def test_failures_that_may_pass_are_tried_again_later(tmp_path: Path) -> N
         ).run()
 
     assert manifest.complete
-    assert found(tmp_path / "out") == expected([250, 3])
+    assert entries_in(tmp_path / "out") == expected([250, 3])
     assert len(box.requests) <= 4 + 4  # three failed, and one was under way beside them
 
 
 async def test_incomplete_ledgers_are_set_aside(tmp_path: Path) -> None:
-    """A ledger whose totals do not add up, or that the service calls unfinished, is in no file."""
+    """A ledger that the service calls unfinished is in no file."""
     pending = SandboxCustomer(mobile(1), [make_row(1, TWO)], customer_id=2, pending=True)
     async with Sandbox([customer(0, 3), pending]) as box:
         manifest = await backfill(box, queries(2), tmp_path / "out")
 
     assert (manifest.done, manifest.incomplete) == (1, 1)
-    assert found(tmp_path / "out") == expected([3])
+    assert entries_in(tmp_path / "out") == expected([3])
     [row] = set_aside(tmp_path / "out")
     assert (row["identifier_value"], row["code"]) == (mobile(1), "11002")
 
 
 async def test_values_that_do_not_fit_are_set_aside(tmp_path: Path) -> None:
-    """An amount beyond the column is no reason to round it: the customer is set aside, with the column."""
+    """An amount that does not fit its column is not rounded: the customer is set aside, and the column named."""
     exact = make_row(1, TWO, points="1.123456789")
     beyond = make_row(2, TWO, points="1.1234567891")
     ledgers = [SandboxCustomer(mobile(n), [row], customer_id=n + 1) for n, row in enumerate([exact, beyond])]
     async with Sandbox(ledgers) as box:
         await backfill(box, queries(2), tmp_path / "out")
 
-    assert found(tmp_path / "out") == Counter([(mobile(0), 1)])
+    assert entries_in(tmp_path / "out") == Counter([(mobile(0), 1)])
     [row] = set_aside(tmp_path / "out")
     assert row["error"] == "MisfitError: a value does not fit the column entry_details.points"
 
 
 async def test_wrong_credentials_stop_the_job(tmp_path: Path) -> None:
-    """What concerns everybody ends the run, nobody is set aside, and the next run goes on."""
+    """An error that concerns all customers ends the run, none is set aside, and the next run continues."""
     async with sandbox([3] * 9) as box:
         async with LedgerSession(box.url, BasicAuth("store.server", "wrong"), timezone=UTC) as session:
             with pytest.raises(AuthenticationError):
@@ -102,11 +102,11 @@ async def test_wrong_credentials_stop_the_job(tmp_path: Path) -> None:
         manifest = await backfill(box, queries(9), tmp_path / "out")
 
     assert manifest.complete
-    assert found(tmp_path / "out") == expected([3] * 9)
+    assert entries_in(tmp_path / "out") == expected([3] * 9)
 
 
 async def test_a_service_that_is_down_stops_the_job(tmp_path: Path) -> None:
-    """When one ledger after the other fails for the service's reasons, the customers are not given up."""
+    """A streak of failures of the service stops the job, and no customer is set aside."""
     async with sandbox([3] * 200) as box:
         box.faults = faults.always(faults.status(503))
         async with session_at(box, retry=RetryPolicy(attempts=1)) as session:
@@ -120,7 +120,7 @@ async def test_a_service_that_is_down_stops_the_job(tmp_path: Path) -> None:
 
 
 async def test_a_sink_that_fails_ends_the_run(tmp_path: Path) -> None:
-    """A full disk is raised; what was fetched is staged, and the next run needs no request to finish."""
+    """A full disk is raised; what was fetched is staged, and the next run finishes without a request."""
 
     class Full:
         format = "jsonl"
@@ -139,11 +139,11 @@ async def test_a_sink_that_fails_ends_the_run(tmp_path: Path) -> None:
         manifest = await backfill(box, queries(5), tmp_path / "out")
 
     assert (len(box.requests), manifest.complete) == (sent, True)
-    assert found(tmp_path / "out") == expected([3] * 5)
+    assert entries_in(tmp_path / "out") == expected([3] * 5)
 
 
-async def test_a_sink_of_ones_own(tmp_path: Path) -> None:
-    """A sink is five methods; rows come in chunks, as dictionaries of the columns."""
+async def test_a_custom_sink(tmp_path: Path) -> None:
+    """A custom sink gets rows in chunks, as dictionaries of the columns."""
 
     class Kept:
         format = "kept"
@@ -170,8 +170,8 @@ async def test_a_sink_of_ones_own(tmp_path: Path) -> None:
     assert [(file.rows, file.bytes) for file in manifest.files] == [(15, None)]
 
 
-async def test_a_cursor_that_is_refused_means_from_the_beginning(tmp_path: Path) -> None:
-    """A place that this release does not understand, or that got damaged, costs requests and no entries."""
+async def test_a_refused_cursor_restarts_the_customer(tmp_path: Path) -> None:
+    """A cursor that cannot be decoded costs requests and no entries."""
 
     def stop_at_third(box: Sandbox, _: LoggedRequest) -> None:
         if len(box.requests) == 3:
@@ -188,4 +188,4 @@ async def test_a_cursor_that_is_refused_means_from_the_beginning(tmp_path: Path)
 
     assert changed == 1
     assert manifest.complete
-    assert found(tmp_path / "out") == expected([900])
+    assert entries_in(tmp_path / "out") == expected([900])

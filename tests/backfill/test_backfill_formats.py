@@ -26,7 +26,7 @@ MOMENT = datetime(2025, 3, 4, 5, 6, 7, 890_000)
 
 
 def ledger() -> list[dict[str, Any]]:
-    """Entries with what formats get wrong: amounts, fractions, empty and odd texts, nothing nested."""
+    """Return entries with values that formats get wrong: amounts, fractions, empty and odd strings, null structs."""
     made = [
         make_row(
             number,
@@ -42,7 +42,7 @@ def ledger() -> list[dict[str, Any]]:
 
 
 async def written(out: Path, kind: str) -> Path:
-    """A data set of that ledger; give its one file."""
+    """Write a data set of that ledger; return its only file."""
     async with Sandbox([SandboxCustomer(mobile(0), ledger())]) as box:
         manifest = await backfill(box, queries(1, include_alternate_currencies=True), out, format=kind)
     return out / manifest.files[0].file
@@ -56,8 +56,8 @@ EXPECTED = [*map(Decimal, AMOUNTS), Decimal("100.000")]
 
 
 async def test_parquet_in_pyarrow(tmp_path: Path) -> None:
-    """In pyarrow it has the declared schema, exact amounts, zoned moments, lists of structs and maps."""
-    from pyarrow import parquet  # noqa: PLC0415  (slow to import)
+    """In pyarrow it has the declared schema, exact amounts, timestamps with zone, lists of structs and maps."""
+    from pyarrow import parquet  # noqa: PLC0415 - slow to import
 
     table = parquet.read_table(await written(tmp_path, "parquet"))
 
@@ -73,8 +73,8 @@ async def test_parquet_in_pyarrow(tmp_path: Path) -> None:
 
 
 async def test_parquet_in_duckdb(tmp_path: Path) -> None:
-    """DuckDB reads the same: DECIMAL(38, 9), and structs by their names."""
-    import duckdb  # noqa: PLC0415  (slow to import)
+    """In DuckDB it has DECIMAL(38, 9), and structs with names."""
+    import duckdb  # noqa: PLC0415 - slow to import
 
     path = await written(tmp_path, "parquet")
     statement = """
@@ -90,8 +90,8 @@ async def test_parquet_in_duckdb(tmp_path: Path) -> None:
 
 
 async def test_parquet_in_polars(tmp_path: Path) -> None:
-    """In polars it is the same."""
-    import polars as pl  # noqa: PLC0415  (slow to import)
+    """In polars it has exact amounts and timestamps with zone."""
+    import polars as pl  # noqa: PLC0415 - slow to import
 
     frame = pl.read_parquet(await written(tmp_path, "parquet"))
 
@@ -110,7 +110,7 @@ async def test_duckdb_table(tmp_path: Path) -> None:
 
 
 async def test_jsonl_keeps_the_digits(tmp_path: Path) -> None:
-    """In JSON lines amounts are texts as they came, and moments are in UTC."""
+    """In JSON lines amounts are strings with all digits received, and timestamps are in UTC."""
     await written(tmp_path, "jsonl")
     first, *_ = found = rows(tmp_path)
 
@@ -122,7 +122,7 @@ async def test_jsonl_keeps_the_digits(tmp_path: Path) -> None:
 
 
 async def test_csv_is_one_row_an_entry(tmp_path: Path) -> None:
-    """In CSV what is nested is JSON text, and odd texts come back as they were."""
+    """In CSV nested values are JSON, and odd strings are unchanged."""
     path = await written(tmp_path, "csv")
     found = rows(tmp_path)
 
@@ -134,7 +134,7 @@ async def test_csv_is_one_row_an_entry(tmp_path: Path) -> None:
 
 
 async def test_arrow_batches_need_no_files() -> None:
-    """Record batches of the declared schema come straight from the walks, of the size asked for."""
+    """Record batches of the declared schema and of the size requested come directly from the walks."""
     async with sandbox([250, 120, 0, 30]) as box, session_at(box) as session:
         batches = [batch async for batch in arrow_batches(session, queries(4), rows=100)]
 
@@ -149,14 +149,14 @@ async def test_arrow_batches_need_no_files() -> None:
 
 
 def test_every_field_of_the_model_has_a_column() -> None:
-    """Columns are the model's fields in the model's order, but for the event that is fetched apart."""
+    """Columns are the model's fields in the model's order, except the event, which is fetched separately."""
     names = [item.name for item in fields(LedgerEntry) if item.name != "event"]
 
     assert [column.name for column in ENTRY_COLUMNS] == names
 
 
 def test_every_field_of_nested_models_is_there() -> None:
-    """Structs are their models' fields."""
+    """Structs have the fields of their models."""
     kinds = {column.name: column.kind for column in ENTRY_COLUMNS}
     compared = 0
     for item in fields(LedgerEntry):
@@ -194,12 +194,12 @@ def test_what_does_not_fit_is_refused(values: dict[str, Any], column: str) -> No
     with pytest.raises(MisfitError, match=f"column {column}$") as caught:
         check_entries([entry(**values)])
 
-    assert pickle.loads(pickle.dumps(caught.value)).path == column  # noqa: S301  # our own pickle
+    assert pickle.loads(pickle.dumps(caught.value)).path == column  # noqa: S301 - our own pickle
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**28), max_value=10**28, places=9))
 def test_amounts_that_fit_are_exact(amount: Decimal) -> None:
-    """Whatever fits comes back equal, by way of the staging and of Arrow."""
+    """An amount that fits is equal after staging and after Arrow."""
     [row] = rows_of([entry(net_points_on_event=amount)], "mobile", "1")
     batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema())
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from attrs import frozen
-from support.jobs import expected, found, manifest_of, mobile, sandbox, set_aside
+from support.jobs import entries_in, expected, manifest_of, mobile, sandbox, set_aside
 
 import capledger
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, faults
@@ -71,7 +71,7 @@ async def run(box: Sandbox, *arguments: str | Path, **options: Any) -> Ended:
 
 @pytest.mark.parametrize("kind", ["parquet", "duckdb"])
 async def test_kills_lose_and_double_nothing(kind: str, tmp_path: Path) -> None:
-    """Killed at random instants and started again, among faults, every entry is there once, and little was re-asked."""
+    """Killed at random and started again, among faults, it writes every entry once and repeats few requests."""
     random = Random(7)
     sizes = [random.choice((0, 3, 60, 130)) for _ in range(150)]
     calm = sum(max(1, -(-size // 100)) for size in sizes)
@@ -94,14 +94,14 @@ async def test_kills_lose_and_double_nothing(kind: str, tmp_path: Path) -> None:
         last = await run(box, *command)
 
     assert last.code == 0
-    assert found(tmp_path / "out") == expected(sizes)
+    assert entries_in(tmp_path / "out") == expected(sizes)
     assert manifest_of(tmp_path / "out")["complete"]
     played = sum(logged.fault is not None for logged in box.requests)
     assert len(box.requests) - played - calm <= 3 * 10
 
 
 async def test_unknown_customers_end_with_3(tmp_path: Path) -> None:
-    """Finished with customers set aside is exit 3; --retry-set-aside asks for those alone; no identifier is said."""
+    """Customers set aside mean exit 3; --retry-set-aside fetches only those; no identifier is printed."""
     command = (write(tmp_path / "c.csv", range(100)), "--out", tmp_path / "out", "--format", "csv")
     async with sandbox([5] * 97) as box:
         first = await run(box, *command, "--json")
@@ -113,13 +113,13 @@ async def test_unknown_customers_end_with_3(tmp_path: Path) -> None:
     assert "485 entries of 97 customers in 1 file" in second.out
     assert len(box.requests) - sent == 3
     assert [row["identifier_value"] for row in set_aside(tmp_path / "out")] == [mobile(n) for n in (97, 98, 99)]
-    assert found(tmp_path / "out") == expected([5] * 97)
+    assert entries_in(tmp_path / "out") == expected([5] * 97)
     assert "9170000" not in first.out + first.err + second.out + second.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
-    """The first signal writes what is there and says how to go on; the same command then finishes."""
+    """The first signal writes what was fetched and says how to continue; the same command then finishes."""
     reached = asyncio.Event()
 
     def look(box: Sandbox, _: LoggedRequest) -> None:
@@ -137,12 +137,12 @@ async def test_a_signal_ends_in_order(number: signal.Signals, tmp_path: Path) ->
     assert first.code == 130
     assert re.search(r"stopped with \d+ of 60 customers done; the same command goes on from here", first.err)
     assert second.code == 0
-    assert found(tmp_path / "out") == expected([90] * 60)
+    assert entries_in(tmp_path / "out") == expected([90] * 60)
     assert len(box.requests) <= 60 + 8
 
 
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    """It does not wait for anything, and nothing is lost by it."""
+    """A second signal does not wait for anything, and nothing is lost."""
     hold = asyncio.Event()
 
     async def hang(box: Sandbox, _: LoggedRequest) -> None:
@@ -161,7 +161,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         second = await run(box, *command)
 
     assert (first.code, second.code) == (130, 0)
-    assert found(tmp_path / "out") == expected([9] * 30)
+    assert entries_in(tmp_path / "out") == expected([9] * 30)
 
 
 async def test_customers_from_stdin(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ async def test_customers_from_stdin(tmp_path: Path) -> None:
         ended = await finish(process, lines)
 
     assert ended.code == 0
-    assert found(tmp_path / "out") == expected([5] * 3)
+    assert entries_in(tmp_path / "out") == expected([5] * 3)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_customers_from_stdin(tmp_path: Path) -> None:
     ],
 )
 async def test_usage_errors_send_nothing(text: str, arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    """What is wrong with the customers or the options is one line and exit 2, before any request."""
+    """An error in the customers or the options is one line and exit 2, before any request."""
     (tmp_path / "c.csv").write_text(text)
     async with sandbox([5]) as box:
         ended = await run(box, tmp_path / "c.csv", "--out", tmp_path / "out", *arguments)
@@ -199,7 +199,7 @@ async def test_usage_errors_send_nothing(text: str, arguments: tuple[str, ...], 
 
 @pytest.mark.parametrize(("name", "kind", "extra"), [("pyarrow", "parquet", "parquet"), ("duckdb", "duckdb", "duckdb")])
 async def test_missing_extras_are_one_line(name: str, kind: str, extra: str, tmp_path: Path) -> None:
-    """It says what to install, and leaves nothing that would stand in the way of another format."""
+    """A missing extra is named, and the directory can still be used for another format."""
     command = (write(tmp_path / "c.csv", [0]), "--out", tmp_path / "out")
     async with sandbox([5]) as box:
         program = ("-c", WITHOUT.format(name=name))
@@ -211,8 +211,8 @@ async def test_missing_extras_are_one_line(name: str, kind: str, extra: str, tmp
     assert other.code == 0
 
 
-async def test_a_wrong_password_can_be_gone_on_with(tmp_path: Path) -> None:
-    """Credentials that are refused end it with 1 and a line, and the same command goes on."""
+async def test_a_wrong_password_can_be_corrected(tmp_path: Path) -> None:
+    """Refused credentials mean exit 1 and one line, and the same command continues."""
     command = (write(tmp_path / "c.csv", range(20)), "--out", tmp_path / "out", "--format", "csv")
     async with sandbox([5] * 20) as box:
         first = await run(box, *command, CAPLEDGER_PASSWORD="wrong")

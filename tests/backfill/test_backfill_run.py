@@ -13,8 +13,8 @@ from support.jobs import (
     FORMATS,
     backfill,
     customer,
+    entries_in,
     expected,
-    found,
     manifest_of,
     mobile,
     queries,
@@ -40,12 +40,12 @@ SIZES = [3, 0, 250, 7, 40, 0, 101]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-async def test_everything_once(kind: str, tmp_path: Path) -> None:
-    """Each entry of each customer is in the data set once, and the manifest says so, file by file."""
+async def test_every_entry_is_written_once(kind: str, tmp_path: Path) -> None:
+    """Each entry of each customer is in the data set once, and the manifest describes each file."""
     async with sandbox(SIZES) as box:
         manifest = await backfill(box, queries(len(SIZES)), tmp_path / "out", format=kind, roll_rows=100)
 
-    assert found(tmp_path / "out") == expected(SIZES)
+    assert entries_in(tmp_path / "out") == expected(SIZES)
     assert (manifest.entries, manifest.done, manifest.empty, manifest.complete) == (sum(SIZES), 5, 2, True)
     for file in manifest.files:
         data = (tmp_path / "out" / file.file).read_bytes()
@@ -54,7 +54,7 @@ async def test_everything_once(kind: str, tmp_path: Path) -> None:
 
 
 async def test_files_are_cut_at_roll_rows(tmp_path: Path) -> None:
-    """No file but the last is below the size asked for, and none is larger than that and a page."""
+    """Only the last file is below the size requested, and none exceeds it by more than a page."""
     async with sandbox([120] * 30) as box:
         manifest = await backfill(box, queries(30), tmp_path / "out", roll_rows=1_000)
 
@@ -63,7 +63,7 @@ async def test_files_are_cut_at_roll_rows(tmp_path: Path) -> None:
     assert sum(full) + last == 3_600
 
 
-async def test_what_is_there_is_the_owners_alone(tmp_path: Path) -> None:
+async def test_files_are_private(tmp_path: Path) -> None:
     """Directories and files hold personal data, so nobody else can read them."""
     async with sandbox(SIZES) as box:
         await backfill(box, queries(len(SIZES)), tmp_path / "out")
@@ -72,8 +72,8 @@ async def test_what_is_there_is_the_owners_alone(tmp_path: Path) -> None:
     assert {path.name: path.stat().st_mode & 0o077 for path in everything} == {path.name: 0 for path in everything}
 
 
-async def test_same_again_asks_nothing(tmp_path: Path) -> None:
-    """A job that is done stays as it is, without a request."""
+async def test_a_finished_job_sends_nothing(tmp_path: Path) -> None:
+    """A finished job is left as it is, without a request."""
     async with sandbox(SIZES) as box:
         first = await backfill(box, queries(len(SIZES)), tmp_path / "out", format="duckdb")
         sent = len(box.requests)
@@ -83,13 +83,13 @@ async def test_same_again_asks_nothing(tmp_path: Path) -> None:
     assert second.files == first.files
 
 
-async def test_repeats_are_fetched_once(tmp_path: Path) -> None:
-    """A customer who is named twice is asked for once, and the repeat is counted."""
+async def test_duplicates_are_fetched_once(tmp_path: Path) -> None:
+    """A customer who is listed twice is fetched once, and the duplicate is counted."""
     async with sandbox([3, 3]) as box:
         manifest = await backfill(box, [*queries(2), *queries(1)], tmp_path / "out")
 
     assert (manifest.customers, manifest.duplicates, len(box.requests)) == (2, 1, 2)
-    assert found(tmp_path / "out") == expected([3, 3])
+    assert entries_in(tmp_path / "out") == expected([3, 3])
 
 
 async def test_async_queries_and_groups(tmp_path: Path) -> None:
@@ -103,11 +103,11 @@ async def test_async_queries_and_groups(tmp_path: Path) -> None:
     async with sandbox([3, 3]) as box:
         await backfill(box, later(), tmp_path / "out")
 
-    assert found(tmp_path / "out") == expected([3, 3])
+    assert entries_in(tmp_path / "out") == expected([3, 3])
 
 
 async def test_another_time_zone_is_refused(tmp_path: Path) -> None:
-    """Naive dates mean other moments there."""
+    """Another time zone is refused, since naive dates mean other times there."""
     async with sandbox([3]) as box:
         await backfill(box, queries(1), tmp_path / "out")
         async with session_at(box, timezone=ZoneInfo("Asia/Kolkata")) as session:
@@ -125,7 +125,7 @@ async def test_another_time_zone_is_refused(tmp_path: Path) -> None:
     ],
 )
 async def test_another_job_is_refused(given: list[Any], options: dict[str, str], differs: str, tmp_path: Path) -> None:
-    """A directory takes no other customers, filters or format; what differs is said, and nothing is sent."""
+    """A directory accepts no other customers, filters or format; the difference is named, and nothing is sent."""
     async with sandbox([3, 3, 3]) as box:
         await backfill(box, queries(2), tmp_path / "out")
         sent = len(box.requests)
@@ -145,7 +145,7 @@ async def test_other_dates_are_refused(tmp_path: Path) -> None:
 
 
 async def test_files_of_a_lost_job_are_not_added_to(tmp_path: Path) -> None:
-    """Data without its job.sqlite is left alone: nobody knows what is in it."""
+    """Data without its job.sqlite is not added to, since its content is not known."""
     async with sandbox([3]) as box:
         await backfill(box, queries(1), tmp_path / "out")
         (tmp_path / "out" / "job.sqlite").unlink()
@@ -154,25 +154,25 @@ async def test_files_of_a_lost_job_are_not_added_to(tmp_path: Path) -> None:
 
 
 async def test_one_process_at_a_time(tmp_path: Path) -> None:
-    """A directory that somebody works on is refused."""
-    asked = asyncio.Event()
+    """A directory that is in use is refused."""
+    received = asyncio.Event()
 
     async def hold(*_: object) -> None:
-        asked.set()
+        received.set()
         await asyncio.Event().wait()
 
     async with sandbox([3], on_request=hold) as box, session_at(box) as session:
         job = Backfill(session, queries(1), out=tmp_path / "out", format="jsonl")
         running = asyncio.create_task(job.run())
-        await asked.wait()
+        await received.wait()
         with pytest.raises(ConfigurationError, match="another process"):
             await Backfill(session, queries(1), out=tmp_path / "out", format="jsonl").run()
         job.stop()
         assert not (await running).finished
 
 
-async def test_entries_written_later_are_not_in_the_range(tmp_path: Path) -> None:
-    """The end of the range is fixed when the job is begun, and holds for the runs that go on with it."""
+async def test_later_entries_are_not_in_the_range(tmp_path: Path) -> None:
+    """The end of the range is fixed when the job starts, and applies to all of its runs."""
 
     def stop_at_second(box: Sandbox, _: LoggedRequest) -> None:
         if len(box.requests) == 2:
@@ -191,14 +191,14 @@ async def test_entries_written_later_are_not_in_the_range(tmp_path: Path) -> Non
             box.append(mobile(2), make_row(40_000 + len(box.requests), NEXT_CENTURY))
 
     assert [manifest.complete for manifest in manifests] == [False, True]
-    assert found(tmp_path / "out") == expected([3, 3, 1])
+    assert entries_in(tmp_path / "out") == expected([3, 3, 1])
 
 
 # Ends and progress
 
 
 async def test_stop_keeps_what_was_fetched(tmp_path: Path) -> None:
-    """A stopped run writes what makes a file, and what was fetched is not asked for again."""
+    """A stopped run writes its files, and what was fetched is not requested again."""
 
     def stop_late(box: Sandbox, _: LoggedRequest) -> None:
         if len(box.requests) == 20:
@@ -212,46 +212,46 @@ async def test_stop_keeps_what_was_fetched(tmp_path: Path) -> None:
     assert not first.finished
     assert [file.rows >= 1_000 for file in first.files] == [True]
     assert second.complete
-    assert found(tmp_path / "out") == expected([90] * 40)
+    assert entries_in(tmp_path / "out") == expected([90] * 40)
     assert len(box.requests) <= 42
 
 
-async def test_a_cancelled_run_can_be_gone_on_with(tmp_path: Path) -> None:
-    """Cancelling puts everything in order first."""
-    asked = asyncio.Event()
+async def test_a_cancelled_run_can_be_continued(tmp_path: Path) -> None:
+    """A cancelled run keeps what was fetched."""
+    received = asyncio.Event()
 
     def look(box: Sandbox, _: LoggedRequest) -> None:
         if len(box.requests) == 15:
-            asked.set()
+            received.set()
 
     async with sandbox([90] * 40, on_request=look) as box, session_at(box) as session:
         running = asyncio.create_task(Backfill(session, queries(40), out=tmp_path / "out", format="jsonl").run())
-        await asked.wait()
+        await received.wait()
         running.cancel()
         await asyncio.wait([running])
         manifest = await Backfill(session, queries(40), out=tmp_path / "out", format="jsonl").run()
 
     assert running.cancelled()
     assert manifest.complete
-    assert found(tmp_path / "out") == expected([90] * 40)
+    assert entries_in(tmp_path / "out") == expected([90] * 40)
 
 
-async def test_progress_is_told(tmp_path: Path) -> None:
-    """The callback hears the end of it, the iterator gives moments, and no identifier is in either."""
-    heard: list[JobProgress] = []
+async def test_progress_is_reported(tmp_path: Path) -> None:
+    """The callback is called at the end, the iterator yields progress, and neither contains an identifier."""
+    reported: list[JobProgress] = []
     async with sandbox([3] * 10 + [0]) as box, session_at(box) as session:
-        job = Backfill(session, queries(12), out=tmp_path / "out", format="jsonl", on_progress=heard.append)
+        job = Backfill(session, queries(12), out=tmp_path / "out", format="jsonl", on_progress=reported.append)
         moments = [moment async for moment in job.watch()]
 
-    last = heard[-1]
+    last = reported[-1]
     assert (last.customers, last.finished, last.done, last.empty, last.set_aside) == (12, 12, 10, 1, 1)
     assert (last.entries, last.requests) == (30, 12)
     assert moments[-1].finished == 12
-    assert mobile(0) not in repr(heard)
+    assert mobile(0) not in repr(reported)
 
 
 def test_the_limit_is_kept_and_used(tmp_path: Path) -> None:
-    """At 1,200 a minute the sandbox counts no request above it, and nearly all of it is used."""
+    """A limit of 1,200 a minute is never exceeded, and nearly all of it is used."""
     count = 1_320
 
     async def measure() -> list[LoggedRequest]:
@@ -270,8 +270,8 @@ def test_the_limit_is_kept_and_used(tmp_path: Path) -> None:
     assert 1_140 <= busiest_minute(requests) <= 1_200
 
 
-async def test_job_sqlite_can_be_asked(tmp_path: Path) -> None:
-    """The state is a table that people can read: a row a customer."""
+async def test_job_sqlite_can_be_queried(tmp_path: Path) -> None:
+    """The state is a table that people can query: a row a customer."""
     async with sandbox([3, 0]) as box:
         await backfill(box, queries(3), tmp_path / "out")
 

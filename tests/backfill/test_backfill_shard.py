@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from support.jobs import BASIC, expected, found, queries, sandbox
+from support.jobs import BASIC, entries_in, expected, queries, sandbox
 
 from capledger import LedgerSession
 from capledger.backfill import cut_shards, run_shard
@@ -22,19 +22,21 @@ def connect(url: str) -> LedgerSession:
 
 
 async def test_shards_are_picklable_and_done_once(tmp_path: Path) -> None:
-    """A shard goes to a worker as a pickle, its manifest comes back as one, and doing it again asks nothing."""
+    """A shard and its manifest can be pickled, and running it again sends nothing."""
     sizes = [3, 0, 7, 5, 120]
     async with sandbox(sizes) as box:
         shards = cut_shards(
             queries(5), out=tmp_path, connect=partial(connect, box.url), end=END, size=2, format="jsonl"
         )
         sent = [pickle.dumps(shard) for shard in shards]
-        manifests = [await asyncio.to_thread(run_shard, pickle.loads(shard)) for shard in sent]  # noqa: S301  # our own
-        asked = len(box.requests)
-        again = await asyncio.to_thread(run_shard, pickle.loads(sent[0]))  # noqa: S301  # our own pickle
+        manifests = [await asyncio.to_thread(run_shard, pickle.loads(shard)) for shard in sent]  # noqa: S301 - our own
+        sent_before = len(box.requests)
+        again = await asyncio.to_thread(run_shard, pickle.loads(sent[0]))  # noqa: S301 - our own pickle
 
-    assert [manifest.entries for manifest in pickle.loads(pickle.dumps(manifests))] == [3, 12, 120]  # noqa: S301  # our own
-    assert len(box.requests) == asked
+    assert [manifest.entries for manifest in pickle.loads(pickle.dumps(manifests))] == [3, 12, 120]  # noqa: S301 - our own
+    assert len(box.requests) == sent_before
     assert again.files == manifests[0].files
-    assert sum((found(tmp_path / f"shard-{number:05}") for number in (1, 2, 3)), start=expected([])) == expected(sizes)
+    assert sum((entries_in(tmp_path / f"shard-{number:05}") for number in (1, 2, 3)), start=expected([])) == expected(
+        sizes
+    )
     assert all("2026-01-01" in text for manifest in manifests for text in manifest.ranges)

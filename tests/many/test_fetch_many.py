@@ -14,8 +14,7 @@ from support.clock import run, virtual_time
 from support.customers import (
     START,
     Counted,
-    CountedLater,
-    asked,
+    CountedAsync,
     customer,
     ids,
     ids_of,
@@ -23,6 +22,7 @@ from support.customers import (
     of,
     queries,
     query,
+    requests_of,
     sandbox,
     session_at,
 )
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @virtual_time
 async def test_failures_are_outcomes_and_all_others_are_exact() -> None:
-    """With 5% unknown and 1% failing for good, every other ledger is whole and every failure has its typed error."""
+    """With 5% unknown and 1% failing permanently, all others are complete and each failure has its typed error."""
     failing = {17, 117}
     script = faults.when(of(*failing), faults.always(faults.status(500)))
     found, not_known = range(190), range(190, 200)
@@ -67,17 +67,17 @@ async def test_failures_are_outcomes_and_all_others_are_exact() -> None:
 
 @virtual_time
 async def test_outcomes_come_as_they_finish() -> None:
-    """A slow ledger does not hold up the others."""
+    """A slow ledger does not delay the others."""
     async with session_at(sandbox(4, faults.when(of(0), faults.always(faults.slow(5))))) as session:
         last = [outcome.query async for outcome in session.fetch_many(queries(4))][-1]
 
     assert last == query(0)
 
 
-@pytest.mark.parametrize("counted", [Counted, CountedLater])
+@pytest.mark.parametrize("counted", [Counted, CountedAsync])
 @virtual_time
 async def test_ordered_outcomes_come_in_the_order_given(counted: type[Counted]) -> None:
-    """A slow ledger holds up those behind it, and no more are drawn than may be in flight."""
+    """A slow ledger delays those behind it, and no more are drawn than may be in flight."""
     source = counted(queries(40))
     async with session_at(sandbox(40, faults.when(of(0, 20), faults.always(faults.slow(5))))) as session:
         many = session.fetch_many(source, max_in_flight=4, ordered=True)
@@ -95,7 +95,7 @@ async def test_ordered_outcomes_come_in_the_order_given(counted: type[Counted]) 
     seed=st.integers(0, 99),
 )
 def test_outcomes_are_those_of_single_walks(sizes: list[int], options: dict[str, Any], order: str, seed: int) -> None:
-    """Whatever is read beside it, each ledger is the same as when it is walked alone."""
+    """Each ledger is the same as in a walk of its own, whatever else is read."""
     rows = [
         seed_rows(seed + number, size, START, datetime(2025, 12, 1), first_id=1_000 * number)
         for number, size in enumerate(sizes)
@@ -117,8 +117,8 @@ def test_outcomes_are_those_of_single_walks(sizes: list[int], options: dict[str,
 
 
 @virtual_time
-async def test_a_failed_outcome_can_be_taken_up_again() -> None:
-    """What came before the error is there, and its cursor leads to exactly the rest."""
+async def test_a_failed_outcome_can_be_continued() -> None:
+    """Entries received before an error are kept, and the cursor leads to exactly the rest."""
     box = Sandbox([customer(0, rows=20)], faults=faults.nth(4, faults.status(500)))
     async with session_at(box) as session:
         (outcome,) = [one async for one in session.fetch_many([query(0, page_size=5)], prefetch=1)]
@@ -130,8 +130,8 @@ async def test_a_failed_outcome_can_be_taken_up_again() -> None:
 
 
 @virtual_time
-async def test_what_is_no_ledger_query_fails_alone() -> None:
-    """One wrong item of a million does not cost the rest, and its outcome does not show it."""
+async def test_an_item_that_is_not_a_query_fails_by_itself() -> None:
+    """A wrong item fails by itself, and its outcome does not show the item."""
     events = EventDetailsQuery(identifier_name="mobile", identifier_value=mobile(1), event_ids=[1])
     items: list[Any] = [query(0), mobile(1), None, events]
     async with session_at(sandbox(1)) as session:
@@ -145,10 +145,10 @@ async def test_what_is_no_ledger_query_fails_alone() -> None:
 
 @virtual_time
 async def test_outcomes_hide_identifiers_and_survive_pickling() -> None:
-    """An outcome can be logged, and sent to another process."""
+    """An outcome can be logged and sent to another process."""
     async with session_at(sandbox(1)) as session:
         for outcome in [one async for one in session.fetch_many(queries(2), details=True)]:
-            copy = pickle.loads(pickle.dumps(outcome))  # noqa: S301  # our own pickle
+            copy = pickle.loads(pickle.dumps(outcome))  # noqa: S301 - our own pickle
 
             assert (copy.query, copy.entries, copy.report) == (outcome.query, outcome.entries, outcome.report)
             assert "917" not in repr(outcome)
@@ -159,10 +159,10 @@ async def test_outcomes_hide_identifiers_and_survive_pickling() -> None:
 # Drawing
 
 
-@pytest.mark.parametrize("counted", [Counted, CountedLater])
+@pytest.mark.parametrize("counted", [Counted, CountedAsync])
 @virtual_time
 async def test_queries_are_drawn_as_outcomes_are_taken(counted: type[Counted]) -> None:
-    """However slow the consumer is, no more than ``max_in_flight`` are drawn beyond what it took."""
+    """At most ``max_in_flight`` queries are drawn beyond what a slow consumer took."""
     source, taken = counted(queries(30)), 0
     async with session_at(sandbox(30)) as session:
         many = session.fetch_many(source, max_in_flight=3)
@@ -176,8 +176,8 @@ async def test_queries_are_drawn_as_outcomes_are_taken(counted: type[Counted]) -
 
 
 @virtual_time
-async def test_a_slow_iterable_does_not_hold_up_outcomes() -> None:
-    """What has finished is handed over while the next query is awaited."""
+async def test_a_slow_iterable_does_not_delay_outcomes() -> None:
+    """Finished outcomes are returned while the next query is awaited."""
 
     async def slow() -> AsyncIterator[CustomerLedgerQuery]:
         for number in range(3):
@@ -190,10 +190,10 @@ async def test_a_slow_iterable_does_not_hold_up_outcomes() -> None:
     assert [round(time) for time in times] == [0, 60, 120]
 
 
-@pytest.mark.parametrize("counted", [Counted, CountedLater])
+@pytest.mark.parametrize("counted", [Counted, CountedAsync])
 @virtual_time
-async def test_equal_queries_are_asked_once(counted: type[Counted]) -> None:
-    """With ``deduplicate`` the first of several equal queries is asked, and the others are counted."""
+async def test_equal_queries_are_fetched_once(counted: type[Counted]) -> None:
+    """With ``deduplicate`` the first of equal queries is fetched, and the others are counted."""
     repeated = queries(5) * 700
     async with session_at(sandbox(5)) as session:
         many = session.fetch_many(counted(repeated), deduplicate=True)
@@ -216,16 +216,16 @@ async def test_a_huge_ledger_does_not_starve_small_ones() -> None:
         small, pages = 0, 0
         async for outcome in many:
             small += outcome.query != query(0, page_size=10)
-            pages = pages or (len(asked(box, 0)) if small == 200 else 0)
+            pages = pages or (len(requests_of(box, 0)) if small == 200 else 0)
 
     assert 0 < pages < 40
-    assert len(asked(box, 0)) >= 400
+    assert len(requests_of(box, 0)) >= 400
     assert box.max_in_flight <= 8
 
 
 @virtual_time
 async def test_progress_is_live() -> None:
-    """It counts what is under way as well, and tells the time that is left."""
+    """Progress includes what is in flight, and estimates the time left."""
     box = sandbox(3, faults.when(of(2), faults.numbered({3: faults.slow(20)})))
     async with session_at(box) as session:
         many = session.fetch_many([*queries(3), query(1)], deduplicate=True, prefetch=1)
@@ -253,22 +253,22 @@ async def test_progress_is_live() -> None:
 )
 @pytest.mark.parametrize("method", ["fetch_many", "stream_many"])
 async def test_arguments_are_checked_at_once(method: str, options: dict[str, Any]) -> None:
-    """What would fail for every query is refused before any is drawn."""
+    """An argument that would fail for every query is refused before any is drawn."""
     async with LedgerSession("http://localhost", BasicAuth("user", "password"), timezone=UTC) as session:
         with pytest.raises(InvalidQueryError):
             getattr(session, method)(queries(1), **options)
 
 
 @pytest.mark.parametrize("wrong", [mobile(1), query(1), 1, None])
-async def test_queries_have_to_be_iterable(wrong: Any) -> None:
-    """One query, or a text, is not taken for many."""
+async def test_queries_must_be_iterable(wrong: Any) -> None:
+    """A single query or a string is refused."""
     async with LedgerSession("http://localhost", BasicAuth("user", "password"), timezone=UTC) as session:
         with pytest.raises(InvalidQueryError, match="iterable"):
             session.fetch_many(wrong)
 
 
-async def test_the_zone_has_to_be_known() -> None:
-    """A session that cannot read dates says so at once."""
+async def test_the_zone_must_be_known() -> None:
+    """A session that does not know its time zone raises at once."""
     async with LedgerSession("http://localhost", BasicAuth("user", "password")) as session:
         with pytest.raises(ConfigurationError, match="time zone"):
             session.fetch_many([])

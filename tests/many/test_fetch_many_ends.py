@@ -1,4 +1,4 @@
-"""However many ledgers at once come to an end, nothing is left under way."""
+"""However an iteration over many ledgers ends, nothing stays in flight."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.clock import virtual_time
-from support.customers import Counted, CountedLater, always_hangs, of, others, queries, query, sandbox, session_at
+from support.customers import Counted, CountedAsync, always_hangs, client_tasks, of, queries, query, sandbox, session_at
 
 from capledger import (
     AuthenticationError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 async def drain(many: ManyWalks[Any], taken: list[Any]) -> None:
     async for item in many:
-        taken.append(item)  # noqa: PERF401  # what was taken before an error counts
+        taken.append(item)  # noqa: PERF401 - what was taken before an error counts
 
 
 def broken() -> Iterator[CustomerLedgerQuery]:
@@ -46,7 +46,7 @@ async def broken_later() -> AsyncIterator[CustomerLedgerQuery]:
 async def test_an_error_of_the_iterable_is_raised_after_what_had_finished(
     source: Callable[[], Any], finished: int
 ) -> None:
-    """The consumer gets the outcomes that were there, then the iterable's own error, and nothing stays under way."""
+    """The consumer gets the finished outcomes, then the iterable's own error, and nothing stays in flight."""
     script = faults.either(faults.when(of(1), faults.always(faults.slow(1))), faults.when(of(2), always_hangs))
     taken: list[Any] = []
     async with session_at(sandbox(3, script)) as session:
@@ -54,26 +54,26 @@ async def test_an_error_of_the_iterable_is_raised_after_what_had_finished(
             await drain(session.fetch_many(source(), max_in_flight=3), taken)
 
         assert [outcome.query for outcome in taken] == queries(finished)
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
 async def test_fail_fast_ends_the_rest_and_raises() -> None:
-    """The first error is raised, and when it is, nothing is under way any more."""
+    """The first error is raised once nothing is in flight any more."""
     box = sandbox(1, faults.when(of(0), always_hangs))
     async with session_at(box) as session:
         many = session.fetch_many(queries(100), max_in_flight=4, fail_fast=True)
         with pytest.raises(CustomerNotFoundError):
             await anext(many)
 
-        assert not others()
+        assert not client_tasks()
         assert len(box.requests) <= 4
         with pytest.raises(ConfigurationError, match="start a new one"):
             await anext(many)
 
 
 @virtual_time
-async def test_what_concerns_all_ends_all() -> None:
+async def test_fatal_errors_end_everything() -> None:
     """Wrong credentials are one error, not one for each of a million ledgers."""
     box = sandbox(1)
     async with session_at(box, auth=BasicAuth("store.server", "wrong")) as session:
@@ -85,8 +85,8 @@ async def test_what_concerns_all_ends_all() -> None:
 
 
 @virtual_time
-async def test_closing_the_session_ends_all() -> None:
-    """A consumer that waits when the session is closed is told so."""
+async def test_closing_the_session_ends_everything() -> None:
+    """A consumer that waits while the session is closed gets an error."""
     async with session_at(sandbox(2, always_hangs)) as session:
         waiting = asyncio.ensure_future(anext(session.fetch_many(queries(2))))
         await asyncio.sleep(1)
@@ -94,38 +94,38 @@ async def test_closing_the_session_ends_all() -> None:
 
         with pytest.raises(SessionClosedError):
             await waiting
-        assert not others()
+        assert not client_tasks()
 
 
-@pytest.mark.parametrize("counted", [list, Counted, CountedLater])
+@pytest.mark.parametrize("counted", [list, Counted, CountedAsync])
 @virtual_time
 async def test_a_break_leaves_no_task_behind(counted: Callable[[Any], Any]) -> None:
-    """Leaving the loop ends what is under way."""
+    """Leaving the loop ends what is in flight."""
     async with session_at(sandbox(9, faults.when(of(*range(1, 9)), always_hangs))) as session:
         async for _ in session.fetch_many(counted(queries(9)), max_in_flight=8, details=True):
             break
         await asyncio.sleep(0.1)
 
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
-async def test_what_was_left_cannot_be_gone_on_with() -> None:
-    """The same for an object that is kept; iterating again is refused rather than empty."""
+async def test_a_left_iteration_cannot_be_continued() -> None:
+    """An object that is kept after a break has nothing in flight, and refuses to be iterated over again."""
     async with session_at(sandbox(9, faults.when(of(*range(1, 9)), always_hangs))) as session:
         many = session.fetch_many(queries(9))
         async for _ in many:
             break
         await asyncio.sleep(0.1)
 
-        assert not others()
+        assert not client_tasks()
         with pytest.raises(ConfigurationError, match="start a new one"):
             await anext(many)
 
 
 @virtual_time
 async def test_an_error_of_the_consumer_leaves_no_task_behind() -> None:
-    """The same for a consumer that raises, while its error is being handled."""
+    """A consumer that raises leaves nothing in flight, even while its error is being handled."""
 
     async def consume() -> None:
         async for _ in session.fetch_many(queries(9)):
@@ -137,12 +137,12 @@ async def test_an_error_of_the_consumer_leaves_no_task_behind() -> None:
         await asyncio.sleep(0.1)
 
         assert caught.traceback
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
-async def test_a_cancelled_consumer_ends_after_all_it_began() -> None:
-    """When the task that iterates has been cancelled, nothing is under way any more."""
+async def test_a_cancelled_consumer_ends_everything_first() -> None:
+    """Once the consumer's task is cancelled, nothing is in flight."""
     async with session_at(sandbox(9, always_hangs)) as session:
 
         async def consume() -> None:
@@ -156,12 +156,12 @@ async def test_a_cancelled_consumer_ends_after_all_it_began() -> None:
             await consumer
 
         assert consumer.cancelled()
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
 async def test_aclose_waits_for_the_end() -> None:
-    """After ``aclose`` nothing is under way, before it began, in the middle of it and at its end."""
+    """After ``aclose`` nothing is in flight: before the start, in the middle and at the end."""
     async with session_at(sandbox(9, faults.when(of(*range(1, 9)), always_hangs))) as session:
         new, begun, over = (session.fetch_many(queries(count), max_in_flight=4) for count in (9, 9, 1))
         await anext(begun)
@@ -169,7 +169,7 @@ async def test_aclose_waits_for_the_end() -> None:
         for many in (new, begun, over):
             await many.aclose()
 
-            assert not others() or many is new
+            assert not client_tasks() or many is new
         for many in (new, begun):
             with pytest.raises(ConfigurationError, match="start a new one"):
                 await anext(many)
@@ -178,7 +178,7 @@ async def test_aclose_waits_for_the_end() -> None:
 
 @virtual_time
 async def test_aclose_waits_for_fetches_that_take_long_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only the ledgers but each request of theirs is over."""
+    """``aclose`` waits for the end of each request."""
 
     async def send(*_: object) -> None:
         try:
@@ -195,12 +195,12 @@ async def test_aclose_waits_for_fetches_that_take_long_to_end(monkeypatch: pytes
         await asyncio.wait([consumer])
 
         assert asyncio.get_running_loop().time() == pytest.approx(11)
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
 async def test_two_consumers_are_refused() -> None:
-    """A second task that waits for the next outcome is told to have its own; the first goes on."""
+    """A second task that waits for the next outcome is refused; the first continues."""
     async with session_at(sandbox(2, faults.always(faults.slow(5)))) as session:
         many = session.fetch_many(queries(2))
         first = asyncio.ensure_future(anext(many))
@@ -213,12 +213,12 @@ async def test_two_consumers_are_refused() -> None:
 
 
 @virtual_time
-async def test_the_first_outcome_alone_can_be_asked_for() -> None:
-    """``anext`` of an object that nobody keeps gives an outcome and ends the rest."""
+async def test_a_single_outcome_can_be_taken() -> None:
+    """``anext`` of an object that is not kept returns an outcome and ends the rest."""
     async with session_at(sandbox(3)) as session:
         one = await anext(session.fetch_many(queries(3)))
         other = await anext(aiter(session.fetch_many(queries(3))))
         await asyncio.sleep(0.1)
 
         assert one.error is other.error is None
-        assert not others()
+        assert not client_tasks()

@@ -1,4 +1,4 @@
-"""Ledgers that are streamed: their pages, and what became of each."""
+"""Streamed ledgers: their pages and their outcomes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.clock import virtual_time
-from support.customers import always_hangs, customer, ids_of, of, others, queries, query, sandbox, session_at
+from support.customers import always_hangs, client_tasks, customer, ids_of, of, queries, query, sandbox, session_at
 
 from capledger import CustomerNotFoundError, LedgerOutcome, ServerError
 from capledger.sandbox import Sandbox, faults
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @virtual_time
 async def test_pages_of_each_ledger_come_in_order() -> None:
-    """Put together by query, the pages are the ledgers, and the outcomes are told without entries."""
+    """Grouped by query, the pages are the ledgers, and outcomes are reported without entries."""
     outcomes: list[LedgerOutcome] = []
     wanted = [query(number, page_size=5) for number in range(9)]
     found: dict[LedgerQuery, list[int]] = {}
@@ -32,17 +32,17 @@ async def test_pages_of_each_ledger_come_in_order() -> None:
 
 
 @virtual_time
-async def test_outcomes_are_told_when_the_last_page_was_dealt_with() -> None:
-    """A ledger can be marked as done when it is told of: its consumer has come back from the last page."""
+async def test_outcomes_are_reported_after_the_last_page() -> None:
+    """An outcome is reported once the consumer has processed the last page of the ledger."""
     busy: list[LedgerQuery] = []
     during: list[LedgerQuery] = []
 
-    async def told(outcome: LedgerOutcome) -> None:
+    async def report(outcome: LedgerOutcome) -> None:
         await asyncio.sleep(0)
         during.extend(one for one in busy if one == outcome.query)
 
     async with session_at(sandbox(20)) as session:
-        many = session.stream_many([query(number, page_size=2) for number in range(20)], on_outcome=told)
+        many = session.stream_many([query(number, page_size=2) for number in range(20)], on_outcome=report)
         async for one, _ in many:
             busy.append(one)
             await asyncio.sleep(1)
@@ -53,8 +53,8 @@ async def test_outcomes_are_told_when_the_last_page_was_dealt_with() -> None:
 
 
 @virtual_time
-async def test_a_slow_consumer_holds_the_pages_back() -> None:
-    """What is read ahead is bounded by ``prefetch`` for each ledger in flight, however large the ledgers are."""
+async def test_a_slow_consumer_limits_prefetching() -> None:
+    """Prefetched pages are bounded by ``prefetch`` for each ledger in flight, however large the ledgers are."""
     box = Sandbox([customer(number, rows=1_000) for number in range(4)])
     async with session_at(box) as session:
         many = session.stream_many([query(number, page_size=10) for number in range(4)], max_in_flight=2, prefetch=3)
@@ -69,8 +69,8 @@ async def test_a_slow_consumer_holds_the_pages_back() -> None:
 
 
 @virtual_time
-async def test_failures_are_told() -> None:
-    """A ledger that fails is told of with its error and the place to go on from, and the others are whole."""
+async def test_failures_are_reported() -> None:
+    """A failed ledger is reported with its error and cursor, and the others are complete."""
     outcomes: list[LedgerOutcome] = []
     script = faults.when(of(0), faults.numbered(dict.fromkeys(range(3, 9), faults.status(500))))
     wanted = [query(number, page_size=2) for number in range(4)]
@@ -88,33 +88,33 @@ async def test_failures_are_told() -> None:
 
 
 @virtual_time
-async def test_a_failure_that_nobody_would_hear_of_is_raised() -> None:
-    """Without ``on_outcome`` the first error ends the rest, rather than that a ledger is missing without a word."""
+async def test_an_unreported_failure_is_raised() -> None:
+    """Without ``on_outcome`` the first error ends the rest, so that no ledger is missing silently."""
     async with session_at(sandbox(2, faults.when(of(1), always_hangs))) as session:
         with pytest.raises(CustomerNotFoundError):
             [page async for _, page in session.stream_many(queries(3))]
 
-        assert not others()
+        assert not client_tasks()
 
 
 @virtual_time
-async def test_an_error_of_the_listener_ends_all() -> None:
-    """What ``on_outcome`` raises is raised to the consumer, when nothing is under way any more."""
+async def test_an_error_of_on_outcome_ends_everything() -> None:
+    """An error of ``on_outcome`` is raised to the consumer once nothing is in flight."""
 
-    def told(outcome: LedgerOutcome) -> None:
+    def report(outcome: LedgerOutcome) -> None:
         raise LookupError(type(outcome).__name__)
 
     async with session_at(sandbox(3, faults.when(of(1), always_hangs))) as session:
         with pytest.raises(LookupError, match="LedgerOutcome"):
-            [page async for _, page in session.stream_many(queries(3), on_outcome=told)]
+            [page async for _, page in session.stream_many(queries(3), on_outcome=report)]
 
-        assert not others()
+        assert not client_tasks()
 
 
 @pytest.mark.parametrize("leave", ["break", "cancel", "aclose"])
 @virtual_time
 async def test_leaving_a_stream_leaves_no_task_behind(leave: str) -> None:
-    """The same as for outcomes, with pages that wait to be taken."""
+    """Leaving a stream ends what is in flight, with pages that were not taken."""
     async with session_at(Sandbox([customer(number, rows=500) for number in range(9)])) as session:
         many: Any = session.stream_many(query(number, page_size=10) for number in range(9))
 
@@ -133,4 +133,4 @@ async def test_leaving_a_stream_leaves_no_task_behind(leave: str) -> None:
             await many.aclose()
         await asyncio.sleep(0.1)
 
-        assert not others()
+        assert not client_tasks()

@@ -1,4 +1,4 @@
-"""Many customers, a sandbox that has them, and what is left under way in the client."""
+"""Many customers, a sandbox that contains them, and the tasks that the client leaves."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def sandbox(customers: int, script: FaultScript | None = None) -> Sandbox:
 
 
 def of(*numbers: int) -> Callable[[LoggedRequest], bool]:
-    """Whether a request is about one of these customers."""
+    """Return a predicate for requests about these customers."""
     mobiles = {mobile(number) for number in numbers}
     return lambda logged: logged.query.get("identifierValue") in mobiles
 
 
-def asked(box: Sandbox, number: int) -> list[LoggedRequest]:
+def requests_of(box: Sandbox, number: int) -> list[LoggedRequest]:
     return list(filter(of(number), box.requests))
 
 
@@ -68,8 +68,8 @@ def ids_of(number: int, rows: int = 3) -> list[int]:
     return [1_000_000 * (number + 1) + rank for rank in range(rows)]
 
 
-def others() -> set[asyncio.Task[Any]]:
-    """The tasks of the client, beside the one that asks; those of the sandbox serve its connections."""
+def client_tasks() -> set[asyncio.Task[Any]]:
+    """Return the tasks of the client, except the current one and those that serve the sandbox's connections."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     return {task for task in tasks if "RequestHandler" not in repr(task)}
 
@@ -87,8 +87,8 @@ class Counted:
             yield item
 
 
-class CountedLater(Counted):
-    """The same for ``async for``."""
+class CountedAsync(Counted):
+    """An async iterable that counts how often it was drawn from."""
 
     __iter__ = None  # type: ignore[assignment]
 

@@ -1,4 +1,4 @@
-"""Backfills against a sandbox, and what they leave behind."""
+"""Backfills against a sandbox, and readers of the files they write."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def customer(number: int, rows: int) -> SandboxCustomer:
 
 
 def sandbox(sizes: Iterable[int], **options: Any) -> Sandbox:
-    """A sandbox with customers of so many entries each."""
+    """Return a sandbox with a customer for each number of entries."""
     return Sandbox([customer(number, rows) for number, rows in enumerate(sizes)], **options)
 
 
 def expected(sizes: Iterable[int]) -> Counter[Key]:
-    """Each entry of the sandbox, once."""
+    """Return each entry of such a sandbox, once."""
     return Counter(
         (mobile(number), 10_000 * (number + 1) + rank) for number, rows in enumerate(sizes) for rank in range(rows)
     )
@@ -64,8 +64,8 @@ async def backfill(box: Sandbox, given: Any, out: Path, **options: Any) -> Manif
         return await Backfill(session, given, out=out, **{"format": "jsonl", "pause": 0.0, **options}).run()
 
 
-def found(out: Path) -> Counter[Key]:
-    """Every entry of a data set, however often it is there."""
+def entries_in(out: Path) -> Counter[Key]:
+    """Return the entries of a data set, with how often each is there."""
     return Counter((row["identifier_value"], int(row["event_log_id"])) for row in rows(out))
 
 
@@ -74,10 +74,10 @@ def rows(out: Path) -> list[dict[str, Any]]:
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of one file, as its format gives them."""
+    """Return the rows of one file, as a reader of its format returns them."""
     match path.suffix:
         case ".parquet":
-            from pyarrow import parquet  # noqa: PLC0415  (slow to import)
+            from pyarrow import parquet  # noqa: PLC0415 - slow to import
 
             return list(parquet.read_table(path).to_pylist())
         case ".gz":
@@ -87,7 +87,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
             with path.open(encoding="utf-8", newline="") as text:
                 return list(csv.DictReader(text))
         case ".duckdb":
-            import duckdb  # noqa: PLC0415  (slow to import)
+            import duckdb  # noqa: PLC0415 - slow to import
 
             with duckdb.connect(str(path), read_only=True) as connection:
                 table = connection.sql("SELECT * FROM entries").to_arrow_table()
