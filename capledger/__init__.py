@@ -1,7 +1,7 @@
 """An async SDK for the points ledger of a loyalty platform.
 
-Open a :class:`LedgerSession`, describe what to read with a query, and walk it with ``async for``. Every public name can
-be imported from here; ``capledger.sandbox`` holds the server for tests of your own.
+Open a :class:`LedgerSession`, describe a ledger with a query, and iterate over it with ``async for``. All public names
+can be imported from here; ``capledger.sandbox`` has a server for your own tests.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if typing.TYPE_CHECKING:
         ApiError,
         AuthenticationError,
         CapledgerError,
+        ConcurrentUseError,
         ConfigurationError,
         ConnectedOrgError,
         ConnectionFailedError,
@@ -77,6 +78,7 @@ __all__ = [
     "BasicAuth",
     "CapledgerError",
     "ClosingBalance",
+    "ConcurrentUseError",
     "ConfigurationError",
     "ConnectedOrgError",
     "ConnectionFailedError",
@@ -130,7 +132,7 @@ __all__ = [
     "WalkReport",
 ]
 
-#: Where names come from that are neither errors nor models.
+#: Modules of the names that are neither errors nor models.
 _MODULES = {
     "BasicAuth": "auth",
     "CustomerLedgerQuery": "queries",
@@ -150,13 +152,13 @@ _MODULES = {
     "RetryPolicy": "_transport.retry",
 }
 
-if not typing.TYPE_CHECKING:  # a type checker would take any name for one of these
+if not typing.TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first asked for (PEP 562).
+        """Import a public name at its first use (PEP 562).
 
-        All of it takes a third as long to import as what it depends on, and who starts the sandbox or asks for help on
-        the command line needs little of that.
+        The sandbox and the command line's help need few of them, and all take a third as long to import as the
+        dependencies.
         """
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -166,5 +168,5 @@ if not typing.TYPE_CHECKING:  # a type checker would take any name for one of th
 
 
 def __dir__() -> list[str]:
-    """Give what can be asked for."""
+    """Return the public names."""
     return __all__

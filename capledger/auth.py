@@ -1,7 +1,7 @@
-"""How a request proves who asks: Basic with the hashed password, or a token of the client's key and secret.
+"""Credentials: Basic authentication with the hashed password, or a token for a client's key and secret.
 
-What the caller makes (:class:`BasicAuth`, :class:`OAuthClientCredentials`) holds no state; a session takes a
-:class:`Authenticator` from it, which does. Sources: api-facts 1.1 (Basic), 1.2 (token).
+:class:`BasicAuth` and :class:`OAuthClientCredentials` hold no state; each session takes an authenticator from them,
+which does. Sources: the vendor's pages on Basic authentication and on OAuth tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from attrs import define, field, frozen
 
-from capledger._sansio.api_errors import failures_in
+from capledger._sansio.api_errors import error_items
 from capledger._sansio.requests import Request
 from capledger._transport.clock import Clock
 from capledger.errors import (
@@ -33,28 +33,29 @@ from capledger.errors import (
 
 if TYPE_CHECKING:
     from capledger._sansio.response import Response
-    from capledger._transport.authentication import Authenticator, Send
+    from capledger._transport.authentication import Authenticator, SendUnauthenticated
 
-TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 (the name of a header)
-_TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 (a path)
+TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 - the name of a header
+_TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
 _MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
-#: Life of a token whose answer does not state one, in seconds: the shortest that the documents show.
-_UNSTATED_LIFE = 300.0
-#: A token is renewed this part of its life before it ends, and this many seconds before at the most.
-_MARGIN_PART, _MARGIN_MOST = 0.1, 30.0
+#: Lifetime in seconds of a token whose response states none: the shortest that the vendor's pages show.
+_DEFAULT_LIFETIME = 300.0
+#: A token is renewed this share of its lifetime before it expires, and at most this many seconds before.
+_MARGIN_SHARE, _MAX_MARGIN = 0.1, 30.0
 
 
 @frozen
 class Token:
-    """An access token, and how many seconds it is good for."""
+    """An access token."""
 
     value: str = field(repr=False)
-    life: float
+    lifetime: float
+    """Seconds until it expires."""
 
 
 class _Unpicklable:
-    """Secrets stay in the process that was given them: a pickle ends in files, queues and logs."""
+    """Keeps secrets in this process: a pickle ends up in files, queues and logs."""
 
     __slots__ = ()
 
@@ -63,36 +64,39 @@ class _Unpicklable:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} cannot be pickled, since it holds a secret; make it anew in the other process"
+            f"{type(self).__name__} cannot be pickled, since it holds a secret; create it in the other process"
         )
 
 
-def _filled(*values: object) -> None:
+def _check_filled(*values: object) -> None:
     if not all(isinstance(value, str) and value for value in values):
         raise ConfigurationError("credentials must be non-empty strings")
 
 
 @frozen(repr=False, eq=False, getstate_setstate=False)
 class BasicAuth(_Unpicklable):
-    """A till's user name and password; the password goes out as its lower-case MD5 hex (api-facts 1.1).
+    """User name and password of a till.
+
+    The password is sent as the lower-case hex digits of its MD5, as the vendor's page on Basic authentication says.
 
     Raises:
-        ConfigurationError: a part is empty, the name holds a colon, or *hashed* is set and it is no MD5 hex.
+        ConfigurationError: a value is empty, the user name has a colon, or *hashed* is set and the password is not MD5.
     """
 
     username: str
-    #: Plain, or with ``hashed=True`` the 32 hex digits of its MD5.
     password: str
+    """The password, or with ``hashed=True`` the 32 hex digits of its MD5."""
     hashed: bool = field(default=False, kw_only=True)
+    """Whether ``password`` is hashed already."""
 
     def __attrs_post_init__(self) -> None:
-        _filled(self.username, self.password)
+        _check_filled(self.username, self.password)
         if ":" in self.username:
-            raise ConfigurationError("a user name cannot hold a colon")
+            raise ConfigurationError("username must not contain a colon")
         if self.hashed and not _MD5_HEX.fullmatch(self.password):
-            raise ConfigurationError("hashed=True needs the 32 hex digits of the password's MD5")
+            raise ConfigurationError("password must be the 32 hex digits of its MD5 with hashed=True")
 
-    def authenticator(self, clock: Clock) -> Authenticator:  # noqa: ARG002 (the protocol's; a password knows no time)
+    def authenticator(self, clock: Clock) -> Authenticator:  # noqa: ARG002 - part of the protocol
         """Return a new authenticator for one session."""
         return _BasicAuthenticator({"Authorization": f"Basic {self._credentials()}"})
 
@@ -112,26 +116,30 @@ class _BasicAuthenticator:
     def headers(self) -> Mapping[str, str]:
         return self._headers
 
-    async def renew(self, send: Send) -> None:
-        """Do nothing: a password needs no renewal."""
+    async def renew(self, send: SendUnauthenticated) -> None:
+        """Do nothing: a password does not expire."""
 
-    def invalidate(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 (the protocol's)
+    def invalidate(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - part of the protocol
         return False
 
 
 @frozen(repr=False, eq=False, getstate_setstate=False)
 class OAuthClientCredentials(_Unpicklable):
-    """A client's key and secret, exchanged for a token that is renewed before it runs out (api-facts 1.2).
+    """Key and secret of an OAuth client.
+
+    They are exchanged for a token, as the vendor's page on OAuth tokens says, which is renewed before it expires.
 
     Raises:
-        ConfigurationError: a part is empty.
+        ConfigurationError: a value is empty.
     """
 
     key: str
+    """The client key."""
     secret: str
+    """The client secret."""
 
     def __attrs_post_init__(self) -> None:
-        _filled(self.key, self.secret)
+        _check_filled(self.key, self.secret)
 
     def authenticator(self, clock: Clock) -> Authenticator:
         """Return a new authenticator for one session."""
@@ -140,60 +148,63 @@ class OAuthClientCredentials(_Unpicklable):
 
 
 def _token_request(body: bytes) -> Request[Token]:
-    return Request(method="POST", path=_TOKEN_PATH, answer=Token, endpoint="token", body=body)
+    return Request(method="POST", path=_TOKEN_PATH, response_type=Token, endpoint="token", body=body)
 
 
 @define
 class _TokenAuthenticator:
-    """Check, lock, check again: however many wait, one asks; and if that fails, it fails for all who waited."""
+    """Renews a token once however many requests wait for it; if that fails, it fails for all of them.
+
+    Check, lock, check again.
+    """
 
     _request: Request[Token] = field(repr=False)
     _clock: Clock = field(repr=False)
     _token: str | None = field(default=None, init=False, repr=False)
-    _good_until: float = field(default=0.0, init=False)
+    _expires_at: float = field(default=0.0, init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
     _renewals: int = field(default=0, init=False)
     _failure: CapledgerError | None = field(default=None, init=False, repr=False)
 
     def headers(self) -> Mapping[str, str] | None:
-        if self._token is None or self._clock.monotonic() >= self._good_until:
+        if self._token is None or self._clock.monotonic() >= self._expires_at:
             return None
         return {TOKEN_HEADER: self._token}
 
     def invalidate(self, headers: Mapping[str, str]) -> bool:
-        """Forget the token in *headers*, unless another has taken its place already."""
+        """Drop the token in *headers*, unless it was replaced already."""
         if headers.get(TOKEN_HEADER) == self._token:
             self._token = None
         return True
 
-    async def renew(self, send: Send) -> None:
+    async def renew(self, send: SendUnauthenticated) -> None:
         renewals = self._renewals
         async with self._lock:
             if self.headers() is not None:
                 return
             if renewals != self._renewals and self._failure is not None:
                 raise copy.copy(self._failure)
-            await self._ask(send)
+            await self._fetch(send)
 
-    async def _ask(self, send: Send) -> None:
-        asked = self._clock.monotonic()
+    async def _fetch(self, send: SendUnauthenticated) -> None:
+        sent = self._clock.monotonic()
         try:
-            token = await send(self._request, read_token)
+            token = await send(self._request, decode_token)
         except CapledgerError as error:
             self._failure = copy.copy(error)
             raise
         else:
             self._failure = None
             self._token = token.value
-            self._good_until = asked + token.life - min(_MARGIN_MOST, token.life * _MARGIN_PART)
+            self._expires_at = sent + token.lifetime - min(_MAX_MARGIN, token.lifetime * _MARGIN_SHARE)
         finally:
             self._renewals += 1
 
 
-def read_token(request: Request[Token], answer: Response) -> Token:  # noqa: ARG001 (has the shape of Decoder.decode)
-    """Return the token in an answer of the token endpoint.
+def decode_token(request: Request[Token], response: Response) -> Token:  # noqa: ARG001 - same signature as Decoder.decode
+    """Return the token in a response of the token endpoint.
 
-    The texts of the answer are not repeated: they may name the key.
+    The response's messages are not repeated: they may contain the key.
 
     Raises:
         AuthenticationError: the key and secret were refused (320001, also with HTTP 200).
@@ -201,26 +212,26 @@ def read_token(request: Request[Token], answer: Response) -> Token:  # noqa: ARG
         ServerError: HTTP 5xx, or not JSON.
         DecodeError: JSON without a usable token.
     """
-    document = _document(answer)
-    failures = failures_in(document)
-    code = failures[0].code if failures else None
-    status, request_id = answer.status, answer.request_id
+    document = _json_object(response)
+    items = error_items(document)
+    code = items[0].code if items else None
+    status, request_id = response.status, response.request_id
     if HTTPStatus.TOO_MANY_REQUESTS in (status, code):
-        raise RateLimitedError("the token endpoint refused for the rate", None, request_id)
+        raise RateLimitedError("the token endpoint's rate limit was exceeded", None, request_id)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in range(500, 600):
         raise ServerError(f"the token endpoint failed (HTTP {status}, code {code})", status, code, request_id)
-    if failures or status >= HTTPStatus.MULTIPLE_CHOICES:
-        text = f"the service gave no token for this client key and secret (HTTP {status}, code {code})"
-        raise AuthenticationError(text, status, code, request_id)
+    if items or status >= HTTPStatus.MULTIPLE_CHOICES:
+        message = f"the service refused this client key and secret (HTTP {status}, code {code})"
+        raise AuthenticationError(message, status, code, request_id)
     if document is None:
-        raise ServerError("the token endpoint answered with something else than JSON", status, None, request_id)
+        raise ServerError("the token endpoint's response is not JSON", status, None, request_id)
     return _token(document, request_id)
 
 
-def _document(answer: Response) -> dict[str, object] | None:
-    """Return the JSON object of the answer, if it is one."""
+def _json_object(response: Response) -> dict[str, object] | None:
+    """Return the JSON object of the body, None for any other body."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -229,17 +240,17 @@ def _document(answer: Response) -> dict[str, object] | None:
 def _token(document: dict[str, object], request_id: str | None) -> Token:
     data = document.get("data")
     if not isinstance(data, dict):
-        raise DecodeError("the token answer has no data", ("$.data: expected an object",), request_id)
-    value, life = data.get("accessToken"), data.get("ttlSeconds")
+        raise DecodeError("the token response has no data", ("$.data: expected an object",), request_id)
+    value, lifetime = data.get("accessToken"), data.get("ttlSeconds")
     if not isinstance(value, str) or not _HEADER_SAFE.fullmatch(value):
-        path = "$.data.accessToken: expected a string that can stand in a header"
-        raise DecodeError("the token answer has no usable token", (path,), request_id)
-    return Token(value, _life(life))
+        path = "$.data.accessToken: expected a string that is valid in a header"
+        raise DecodeError("the token response has no usable token", (path,), request_id)
+    return Token(value, _lifetime(lifetime))
 
 
-def _life(seconds: object) -> float:
+def _lifetime(seconds: object) -> float:
     if isinstance(seconds, str) and seconds.isdecimal():
         seconds = int(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        return _UNSTATED_LIFE
+        return _DEFAULT_LIFETIME
     return float(seconds)

@@ -1,22 +1,23 @@
-"""Every error that capledger raises, with what it knows as fields.
+"""All errors that capledger raises, with their data as fields.
 
 ::
 
     CapledgerError
-    ├── InvalidQueryError (also ValueError)     the query cannot be asked; raised before any request
-    ├── ConfigurationError                      the session cannot work as it was set up
+    ├── InvalidQueryError (also ValueError)     the query cannot be sent; raised before any request
+    ├── ConfigurationError                      the session cannot work as configured
     │   └── SessionClosedError                  used before it was opened or after it was closed
-    ├── ConnectionFailedError                   no whole answer came: refused, reset, cut off
-    ├── RequestTimeoutError (also TimeoutError) no answer within the time allowed
-    ├── RateLimitedError                        HTTP 429, or our own limit would mean too long a wait
+    ├── ConcurrentUseError                      two tasks iterate over one walk
+    ├── ConnectionFailedError                   no complete response: refused, reset, cut off
+    ├── RequestTimeoutError (also TimeoutError) no response within the time allowed
+    ├── RateLimitedError                        HTTP 429, or the rate limit would require too long a wait
     ├── AuthenticationError                     the credentials or the token were refused
-    ├── PermissionDeniedError                   known, but not allowed (HTTP 403, codes 4000 and 403)
-    ├── ServerError                             HTTP 5xx, or an answer that is not the API's
-    │   └── AnswerTooLargeError                 an answer of more than 64 MiB; ask for smaller pages
+    ├── PermissionDeniedError                   authenticated, but not allowed (HTTP 403, codes 4000 and 403)
+    ├── ServerError                             HTTP 5xx, or a response that is not the API's
+    │   └── AnswerTooLargeError                 a response of more than 64 MiB; use a smaller page_size
     ├── DecodeError                             JSON of another shape than documented
     ├── PaginationError                         the server repeats or contradicts itself
-    ├── IncompleteLedgerError                   rows received are not the total the server states
-    └── ApiError                                a code in the answer's ``errors``
+    ├── IncompleteLedgerError                   rows received are not the total that the server states
+    └── ApiError                                a code in the response's ``errors``
         ├── CustomerNotFoundError               8015, 11012
         ├── InvalidIdentifierError              8013, 11013, 1632
         ├── InvalidSourceError                  8003
@@ -31,8 +32,8 @@
         ├── LedgerUnavailableError              9003, 9004
         └── ConnectedOrgError                   310144
 
-Every class survives pickling; one without fields of its own needs no ``@define``. No text here ever holds a credential,
-a token or a customer's identifier.
+Every class survives pickling; one without fields of its own needs no ``@define``. No message contains a credential, a
+token or a customer's identifier.
 """
 
 from __future__ import annotations
@@ -42,124 +43,140 @@ from attrs import define, field
 
 @define(slots=False)
 class CapledgerError(Exception):
-    """Anything that went wrong here; catch this to catch all of it."""
+    """Base of all errors of capledger."""
 
     message: str
-    #: Where the walk that failed can be taken up again (``resume_from=``); None outside a walk.
+    """One sentence, without personal data."""
     cursor: str | None = field(default=None, init=False, repr=False)
+    """Position at which the failed walk can be resumed (``resume_from=``); None outside a walk."""
 
     def __str__(self) -> str:
         return self.message
 
 
 class InvalidQueryError(CapledgerError, ValueError):
-    """The query cannot be asked as it is; the text says what to change. No request was sent."""
+    """The query cannot be sent as it is; the message says what to change. No request was sent."""
 
 
 class ConfigurationError(CapledgerError):
-    """The session cannot work as it was set up; the text says what to change."""
+    """The session cannot work as configured; the message says what to change."""
 
 
 class SessionClosedError(ConfigurationError):
     """The session was not opened yet, is closed, or belongs to another event loop."""
 
 
+class ConcurrentUseError(CapledgerError):
+    """Two tasks iterate over one walk; give each task a walk of its own."""
+
+
 class ConnectionFailedError(CapledgerError):
-    """No whole answer came: refused, reset or cut off, at every attempt."""
+    """No complete response at any attempt: the connection was refused, reset or cut off."""
 
 
 class RequestTimeoutError(CapledgerError, TimeoutError):
-    """No whole answer within ``timeout``, or the walk's deadline has passed."""
+    """No complete response within ``timeout``, or the walk's deadline has passed."""
 
 
 @define(slots=False)
 class RateLimitedError(CapledgerError):
-    """The service refused for the rate (HTTP 429), or our own budget would mean too long a wait."""
+    """The service answered HTTP 429, or the session's rate limit would require too long a wait."""
 
-    #: Seconds until a request may be sent again, as far as known.
     retry_after: float | None = None
+    """Seconds until a request may be sent again, None where unknown."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
 
 @define(slots=False)
 class AuthenticationError(CapledgerError):
     """The credentials were refused (HTTP 401, 498; code 320001 of the token endpoint)."""
 
-    #: The HTTP status of the answer.
     status: int | None = None
+    """HTTP status of the response."""
     code: int | None = None
+    """The API's code, None where the response has none."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
 
 @define(slots=False)
 class PermissionDeniedError(CapledgerError):
-    """The credentials are known but may not read this (HTTP 403; codes 4000, 403)."""
+    """The credentials are valid but may not read this (HTTP 403; codes 4000, 403)."""
 
     status: int | None = None
+    """HTTP status of the response."""
     code: int | None = None
+    """The API's code, None where the response has none."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
 
 @define(slots=False)
 class ServerError(CapledgerError):
-    """The service failed (HTTP 5xx), or something before it answered in its place."""
+    """The service failed (HTTP 5xx), or a proxy responded in its place."""
 
     status: int | None = None
+    """HTTP status of the response."""
     code: int | None = None
+    """The API's code, None where the response has none."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
 
 class AnswerTooLargeError(ServerError):
-    """The answer is larger than 64 MiB, or unpacks to more; it was not read to its end."""
+    """The response is larger than 64 MiB after decompression; it was not read to its end."""
 
 
 @define(slots=False)
 class DecodeError(CapledgerError):
-    """The answer is JSON but not of the documented shape."""
+    """The response is JSON but not of the documented shape."""
 
-    #: Where, and what was expected there: ``$.ledgerEntries[3].eventLogId: expected an integer, got a string``.
     paths: tuple[str, ...] = ()
+    """Each path with its problem: ``$.ledgerEntries[3].eventLogId: expected an integer, got a string``."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
 
 class PaginationError(CapledgerError):
-    """The server repeats a page or contradicts itself, and asking again did not settle it."""
+    """The server repeats a page or contradicts itself, and retries did not settle it."""
 
 
 @define(slots=False)
 class IncompleteLedgerError(CapledgerError):
-    """The rows that came are not the total the server states, and asking again did not settle it."""
+    """The rows received are not the total that the server states, and retries did not settle it."""
 
-    #: Rows stated by the server for this window or history.
     expected: int | None = None
-    #: Rows that came.
+    """Number of rows that the server states for the window or history."""
     received: int | None = None
+    """Number of rows received."""
 
 
 @define(slots=False)
 class ApiError(CapledgerError):
-    """A code in the answer's ``errors`` list, whatever the HTTP status."""
+    """A code in the response's ``errors`` list, whatever the HTTP status."""
 
-    #: The API's own code, e.g. 8015.
     code: int = 0
-    #: The HTTP status of the answer.
+    """The API's code, e.g. 8015; 0 where the item has none."""
     status: int | None = None
+    """HTTP status of the response."""
     request_id: str | None = None
+    """The service's id of the request, for its support."""
 
     def __str__(self) -> str:
         return f"{self.message} (code {self.code})"
 
 
 class CustomerNotFoundError(ApiError):
-    """8015, 11012: nobody is known by this identifier and source."""
+    """8015, 11012: the service knows no customer with this identifier and source."""
 
 
 class InvalidIdentifierError(ApiError):
-    """8013, 11013, 1632: the identifier's name or value is not one the service accepts."""
+    """8013, 11013, 1632: the service does not accept the identifier's name or value."""
 
 
 class InvalidSourceError(ApiError):
-    """8003: the source is unknown to the organisation."""
+    """8003: the organisation has no such source."""
 
 
 class InvalidFilterError(ApiError):
@@ -167,11 +184,11 @@ class InvalidFilterError(ApiError):
 
 
 class LimitTooLargeError(ApiError):
-    """11006, 11029: more rows a page asked for than the service gives. Walks adapt to it by themselves."""
+    """11006, 11029: the page is larger than the service allows. Walks adapt to it automatically."""
 
 
 class SpanTooLongError(ApiError):
-    """11010: more days asked for than the service gives. Walks adapt to it by themselves."""
+    """11010: the date range is longer than the service allows. Walks adapt to it automatically."""
 
 
 class InvalidDateError(ApiError):
@@ -179,11 +196,11 @@ class InvalidDateError(ApiError):
 
 
 class PendingEventsError(ApiError):
-    """11002: events of the customer are still being worked on, so the ledger may be incomplete; ask again later."""
+    """11002: events of the customer are still being processed, so the ledger may be incomplete; retry later."""
 
 
 class EventNotFoundError(ApiError):
-    """9021, 9022, 11014 to 11017, 11024: an event, its name or its reference is not known."""
+    """9021, 9022, 11014 to 11017, 11024: the service knows no such event, event name or reference."""
 
 
 class InvalidEventRequestError(ApiError):
@@ -191,11 +208,11 @@ class InvalidEventRequestError(ApiError):
 
 
 class FeatureDisabledError(ApiError):
-    """11019: the organisation's settings do not record what was asked for."""
+    """11019: the organisation's settings do not record the requested data."""
 
 
 class LedgerUnavailableError(ApiError):
-    """9003, 9004: the service could not read the ledger (its own failure, or input it does not explain)."""
+    """9003, 9004: the service could not read the ledger, by its own failure or for input that it does not explain."""
 
 
 class ConnectedOrgError(ApiError):

@@ -1,10 +1,10 @@
-"""The session: one service, one set of credentials, one budget, for the life of an application or a job."""
+"""The session: one service, one set of credentials, one rate limit, for the life of an application or a job."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
 
 from yarl import URL
@@ -28,37 +28,37 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from capledger._sansio.requests import Request
+    from capledger._sansio.context import RequestContext
+    from capledger._sansio.requests import PageT, Request
     from capledger._transport.attempt import PendingResponse
     from capledger._transport.authentication import Auth
     from capledger._transport.rate_limit import RateLimit
     from capledger.many import OnOutcome, Queries
-    from capledger.models import LedgerPage, WalkReport
+    from capledger.models import LedgerPage
     from capledger.queries import EventDetailsQuery, LedgerQuery
 
-T = TypeVar("T")
+_DEFAULT_PREFETCH = 4
 
-_USUAL_PREFETCH = 4
-
-_ZONE_HINT = "give LedgerSession(timezone=...), the zone of the server's own clock"
+_ZONE_HINT = "pass LedgerSession(timezone=...), the zone of the server's clock"
 
 
 class LedgerSession:
-    """Asks the points-ledger service; use it as ``async with``, one for an application's life.
+    """Reads ledgers and event details from one service; use it as ``async with``, one for an application's life.
 
     Args:
-        base_url: the cluster's address, ``https://eu.api.capillarytech.com``; plain http to this machine only.
+        base_url: URL of the cluster, e.g. ``https://eu.api.capillarytech.com``; plain http to this machine only.
         auth: :class:`~capledger.BasicAuth` or :class:`~capledger.OAuthClientCredentials`.
-        timezone: the zone of the server's naive dates. None will do where it is documented (India, Europe).
-        rate_limit: the organisation's limit, shared by everything in the session. None: learned from refusals.
-        retry: how often and how patiently to ask again, and the deadline of a walk.
-        max_connections: requests under way at once, whatever asks for them; ``fetch_many(max_in_flight=64)`` over 8
-            connections has 8 requests under way.
-        timeout: for one attempt, body included; seconds or a timedelta.
-        http: a session of the caller's, borrowed and never closed.
-        trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They see whole URLs, so identifiers.
-        allow_plain_http: accept an address elsewhere that is not encrypted.
-        clock: where time comes from.
+        timezone: zone of the server's naive dates. None where it is documented (India, Europe).
+        rate_limit: the organisation's limit, shared by everything in the session. None: learned from HTTP 429.
+        retry: limits of retries and waits, and the deadline of a walk.
+        max_connections: Maximum number of requests under way at once, whatever sends them;
+            ``fetch_many(max_in_flight=64)`` over 8 connections has 8 requests under way.
+        timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
+        http: a caller's aiohttp session, borrowed and never closed.
+        trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They receive complete URLs, which
+            contain identifiers.
+        allow_plain_http: accept plain http to another machine.
+        clock: source of time.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -103,7 +103,7 @@ class LedgerSession:
 
     @property
     def base_url(self) -> URL:
-        """The address of the service."""
+        """URL of the service."""
         return self._base_url
 
     async def __aenter__(self) -> Self:
@@ -116,7 +116,7 @@ class LedgerSession:
         await self.close()
 
     async def close(self) -> None:
-        """End what is under way and close the connections; may be called again. A borrowed session stays open."""
+        """End requests under way and close the connections; may be called again. A borrowed session stays open."""
         for walk in list(self._walks):
             walk.stop()
         await self._transport.close()
@@ -130,17 +130,19 @@ class LedgerSession:
         on_incomplete: Literal["raise", "warn"] = "raise",
         details: bool | EventFlags = False,
     ) -> LedgerWalk:
-        """Walk a ledger: ``async for entry in session.entries(query)``; nothing is sent before the first is asked for.
+        """Return a walk over a ledger: ``async for entry in session.entries(query)``.
+
+        Nothing is sent before the first entry is awaited.
 
         Args:
             query: whose ledger, which part of it, and in which order.
-            prefetch: pages under way or waiting ahead of the one being read, at the most. More than the usual 4, in a
-                session without ``rate_limit``, says that time matters more than requests: half as many pages are then
-                asked for at once, before it is known how many there are.
-            resume_from: a cursor of an earlier walk of the same query; goes on after the entry it was taken at.
-            on_incomplete: "warn" goes on when rows and totals do not add up, and leaves ``report.complete`` False.
-            details: fill in ``entry.event``, ten entries a request; an :class:`~capledger.EventFlags` asks for more
-                of it. None stays where the service has no details.
+            prefetch: Maximum number of pages under way or waiting ahead of the one being read. More than the default of
+                4, in a session without ``rate_limit``, means that time matters more than requests: half as many pages
+                are then requested at once, before their number is known.
+            resume_from: cursor of an earlier walk of the same query; the walk continues after that entry.
+            on_incomplete: "warn" continues where rows and totals do not add up, and leaves ``report.complete`` False.
+            details: fill in ``entry.event``, with one request for ten entries; an :class:`~capledger.EventFlags`
+                selects more of it. It stays None where the service has no details.
 
         Raises:
             InvalidQueryError: the query or the cursor cannot be used.
@@ -187,19 +189,20 @@ class LedgerSession:
     ) -> ManyWalks[LedgerOutcome]:
         """Read many ledgers: ``async for outcome in session.fetch_many(queries)``, each as it finishes.
 
-        A failed ledger is an outcome with ``error`` set, and so is an item that is no ledger query. What concerns all
-        of them (AuthenticationError, ConfigurationError) is raised, and so is whatever ``queries`` itself raises: the
-        rest is ended, what had finished is handed over, and then comes the error.
+        A failed ledger is an outcome with ``error`` set, and so is an item that is not a ledger query. An error that
+        concerns all of them (AuthenticationError, ConfigurationError) is raised after the outcomes that had finished,
+        and ends the rest; so does an error that ``queries`` itself raises.
 
         Args:
-            queries: any iterable or async iterable, drawn only as outcomes are taken. A plain one is drawn in the event
+            queries: any iterable or async iterable, consumed only as outcomes are. A plain one is iterated in the event
                 loop, so it should not be slow.
-            max_in_flight: ledgers drawn and not handed over yet, at the most; memory follows it. Only as many requests
-                are under way as the session has connections: for 64 at once, ``LedgerSession(max_connections=64)``.
-            ordered: outcomes in the order of the queries. A slow one holds up those behind it.
-            fail_fast: the first error of a ledger ends the rest and is raised.
-            deduplicate: ask once where queries would get the same entries in the same order. The first has the outcome,
-                others are counted in ``progress.duplicates``. Costs some 100 bytes a query, a hash of it.
+            max_in_flight: Maximum number of ledgers started and not yielded yet; memory grows with it. Only as many
+                requests are under way as the session has connections: for 64 at once,
+                ``LedgerSession(max_connections=64)``.
+            ordered: yield outcomes in the order of the queries. A slow one holds up those behind it.
+            fail_fast: raise the first error of a ledger and end the rest.
+            deduplicate: send one of several queries for the same entries in the same order. The first has the outcome,
+                others are counted in ``progress.duplicates``. Costs about 100 bytes a query, for its hash.
             prefetch: for each ledger, as for :meth:`entries`.
             on_incomplete: for each ledger, as for :meth:`entries`.
             details: for each ledger, as for :meth:`entries`.
@@ -229,18 +232,19 @@ class LedgerSession:
         on_incomplete: Literal["raise", "warn"] = "raise",
         details: bool | EventFlags = False,
     ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
-        """Read many ledgers too large to be held: ``async for query, page in session.stream_many(queries)``.
+        """Read many ledgers page by page: ``async for query, page in session.stream_many(queries)``.
 
-        Pages of one ledger come in order, those of different ledgers as they arrive. What is held is at the most
-        ``max_in_flight`` times ``prefetch`` pages, and one more each. A ledger without entries has no page.
+        For ledgers too large to be held in memory. Pages of one ledger come in order, those of different ledgers as
+        they arrive. At most ``max_in_flight`` times ``prefetch`` pages are held, and one more each. A ledger without
+        entries has no page.
 
         Args:
             queries: as for :meth:`fetch_many`.
-            max_in_flight: ledgers being read, at the most; see :meth:`fetch_many` about connections.
+            max_in_flight: Maximum number of ledgers being read; see :meth:`fetch_many` about connections.
             deduplicate: as for :meth:`fetch_many`.
             on_outcome: called, and awaited if it is a coroutine function, with the outcome of each ledger, which has no
-                entries, once the consumer has come back from its last page. None: the first error of a ledger ends
-                the rest and is raised.
+                entries, once the consumer has returned from its last page. None: the first error of a ledger is raised
+                and ends the rest.
             prefetch: for each ledger, as for :meth:`entries`.
             on_incomplete: for each ledger, as for :meth:`entries`.
             details: for each ledger, as for :meth:`entries`.
@@ -261,7 +265,7 @@ class LedgerSession:
     def _opener(
         self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None
     ) -> Callable[[LedgerQuery], LedgerWalk]:
-        """Check once what would fail for every query."""
+        """Return the function that opens a walk; check once what would fail for every query."""
         check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         if self._zone is None:
@@ -269,11 +273,11 @@ class LedgerSession:
         return partial(self.entries, prefetch=prefetch, on_incomplete=on_incomplete, details=flags or False)
 
     def events(self, query: EventDetailsQuery, *, prefetch: int = 4) -> EventWalk:
-        """Walk over the details of events: ``async for event in session.events(query)``.
+        """Return a walk over the details of events: ``async for event in session.events(query)``.
 
         Args:
             query: whose events, which of them (any number), and which parts of their details.
-            prefetch: groups of ten under way or waiting ahead of the one being read, at the most.
+            prefetch: Maximum number of groups of ten under way or waiting ahead of the one being read.
 
         Raises:
             InvalidQueryError: an argument cannot be used.
@@ -284,8 +288,8 @@ class LedgerSession:
         return walk
 
     def _unseen_pages(self, query: LedgerQuery, prefetch: int) -> int:
-        """Give how many pages to ask for beside the first, unseen, where requests are no concern."""
-        if self._rate_limit is not None or prefetch <= _USUAL_PREFETCH or isinstance(query, GroupLedgerQuery):
+        """Return how many pages to request along with the first, where the number of requests does not matter."""
+        if self._rate_limit is not None or prefetch <= _DEFAULT_PREFETCH or isinstance(query, GroupLedgerQuery):
             return 0
         return prefetch // 2 - 1
 
@@ -297,42 +301,41 @@ class LedgerSession:
         raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
 
     def _facts_of(self, query: LedgerQuery) -> ServerProfile:
-        """Give what is known of the endpoint; groups and other versions of the API have their own habits."""
+        """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
         key = type(query), query.scope is None
         facts = self._facts.get(key)
         if facts is None:
             facts = self._facts[key] = ServerProfile()
         return facts
 
-    def _fetch(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, T]:
-        self._set_deadline(report)
-        return self._transport.fetch(request, report)
+    def _fetch(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PageT]:
+        self._set_deadline(context)
+        return self._transport.fetch(request, context)
 
-    def _send(self, request: Request[T], report: WalkReport) -> Coroutine[object, object, PendingResponse[T]]:
-        self._set_deadline(report)
-        return self._transport.send(request, report)
+    def _send(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PendingResponse[PageT]]:
+        self._set_deadline(context)
+        return self._transport.send(request, context)
 
-    def _set_deadline(self, report: WalkReport) -> None:
-        if report.deadline is None and self._retry.deadline is not None:
-            report.deadline = self._clock.monotonic() + self._retry.deadline
+    def _set_deadline(self, context: RequestContext) -> None:
+        """Start the time of a walk at its first request."""
+        if context.deadline is None and self._retry.deadline is not None:
+            context.deadline = self._clock.monotonic() + self._retry.deadline
 
 
 def check_zone(zone: object) -> None:
     """Refuse a zone that is not a tzinfo, such as a name."""
     if zone is not None and not isinstance(zone, tzinfo):
-        raise ConfigurationError(
-            'timezone has to be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")'
-        )
+        raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
 
 
 def check_on_incomplete(value: object) -> None:
-    """Refuse what is neither of the two."""
+    """Refuse any value but "raise" and "warn"."""
     if value not in ("raise", "warn"):
-        raise InvalidQueryError('on_incomplete has to be "raise" or "warn"')
+        raise InvalidQueryError('on_incomplete must be "raise" or "warn"')
 
 
 def check_at_least_one(name: str, value: object) -> int:
-    """Give a whole number from 1; refuse anything else."""
+    """Return an integer that is at least 1; refuse any other value."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidQueryError(f"{name} has to be a whole number, at least 1")
+        raise InvalidQueryError(f"{name} must be an integer, at least 1")
     return value

@@ -1,7 +1,7 @@
-"""The clusters of the service whose time zone its documents state.
+"""Time zones of the clusters for which the vendor documents one.
 
-Hosts are those of the API overview (2025-09), with the older names that its samples still use. The zones of the other
-clusters are stated nowhere, so a session with one of those has to be told.
+Hosts are those of the vendor's API overview (September 2025), with the older names that its samples still use. The
+zones of the other clusters are not documented, so ``LedgerSession(timezone=...)`` must state them.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ _ZONES: dict[str, tzinfo] = {
 
 
 def known_zone(base_url: str) -> tzinfo | None:
-    """Give the zone of a cluster's naive dates; None when no document states it."""
+    """Return the zone of a cluster's naive dates, None where it is not documented."""
     return _ZONES.get(URL(base_url).host or "")

@@ -20,12 +20,12 @@ settings.register_profile("fuzz", settings.get_profile("usual"), max_examples=2_
 settings.load_profile("usual")
 
 
-@pytest.fixture(scope="module", params=["large answers", "small answers"])
+@pytest.fixture(scope="module", params=["large responses", "small responses"])
 def answer_size(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every answer as if it were large, so that what follows is sent before it is decoded; or each as it is."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large answers":
-            patch.setattr(response, "_SOON_DECODED", 0)
+            patch.setattr(response, "_DECODE_AT_ONCE_BYTES", 0)
         yield
 
 

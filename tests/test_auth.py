@@ -22,16 +22,16 @@ from capledger import (
 )
 from capledger._sansio.requests import Request
 from capledger._sansio.response import Response
-from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials, Token, read_token
+from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials, Token, decode_token
 
-TOKEN_REQUEST = Request(method="POST", path="/token", answer=Token, endpoint="token")
+TOKEN_REQUEST = Request(method="POST", path="/token", response_type=Token, endpoint="token")
 
 
 class TokenEndpoint:
     """Stands in for the transport: hands out numbered tokens, or raises what it is told to."""
 
-    def __init__(self, *, life: float = 300.0, latency: float = 1.0) -> None:
-        self.life = life
+    def __init__(self, *, lifetime: float = 300.0, latency: float = 1.0) -> None:
+        self.lifetime = lifetime
         self.latency = latency
         self.requests: list[Request[Token]] = []
         self.error: CapledgerError | None = None
@@ -42,10 +42,10 @@ class TokenEndpoint:
         await asyncio.sleep(self.latency)
         if self.error is not None:
             raise self.error
-        return Token(f"token-{number}", self.life)
+        return Token(f"token-{number}", self.lifetime)
 
 
-def new_signer() -> Any:
+def new_authenticator() -> Any:
     return OAuthClientCredentials("key", "secret").authenticator(LoopClock())
 
 
@@ -125,7 +125,7 @@ def test_secrets_are_not_pickled(auth: object, take_out: Any) -> None:
 @virtual_time
 async def test_the_token_is_asked_for_as_documented() -> None:
     """Key and secret go as JSON to the token endpoint, and the token comes back in its header."""
-    authenticator, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_authenticator(), TokenEndpoint()
     assert authenticator.headers() is None
 
     await authenticator.renew(endpoint)
@@ -139,7 +139,7 @@ async def test_the_token_is_asked_for_as_documented() -> None:
 @virtual_time
 async def test_one_renewal_serves_all_who_wait() -> None:
     """However many wait for a token, it is asked for once."""
-    authenticator, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_authenticator(), TokenEndpoint()
 
     await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(100)))
 
@@ -149,7 +149,7 @@ async def test_one_renewal_serves_all_who_wait() -> None:
 @virtual_time
 async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
     """Those who waited share the failure, each with an error of its own; who comes later asks again."""
-    authenticator, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_authenticator(), TokenEndpoint()
     endpoint.error = AuthenticationError("refused", 200, 320001)
 
     outcomes = await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(10)), return_exceptions=True)
@@ -165,7 +165,7 @@ async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
 @virtual_time
 async def test_a_cancelled_renewal_passes_to_the_next() -> None:
     """When the one who asks is cancelled, the next one asks."""
-    authenticator, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_authenticator(), TokenEndpoint()
     first, second = (asyncio.create_task(authenticator.renew(endpoint)) for _ in range(2))
     await asyncio.sleep(0.5)
 
@@ -176,11 +176,11 @@ async def test_a_cancelled_renewal_passes_to_the_next() -> None:
     assert authenticator.headers() == {TOKEN_HEADER: "token-2"}
 
 
-@pytest.mark.parametrize(("life", "last_use"), [(300, 269), (3600, 3569), (10, 8.9)])
+@pytest.mark.parametrize(("lifetime", "last_use"), [(300, 269), (3600, 3569), (10, 8.9)])
 @virtual_time
-async def test_a_token_is_renewed_before_it_runs_out(life: float, last_use: float) -> None:
+async def test_a_token_is_renewed_before_it_runs_out(lifetime: float, last_use: float) -> None:
     """The margin is thirty seconds, and a tenth of short lives; the life counts from the asking."""
-    authenticator, endpoint = new_signer(), TokenEndpoint(life=life, latency=0)
+    authenticator, endpoint = new_authenticator(), TokenEndpoint(lifetime=lifetime, latency=0)
     await authenticator.renew(endpoint)
 
     await asyncio.sleep(last_use)
@@ -194,7 +194,7 @@ async def test_a_token_is_renewed_before_it_runs_out(life: float, last_use: floa
 @virtual_time
 async def test_only_the_token_that_failed_is_forgotten() -> None:
     """A late refusal of an old token does not take the new one away, and asking again helps all the same."""
-    authenticator, endpoint = new_signer(), TokenEndpoint()
+    authenticator, endpoint = new_authenticator(), TokenEndpoint()
     await authenticator.renew(endpoint)
     old = authenticator.headers()
     assert authenticator.invalidate(old)
@@ -206,7 +206,7 @@ async def test_only_the_token_that_failed_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "expected"),
+    ("lifetime", "expected"),
     [
         (300, 300.0),
         (3600.5, 3600.5),
@@ -218,9 +218,11 @@ async def test_only_the_token_that_failed_is_forgotten() -> None:
         (True, 300.0),
     ],
 )
-def test_the_life_of_a_token_is_read_tolerantly(life: object, expected: float) -> None:
+def test_the_life_of_a_token_is_read_tolerantly(lifetime: object, expected: float) -> None:
     """A life that is missing or makes no sense counts as the shortest documented one."""
-    token = read_token(TOKEN_REQUEST, answer({"data": {"accessToken": "a.b-c", "ttlSeconds": life}, "errors": None}))
+    token = decode_token(
+        TOKEN_REQUEST, answer({"data": {"accessToken": "a.b-c", "ttlSeconds": lifetime}, "errors": None})
+    )
 
     assert token == Token("a.b-c", expected)
 
@@ -259,7 +261,7 @@ def test_answers_without_a_token_become_the_right_error(
 ) -> None:
     """Refused credentials are told as such whatever the HTTP status, and nothing else is taken for them."""
     with pytest.raises(CapledgerError) as caught:
-        read_token(TOKEN_REQUEST, answer(body, status))
+        decode_token(TOKEN_REQUEST, answer(body, status))
 
     assert type(caught.value) is error_class
     assert getattr(caught.value, "code", None) == code
@@ -270,4 +272,4 @@ def test_answers_without_a_token_become_the_right_error(
 def test_no_answer_of_the_token_endpoint_escapes_the_errors(body: bytes, status: int) -> None:
     """Whatever comes is a token or an error of ours."""
     with suppress(CapledgerError):
-        assert read_token(TOKEN_REQUEST, answer(body, status)).value
+        assert decode_token(TOKEN_REQUEST, answer(body, status)).value

@@ -17,7 +17,7 @@ from support.clock import LoopClock, VirtualTimeLoop, run, virtual_time
 from capledger import (
     BasicAuth,
     CapledgerError,
-    ConfigurationError,
+    ConcurrentUseError,
     CustomerLedgerQuery,
     LedgerSession,
     OAuthClientCredentials,
@@ -58,8 +58,8 @@ async def nothing_left(*, collected: bool = True, **options: Any) -> AsyncIterat
             await asyncio.sleep(0.3)
             if collected:
                 gc.collect()
-            assert session._transport.gate.free == 8
-            assert session._transport.gate.waiting == 0
+            assert session._transport.limiter.free_slots == 8
+            assert session._transport.limiter.waiting == 0
         client = asyncio.all_tasks() - before
         assert [task for task in client if "Sandbox" not in repr(task) and "web_protocol" not in repr(task)] == []
     if collected:
@@ -277,5 +277,5 @@ async def test_two_consumers_of_one_walk_are_told() -> None:
         walk = session.entries(QUERY)
         outcomes = await asyncio.gather(walk.collect(), walk.collect(), return_exceptions=True)
 
-        assert {type(outcome) for outcome in outcomes} == {list, ConfigurationError}
+        assert {type(outcome) for outcome in outcomes} == {list, ConcurrentUseError}
         assert [len(outcome) for outcome in outcomes if isinstance(outcome, list)] == [len(ROWS)]

@@ -1,8 +1,8 @@
-"""What went wrong, from an answer that is no success: the error of ours that fits best.
+"""The service's error envelopes, mapped to the most specific error of ours.
 
 Envelopes: ``errors`` of v2 and of the token endpoint, whatever the HTTP status; ``response.status`` of v1.1, which the
-gateway uses; any other body goes by its HTTP status. The service's texts are kept in one line, cut short, and without
-the customer's identifier.
+gateway uses; any other body is judged by its HTTP status. The service's messages are kept on one line, cut short, and
+without the customer's identifier.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
     from capledger._sansio.response import Response
 
-#: "There are no ledger entries": an empty answer, not an error.
+#: "There are no ledger entries": an empty response, not an error.
 NO_ENTRIES: Final = 11003
 
 _UNAUTHENTICATED: Final = frozenset({401, 498, 320001})
 _FORBIDDEN: Final = frozenset({403, 4000})
-_TOO_MANY: Final = 429
+_TOO_MANY_REQUESTS: Final = 429
 _AUTHORIZATION_UNAVAILABLE: Final = 4001
 
-_MISPLACED: Final = {
-    404: "there is no such address here (HTTP 404): check base_url",
-    405: "the address does not take this method (HTTP 405): check base_url, and what stands between",
-    415: "the address does not take this content type (HTTP 415): check base_url, and what stands between",
+_WRONG_URL: Final = {
+    404: "the service has no such path (HTTP 404): check base_url",
+    405: "the path does not accept this method (HTTP 405): check base_url and any proxy",
+    415: "the path does not accept this content type (HTTP 415): check base_url and any proxy",
 }
 
-_LONGEST_TEXT: Final = 300
-#: Identifiers shorter than this are only taken out as whole words: "12" stands in many numbers.
-_SHORT: Final = 6
+_MAX_MESSAGE_LENGTH: Final = 300
+#: Identifiers shorter than this are removed only as whole words: "12" is part of many numbers.
+_SHORT_IDENTIFIER: Final = 6
 
 
 @frozen
-class Failure:
-    """One item of an answer's ``errors``, or the status of a v1.1 envelope."""
+class ErrorItem:
+    """One item of a response's ``errors``, or the status of a v1.1 envelope."""
 
-    #: None where the item has no readable code.
     code: int | None
+    """The API's code, None where the item has none."""
     message: str = ""
 
 
@@ -62,21 +62,21 @@ def _core(subject: str) -> str:
 
 @frozen
 class Scrubber:
-    """Takes a customer's identifier out of the service's texts, also where it is percent-encoded or in other case."""
+    """Removes a customer's identifier from the service's messages, also percent-encoded or in another case."""
 
     _subject: str = field(repr=False, converter=_core)
 
-    def __call__(self, text: str) -> str:
-        """Return the text in one line, of bounded length, without the identifier."""
-        line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    def __call__(self, message: str) -> str:
+        """Return the message on one line, of bounded length, without the identifier."""
+        line = " ".join("".join(letter if letter.isprintable() else " " for letter in message).split())
         if self._subject:
             line = _pattern(self._subject).sub("<identifier>", line)
-        return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "..."
+        return line if len(line) <= _MAX_MESSAGE_LENGTH else line[:_MAX_MESSAGE_LENGTH] + "..."
 
 
 def _pattern(subject: str) -> re.Pattern[str]:
     letters = "".join(_any_spelling(letter) for letter in subject)
-    if len(subject) < _SHORT:
+    if len(subject) < _SHORT_IDENTIFIER:
         letters = rf"(?<!\w){letters}(?!\w)"
     return re.compile(letters, re.IGNORECASE)
 
@@ -87,30 +87,30 @@ def _any_spelling(letter: str) -> str:
     return f"(?:{re.escape(letter)}|{encoded}{blank})"
 
 
-def failures_in(document: object) -> list[Failure]:
-    """Return the failures that a JSON answer tells of, none for a success."""
+def error_items(document: object) -> list[ErrorItem]:
+    """Return the errors that a JSON document states, none for a success."""
     if not isinstance(document, dict):
         return []
     errors = document.get("errors")
     if errors:
-        return [_failure(item) for item in (errors if isinstance(errors, list) else [errors])]
-    return _gateway_failures(document.get("response"))
+        return [_error_item(item) for item in (errors if isinstance(errors, list) else [errors])]
+    return _gateway_items(document.get("response"))
 
 
-def _failure(item: object) -> Failure:
+def _error_item(item: object) -> ErrorItem:
     if not isinstance(item, dict):
-        return Failure(None, item if isinstance(item, str) else "")
+        return ErrorItem(None, item if isinstance(item, str) else "")
     message = item.get("message")
-    return Failure(_code(item.get("code")), message if isinstance(message, str) else "")
+    return ErrorItem(_code(item.get("code")), message if isinstance(message, str) else "")
 
 
-def _gateway_failures(response: object) -> list[Failure]:
-    """Read a v1.1 envelope, where ``success`` can be "true" on failures: only the code tells."""
+def _gateway_items(response: object) -> list[ErrorItem]:
+    """Return the error of a v1.1 envelope by its code; ``success`` can be "true" on errors."""
     status = response.get("status") if isinstance(response, dict) else None
     if not isinstance(status, dict):
         return []
-    failure = _failure(status)
-    return [] if failure.code in range(200, 300) else [failure]
+    item = _error_item(status)
+    return [] if item.code in range(200, 300) else [item]
 
 
 def _code(value: object) -> int | None:
@@ -121,59 +121,65 @@ def _code(value: object) -> int | None:
     return None
 
 
-def refusal(answer: Response, failures: list[Failure], scrub: Scrubber, now: datetime) -> CapledgerError | None:
-    """Return the error that an answer stands for, None for a success and for "no entries"."""
-    failures = [failure for failure in failures if failure.code != NO_ENTRIES] or failures[:1]
-    if not failures:
-        return _by_status(answer, None, now)
-    if failures[0].code == NO_ENTRIES:
-        return None
-    return _by_failure(answer, failures, scrub, now)
+def api_error(response: Response, items: list[ErrorItem], scrub: Scrubber, now: datetime) -> CapledgerError | None:
+    """Return the error that a response stands for, None for a success and for "no entries".
 
-
-def _by_failure(answer: Response, failures: list[Failure], scrub: Scrubber, now: datetime) -> CapledgerError | None:
-    code = failures[0].code
-    text = scrub("; ".join(failure.message for failure in failures if failure.message))
-    settled = _settled(answer, text, code, now)
-    if settled is not None:
-        return settled
-    error_class = ERROR_CLASSES.get(code or 0, ApiError)
-    return error_class(text or "the service refused without a reason", code or 0, answer.status, answer.request_id)
-
-
-def _settled(answer: Response, text: str, code: int | None, now: datetime) -> CapledgerError | None:
-    """Return the error for what status or code settle by themselves: rate, credentials, rights, a failing service.
-
-    What the service says of wrong credentials is not repeated: it may name them.
+    Args:
+        response: status and headers.
+        items: as :func:`error_items` returned them.
+        scrub: removes the identifier from the service's messages.
+        now: current date and time, aware, for ``Retry-After`` dates.
     """
-    status, request_id = answer.status, answer.request_id
-    told = f": {text}" if text else ""
-    if _TOO_MANY in (status, code):
-        return RateLimitedError(f"the service refused for the rate{told}", answer.retry_after(now), request_id)
+    items = [item for item in items if item.code != NO_ENTRIES] or items[:1]
+    if not items:
+        return None if response.is_success else _status_error(response, now)
+    if items[0].code == NO_ENTRIES:
+        return None
+    return _code_error(response, items, scrub, now)
+
+
+def _code_error(response: Response, items: list[ErrorItem], scrub: Scrubber, now: datetime) -> CapledgerError:
+    code = items[0].code
+    message = scrub("; ".join(item.message for item in items if item.message))
+    general = _general_error(response, message, code, now)
+    if general is not None:
+        return general
+    error_class = ERROR_CLASSES.get(code or 0, ApiError)
+    message = message or "the service returned an error without a message"
+    return error_class(message, code or 0, response.status, response.request_id)
+
+
+def _general_error(response: Response, message: str, code: int | None, now: datetime) -> CapledgerError | None:
+    """Return the error of status or code alone: rate limit, credentials, permissions, a failing service.
+
+    The service's message about wrong credentials is not repeated: it may contain them.
+    """
+    status, request_id = response.status, response.request_id
+    detail = f": {message}" if message else ""
+    if _TOO_MANY_REQUESTS in (status, code):
+        return RateLimitedError(f"the service's rate limit was exceeded{detail}", response.retry_after(now), request_id)
     if status in _UNAUTHENTICATED or code in _UNAUTHENTICATED:
-        text = f"the credentials or the token were refused (HTTP {status}, code {code})"
-        return AuthenticationError(text, status, code, request_id)
+        message = f"the credentials or the token were refused (HTTP {status}, code {code})"
+        return AuthenticationError(message, status, code, request_id)
     if status in _FORBIDDEN or code in _FORBIDDEN:
-        return PermissionDeniedError(f"the credentials may not read this{told}", status, code, request_id)
+        return PermissionDeniedError(f"the credentials may not read this{detail}", status, code, request_id)
     if code == _AUTHORIZATION_UNAVAILABLE or code in range(500, 600):
-        return ServerError(f"the service failed{told}", status, code, request_id)
+        return ServerError(f"the service failed{detail}", status, code, request_id)
     return None
 
 
-def _by_status(answer: Response, code: int | None, now: datetime) -> CapledgerError | None:
-    status = answer.status
-    if answer.successful:
-        return None
-    if settled := _settled(answer, "", code, now):
-        return settled
-    if status in _MISPLACED:
-        return ConfigurationError(_MISPLACED[status])
-    return ServerError(_without_reason(status), status, None, answer.request_id)
+def _status_error(response: Response, now: datetime) -> CapledgerError:
+    status = response.status
+    if general := _general_error(response, "", None, now):
+        return general
+    if status in _WRONG_URL:
+        return ConfigurationError(_WRONG_URL[status])
+    return ServerError(_status_message(status), status, None, response.request_id)
 
 
-def _without_reason(status: int) -> str:
+def _status_message(status: int) -> str:
     if status in range(300, 400):
-        return f"the address redirects elsewhere (HTTP {status}), which is not followed: check base_url"
+        return f"the service redirects elsewhere (HTTP {status}), which is not followed: check base_url"
     if status >= 500:  # noqa: PLR2004 - the status class itself
         return f"the service failed (HTTP {status})"
-    return f"the service refused without a code of the API's (HTTP {status})"
+    return f"the service refused without a code of the API (HTTP {status})"

@@ -1,8 +1,8 @@
-"""Dates as the service writes them, read into aware datetimes.
+"""The service's dates, parsed into aware datetimes.
 
-Taken: ``2024-08-30 11:17:57.0`` with any number of fraction digits or none, with a space or a T, with an offset or
-none; a day alone (its midnight); and Java's ``Fri Aug 30 11:17:57 GMT 2024``. Text without a zone is the server's local
-time. Digits beyond microseconds are rounded, half up. An hour that a zone has twice is the first of the two.
+Accepted: ``2024-08-30 11:17:57.0`` with any number of fraction digits or none, with a space or a T, with an offset or
+none; a date alone (its midnight); and Java's ``Fri Aug 30 11:17:57 GMT 2024``. A date without a zone is the server's
+local time. Digits beyond microseconds are rounded half up. An hour that a zone has twice is the first of the two.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-#: What a text without a zone needs and does not have.
+#: Message of the error for a date without a zone.
 ZONE_NEEDED: Final = (
-    "the answer's dates have no zone and none is set: give LedgerSession(timezone=...), the server's own, "
+    "the response's dates have no zone and none is set: pass LedgerSession(timezone=...), the zone of the server, "
     "e.g. zoneinfo.ZoneInfo('Asia/Kolkata') for the India cluster or datetime.UTC for the Europe cluster"
 )
 
@@ -28,23 +28,25 @@ _MONTHS: Final = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
     )
 }
-#: Hours east of Greenwich, for the abbreviations that can be trusted: the clusters' own and those of RFC 5322. CST is
-#: left out (America or China); it is still read when the session's own zone goes by it.
+#: Hours east of Greenwich, for unambiguous abbreviations: those of the clusters and of RFC 5322. CST (America or China)
+#: is missing; it is still parsed where the session's own zone has that name.
 _HOURS_EAST: Final = {"IST": 5.5, "SGT": 8, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
 
 class ZoneNeededError(Exception):
-    """The text has no zone, and the session has none to read it in."""
+    """The date has no zone, and the session has none either."""
 
 
 class NotADateError(ValueError):
-    """The text is no date, or its zone cannot be told."""
+    """The string is not a date, or its zone is ambiguous."""
 
 
 def read_date(text: str, zone: tzinfo | None) -> datetime:
-    """Return the aware datetime of ``text``; ``zone`` is the server's, for texts without one.
+    """Return the aware datetime of a string; ``zone`` is the server's, for strings without one.
 
-    Raises :class:`ZoneNeededError` where a zone is needed and None is given, else :class:`NotADateError`.
+    Raises:
+        ZoneNeededError: the string has no zone and ``zone`` is None.
+        NotADateError: the string is not a date, or its zone is ambiguous.
     """
     try:
         if match := _ISO.fullmatch(text):
@@ -75,7 +77,7 @@ def _add_fraction(whole: datetime, digits: str | None) -> datetime:
     try:
         return whole + timedelta(microseconds=microseconds)
     except OverflowError:
-        return datetime.max  # noqa: DTZ901 - "never expires" to the nanosecond; zone added by the caller
+        return datetime.max  # noqa: DTZ901 - "never expires" to the nanosecond; the caller adds the zone
 
 
 def _from_java(match: re.Match[str], zone: tzinfo | None) -> datetime:
@@ -87,7 +89,7 @@ def _from_java(match: re.Match[str], zone: tzinfo | None) -> datetime:
 
 
 def _in_named_zone(local: datetime, name: str, zone: tzinfo | None) -> datetime:
-    """Read ``local`` in the zone called ``name``: the session's own where it goes by that name, then."""
+    """Return ``local`` in the zone called ``name``: the session's own where it has that name at that time."""
     for fold in (0, 1):
         own = local.replace(tzinfo=zone, fold=fold)
         if zone is not None and own.tzname() == name:
@@ -102,7 +104,7 @@ def _offset(text: str) -> tzinfo:
         return UTC
     match = _OFFSET.fullmatch(text)
     if match is None:
-        raise NotADateError("not a zone that can be told")
+        raise NotADateError("an ambiguous zone")
     delta = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
     if not delta:
         return UTC

@@ -1,18 +1,17 @@
-"""From an answer to what was asked for, or to the right error; no I/O."""
+"""Responses decoded into pages, or the right error; no I/O."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from cattrs import BaseValidationError
 
 from capledger._sansio import fast
-from capledger._sansio.api_errors import NO_ENTRIES, Scrubber, failures_in, refusal
+from capledger._sansio.api_errors import NO_ENTRIES, Scrubber, api_error, error_items
 from capledger._sansio.dates import ZONE_NEEDED, ZoneNeededError
-from capledger._sansio.json import NotJsonError, UnreadableError, parse_json
-from capledger._sansio.response import Response
+from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json
 from capledger._sansio.tolerant import UnexpectedError, describe, make_converter, problems
 from capledger.errors import CapledgerError, ConfigurationError, DecodeError, ServerError
 from capledger.models import EventsPage, LedgerPage, Notice
@@ -23,20 +22,17 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
-    from capledger._sansio.requests import Request
+    from capledger._sansio.requests import PageT, Request
+    from capledger._sansio.response import Response
 
-    #: Where in the answer, and what is wrong there.
+    #: Path in the response, and the error there.
     Problem = tuple[str, Exception]
 
-__all__ = ["Decoder", "Response"]
+#: The key that an empty response is said to lack.
+_ESSENTIAL_KEY: Final[dict[type, str]] = {LedgerPage: "ledgerEntries", EventsPage: "events"}
 
-T = TypeVar("T")
-
-#: The key that is named when an answer says nothing.
-_ESSENTIAL: Final[dict[type, str]] = {LedgerPage: "ledgerEntries", EventsPage: "events"}
-
-#: Problems that stand in the message of a DecodeError; all of them are in its ``paths``.
-_SHOWN: Final = 3
+#: Number of problems in the message of a DecodeError; all of them are in its ``paths``.
+_MAX_SHOWN: Final = 3
 
 
 def _utc_now() -> datetime:
@@ -44,11 +40,11 @@ def _utc_now() -> datetime:
 
 
 class Decoder:
-    """Reads the answers of one session.
+    """Decodes the responses of one session.
 
     Args:
-        timezone: zone of the service's dates that name none; None refuses such dates with a ConfigurationError.
-        now: tells the time, aware, for ``Retry-After`` dates of answers without a ``Date``.
+        timezone: zone of the service's dates without one; None makes such dates a ConfigurationError.
+        now: returns the current date and time, aware, for ``Retry-After`` dates of responses without a ``Date``.
     """
 
     def __init__(self, timezone: tzinfo | None, *, now: Callable[[], datetime] = _utc_now) -> None:
@@ -59,37 +55,41 @@ class Decoder:
     def _converter(self) -> Converter:
         return make_converter(self._timezone)
 
-    def decode(self, request: Request[T], answer: Response) -> T:
-        """Return what ``request`` asked for; raises the :class:`CapledgerError` that fits and nothing else."""
+    def decode(self, request: Request[PageT], response: Response) -> PageT:
+        """Return the page that a request was sent for.
+
+        Raises:
+            CapledgerError: the error that the response stands for; nothing else.
+        """
         scrub = Scrubber(request.subject)
-        page: Any = self._quickly(request.answer, answer)
+        page = self._decode_fast(request.response_type, response)
         if page is None:
-            page = self._patiently(request.answer, answer, scrub)
+            page = self._decode_tolerantly(request.response_type, response, scrub)
         for notice in page.warnings:
             notice.message = scrub(notice.message)
-        page.raw = answer.body
-        return cast("T", page)
+        page.raw = response.body
+        return page
 
-    def _quickly(self, model: type, answer: Response) -> object:
-        page: Any = fast.read(model, answer.body, self._timezone) if answer.successful else None
+    def _decode_fast(self, model: type[PageT], response: Response) -> PageT | None:
+        page = fast.decode(model, response.body, self._timezone) if response.is_success else None
         return page if page is not None and _has_rows(page) else None
 
-    def _patiently(self, model: type, answer: Response, scrub: Scrubber) -> object:
-        document, trouble = _parsed(answer)
-        failures = failures_in(document)
-        error = refusal(answer, failures, scrub, self._now()) or trouble
+    def _decode_tolerantly(self, model: type[PageT], response: Response, scrub: Scrubber) -> PageT:
+        document, parse_error = _parsed(response)
+        items = error_items(document)
+        error = api_error(response, items, scrub, self._now()) or parse_error
         if error is not None:
             raise error
         page, found = self._structure(model, document)
-        page.warnings += [Notice(failure.code, failure.message, status=False) for failure in failures]
-        if not found and not _says_something(document, page):
-            found = [(f"$.{_ESSENTIAL[model]}", KeyError())]
+        page.warnings += [Notice(item.code, item.message, status=False) for item in items]
+        if not found and not _has_content(document, page):
+            found = [(f"$.{_ESSENTIAL_KEY[model]}", KeyError())]
         if found:
-            raise _decode_error(found, scrub, answer.request_id)
+            raise _decode_error(found, scrub, response.request_id)
         return page
 
-    def _structure(self, model: type, document: object) -> tuple[Any, list[Problem]]:
-        """Return the page in a document, or an empty one and what is wrong with the document."""
+    def _structure(self, model: type[PageT], document: object) -> tuple[PageT, list[Problem]]:
+        """Return the page in a document, or an empty one and the problems of the document."""
         try:
             return self._converter.structure(document, model), []
         except BaseValidationError as error:
@@ -97,26 +97,26 @@ class Decoder:
         except UnexpectedError as error:
             return model(), [("$", error)]
         except RecursionError:
-            return model(), [("$", UnreadableError("nested too deeply"))]
+            return model(), [("$", MalformedJsonError("nested too deeply"))]
 
 
-def _parsed(answer: Response) -> tuple[object, CapledgerError | None]:
-    """Return the body's JSON value, or why there is none."""
+def _parsed(response: Response) -> tuple[Any, CapledgerError | None]:
+    """Return the JSON value of the body, or the error for a body without one."""
     try:
-        return parse_json(answer.body), None
+        return parse_json(response.body), None
     except NotJsonError:
-        text = f"the answer is not JSON (HTTP {answer.status}): a page of something before the service, or cut off"
-        return None, ServerError(text, answer.status, None, answer.request_id)
-    except UnreadableError as error:
-        return None, _decode_error([("$", error)], Scrubber(""), answer.request_id)
+        message = f"the response is not JSON (HTTP {response.status}): a proxy's page, or cut off"
+        return None, ServerError(message, response.status, None, response.request_id)
+    except MalformedJsonError as error:
+        return None, _decode_error([("$", error)], Scrubber(""), response.request_id)
 
 
 def _has_rows(page: LedgerPage | EventsPage) -> bool:
     return bool(page.events if isinstance(page, EventsPage) else page.entries)
 
 
-def _says_something(document: object, page: LedgerPage | EventsPage) -> bool:
-    """Return whether a body is an answer at all: ``{}`` is not one."""
+def _has_content(document: object, page: LedgerPage | EventsPage) -> bool:
+    """Return whether a document is a page at all: ``{}`` is not."""
     if NO_ENTRIES in {notice.code for notice in page.warnings}:
         return True
     body = document if isinstance(document, dict) else {}
@@ -129,6 +129,6 @@ def _decode_error(found: list[Problem], scrub: Scrubber, request_id: str | None)
     if any(isinstance(error, ZoneNeededError) for _, error in found):
         return ConfigurationError(ZONE_NEEDED)
     paths = tuple(scrub(describe(path, error)) for path, error in found)
-    more = f"; and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    text = f"the answer is not of the documented shape: {'; '.join(paths[:_SHOWN])}{more}"
-    return DecodeError(text, paths, request_id)
+    more = f"; and {len(paths) - _MAX_SHOWN} more" if len(paths) > _MAX_SHOWN else ""
+    message = f"the response is not of the documented shape: {'; '.join(paths[:_MAX_SHOWN])}{more}"
+    return DecodeError(message, paths, request_id)

@@ -1,6 +1,6 @@
-"""How a value and a name are written in a request: everything becomes ``str`` here, and nowhere else.
+"""Values of query parameters as strings; the only place where they are encoded.
 
-The HTTP library never sees a rich value: handed a ``Decimal`` or a UUID, yarl would quietly send an integer.
+The HTTP library never receives any other type: given a ``Decimal`` or a UUID, yarl would silently send an integer.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ Encodable = str | int | Decimal | UUID | date | Iterable[str | int]
 
 
 def encode(value: Encodable) -> str:
-    """The text of a value in a query string.
+    """Return a value as a string for a query parameter.
 
-    Booleans are ``true`` and ``false``; dates ``yyyy-MM-ddTHH:mm:ss`` in the server's zone, so they have to be naive,
+    Booleans are ``true`` and ``false``; dates are ``yyyy-MM-ddTHH:mm:ss`` in the server's zone, so they must be naive,
     and fractions of a second are cut off; lists are separated by commas without spaces.
     """
     match value:
@@ -30,11 +30,11 @@ def encode(value: Encodable) -> str:
             return _encode_date(value)
         case Iterable():
             return ",".join(encode(item) for item in value)
-    raise TypeError(f"a {type(value).__name__} has no place in a request")
+    raise TypeError(f"a {type(value).__name__} cannot be sent in a request")
 
 
 def _encode_date(value: date) -> str:
     moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
     if moment.tzinfo is not None:
-        raise ValueError("a date goes out in the server's zone and naive: convert it first")
+        raise ValueError("a date is sent naive, in the server's zone: convert it first")
     return moment.isoformat(timespec="seconds")

@@ -1,7 +1,7 @@
-"""From a query to a request; the only place that knows paths and parameter names.
+"""Requests built from queries; the only module that knows paths and parameter names.
 
-Paths, names and headers are those of ``v2-customer-ledger``, ``v2.1-customer-ledger`` and ``v2.1-explode``. Most
-parameters are the query's fields in the API's spelling, which is mechanical; the few that are not stand here by name.
+Paths, names and headers are those of the vendor's v2 and v2.1 customer ledger pages and its v2.1 explode page. Most
+parameters are the query's fields in camelCase; the few that are not are named here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: A page, which is what sessions fetch; the token request alone has another response type.
+PageT = TypeVar("PageT", bound=LedgerPage | EventsPage)
+
 Pairs = tuple[tuple[str, str], ...]
 
-#: Events that the service takes in one request (11014).
+#: Maximum number of events in one request (11014).
 MOST_EVENTS = 10
 
 #: Fields of queries that are not sent under their own names.
-_PLACED_APART = frozenset(
+_NOT_SENT_BY_NAME = frozenset(
     {
         "api_version",
         "end",
@@ -51,26 +54,26 @@ _PLACED_APART = frozenset(
 
 @define(kw_only=True)
 class Request(Generic[T]):
-    """One HTTP request and the type of its answer, so that ``await fetch(request)`` is typed."""
+    """One HTTP request with the type of its response, so that ``await fetch(request)`` is typed."""
 
-    #: Path below the base URL, from the slash: ``/v2/pointsLedger/getCustomerLedgerInfo``.
     path: str
-    #: What the answer is decoded into.
-    answer: type[T]
-    #: The endpoint's name in logs: customer_ledger, group_ledger, event_details.
+    """Path below the base URL, with its leading slash: ``/v2/pointsLedger/getCustomerLedgerInfo``."""
+    response_type: type[T]
+    """Type that the response is decoded into."""
     endpoint: str
+    """Name of the endpoint in logs: customer_ledger, group_ledger, event_details or token."""
     method: str = "GET"
-    #: Names and values of the query string, in order, not yet percent-encoded.
     params: Pairs = field(default=(), repr=False)
-    #: Headers of this request alone.
+    """Names and values of the query string, in order, not yet percent-encoded."""
     headers: Pairs = ()
-    #: The customer's identifier, to be taken out of the server's texts.
+    """Headers of this request alone."""
     subject: str = field(default="", repr=False)
+    """The customer's identifier, which is removed from the service's messages."""
     body: bytes | None = field(default=None, repr=False)
 
 
 class LedgerRequests:
-    """Requests for the pages of one query; what they have in common is worked out once."""
+    """Requests for the pages of one query; what they have in common is computed once."""
 
     def __init__(self, query: LedgerQuery) -> None:
         self._query = query
@@ -88,10 +91,18 @@ class LedgerRequests:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> Request[LedgerPage]:
-        """Ask for one page; ``start`` and ``end`` are the window's, naive in the server's zone; None is not sent."""
+        """Return the request for one page.
+
+        Args:
+            offset: position of the page, in the server's terms.
+            limit: number of entries in the page.
+            order: sort order of the entries.
+            start: start of the window, naive in the server's zone; None is not sent.
+            end: end of the window, naive in the server's zone; None is not sent.
+        """
         return Request(
             path=self._path,
-            answer=LedgerPage,
+            response_type=LedgerPage,
             endpoint=self._endpoint,
             params=(
                 *self._own_names,
@@ -107,11 +118,11 @@ class LedgerRequests:
 
 
 def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int | str]) -> Request[EventsPage]:
-    """Ask for some of a query's events, :data:`MOST_EVENTS` at the most: ids, or references where it goes by name."""
+    """Return the request for up to :data:`MOST_EVENTS` events of a query, by id, or by reference if it has a name."""
     version = query.api_version or "v2.1"
     return Request(
         path=f"/{version}/pointsLedger/getLedgerExplodeInfo",
-        answer=EventsPage,
+        response_type=EventsPage,
         endpoint="event_details",
         params=(*_own_names(query), *_events(query, ids_or_references), *_payment_modes(query, version)),
         headers=_scope_headers(query.scope),
@@ -120,7 +131,7 @@ def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int |
 
 
 def _own_names(query: LedgerQuery | EventDetailsQuery) -> Iterator[tuple[str, str]]:
-    for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy holds the class to its instances' hash
+    for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
         value = getattr(query, name)
         if value is not None and value != ():
             yield parameter, encode(value)
@@ -128,13 +139,13 @@ def _own_names(query: LedgerQuery | EventDetailsQuery) -> Iterator[tuple[str, st
 
 @cache
 def _parameters(kind: type[AttrsInstance]) -> tuple[tuple[str, str], ...]:
-    # The subject's fields first: an inherited field that a query overrides would otherwise move to the end.
+    # The subject's fields first: an inherited field that a query overrides would otherwise come last.
     names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
-    return tuple((name, camel_case(name)) for name in names if name not in _PLACED_APART)
+    return tuple((name, camel_case(name)) for name in names if name not in _NOT_SENT_BY_NAME)
 
 
 def _older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:
-    """Names that only the tables for user groups have: ``sort`` beside ``order``, ``role`` beside ``roles``."""
+    """Yield parameters that only the tables for user groups have: ``sort`` and ``role``."""
     if isinstance(query, GroupLedgerQuery):
         if query.roles:
             yield "role", encode(query.roles)

@@ -1,10 +1,8 @@
-"""The tolerant road from parsed JSON to models: slow, patient about spelling, strict about meaning.
+"""The tolerant decoder, from parsed JSON to models: slow, lenient about spelling, strict about meaning.
 
-What it takes beyond the documented types: a whole number written as text, a reference sent as a number, a null or
-missing list, the dates of :mod:`~capledger._sansio.dates`.
-What it never does: make a number out of true or 12.9, a text out of
-null, a boolean out of a text, a float out of anything. A problem is named by its path, never by its value, which can be
-personal.
+It accepts beyond the documented types: an integer as a string, a reference as a number, a null or missing list, and the
+dates of :mod:`~capledger._sansio.dates`. It never makes an integer of true or 12.9, a string of null, a boolean of a
+string, or a float of anything. A problem is described by its path, never by its value, which can be personal.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from capledger._sansio.dates import NotADateError, read_date
-from capledger._sansio.json import UnreadableError
+from capledger._sansio.json import MalformedJsonError
 from capledger.models._fields import (
     json_key,
     json_keys,
@@ -40,41 +38,41 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="AttrsInstance")
 
-_WHOLE: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _PLAIN_KEY: Final = re.compile(r"\w+", re.ASCII)
 
 _KINDS: Final[dict[type, str]] = {
-    int: "a whole number",
+    int: "an integer",
     Decimal: "a number with a fraction",
-    str: "a text",
+    str: "a string",
     list: "a list",
     dict: "an object",
 }
 
 
 class UnexpectedError(ValueError):
-    """A value is not what the documents say; the text says what was expected and what kind of value came."""
+    """A value is not of the documented type; the message names the expected and the received type."""
 
     def __init__(self, expected: str, value: object) -> None:
         super().__init__(f"expected {expected}, got {kind(value)}")
 
 
 def kind(value: object) -> str:
-    """Return what kind of JSON value this is, without showing it."""
+    """Return the kind of a JSON value, without the value."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Decimal) and not value.is_finite():
-        return "no finite number"
+        return "a number that is not finite"
     return next(name for kind_of, name in _KINDS.items() if isinstance(value, kind_of))
 
 
 def make_converter(zone: tzinfo | None) -> Converter:
     """Return a converter for all models; ``zone`` is the server's, for dates without one."""
     converter = Converter(detailed_validation=True)
-    converter.register_structure_hook_func(lambda of: of is object, lambda value, _: _anything(value))
+    converter.register_structure_hook_func(lambda of: of is object, lambda value, _: _any_json(value))
     converter.register_structure_hook(bool, lambda value, _: _boolean(value))
-    converter.register_structure_hook(int, lambda value, _: _whole(value))
-    converter.register_structure_hook(str, lambda value, _: _text(value))
+    converter.register_structure_hook(int, lambda value, _: _integer(value))
+    converter.register_structure_hook(str, lambda value, _: _string(value))
     converter.register_structure_hook(Decimal, lambda value, _: _decimal(value))
     converter.register_structure_hook(datetime, lambda value, _: _date(value, zone))
     converter.register_structure_hook_factory(has, lambda model: _model_hook(model, converter))
@@ -84,25 +82,25 @@ def make_converter(zone: tzinfo | None) -> Converter:
 
 
 def problems(error: Exception, path: str = "$") -> Iterator[tuple[str, Exception]]:
-    """Yield what went wrong and where in the answer, in its order: path and error."""
+    """Yield path and error of each problem, in the order of the response."""
     if isinstance(error, ClassValidationError):
         names = {attribute.name: json_key(attribute) for attribute in response_fields(error.cl)}
         for cause, note in error.group_exceptions()[0]:
             yield from problems(cause, path + _step(names[note.name]))
     elif isinstance(error, IterableValidationError):
-        for cause, place in error.group_exceptions()[0]:
-            yield from problems(cause, path + _step(place.index))
+        for cause, item in error.group_exceptions()[0]:
+            yield from problems(cause, path + _step(item.index))
     else:
         yield path, error
 
 
 def describe(path: str, error: Exception) -> str:
-    """Return the line for one problem, e.g. ``$.ledgerEntries[3].eventLogId: expected a whole number, got true``."""
+    """Return the line for one problem, e.g. ``$.ledgerEntries[3].eventLogId: expected an integer, got true``."""
     if isinstance(error, KeyError):
         return f"{path}: missing"
-    if isinstance(error, UnexpectedError | UnreadableError):
+    if isinstance(error, UnexpectedError | MalformedJsonError):
         return f"{path}: {error}"
-    return f"{path}: cannot be read"
+    return f"{path}: cannot be decoded"
 
 
 def _step(key: int | str) -> str:
@@ -115,33 +113,33 @@ def _boolean(value: object) -> bool:
     raise UnexpectedError("true or false", value)
 
 
-def _whole(value: object) -> int:
+def _integer(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    raise UnexpectedError("a whole number", value)
+    raise UnexpectedError("an integer", value)
 
 
-def _text(value: object) -> str:
+def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise UnexpectedError("a text", value)
+        raise UnexpectedError("a string", value)
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise UnexpectedError("a text of whole characters", value)
+        raise UnexpectedError("a string without half of a surrogate pair", value)
     return value
 
 
 def _reference(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _text(value)
+    return _string(value)
 
 
-def _anything(value: object) -> object:
-    """Return a JSON value as it came, if every number in it is one."""
+def _any_json(value: object) -> object:
+    """Return a JSON value unchanged; refuse numbers that are not finite."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
-        _anything(part)
+        _any_json(part)
     return _decimal(value) if isinstance(value, Decimal) else value
 
 
@@ -199,7 +197,7 @@ def _dict_hook(of: Any, converter: Converter) -> Callable[[object, Any], dict[st
 def _model_hook(model: type[T], converter: Converter) -> Callable[[object, Any], T]:
     sources = [_Source.of(model, attribute) for attribute in response_fields(model)]
     overrides = {attribute.name: _override(attribute) for attribute in model_fields(model)}
-    structure = make_dict_structure_fn(model, converter, **overrides)  # type: ignore[arg-type] # may name an option
+    structure = make_dict_structure_fn(model, converter, **overrides)  # type: ignore[arg-type]  # a field may be named like an option
 
     def structure_model(value: object, _: object) -> T:
         if not isinstance(value, dict):
@@ -218,14 +216,14 @@ def _override(attribute: Attribute[Any]) -> AttributeOverride:
 
 @frozen
 class _Source:
-    """Where one attribute of a model comes from."""
+    """Where the value of one attribute of a model comes from."""
 
-    #: The attribute's own key.
     name: str
-    #: All the keys it may come from, best first.
+    """The attribute's own key."""
     keys: tuple[str, ...]
-    #: For a model or None: the keys of that model, and the values with which they say nothing.
+    """All keys that it may come from, best first."""
     blanks: dict[str, tuple[object, ...]] | None
+    """For an optional model: its keys, each with the values that count as empty; else None."""
 
     @classmethod
     def of(cls, model: type[AttrsInstance], attribute: Attribute[Any]) -> _Source:
@@ -236,10 +234,10 @@ class _Source:
         return cls(json_key(attribute), value_keys(model, attribute), blanks)
 
     def take(self, value: dict[str, Any]) -> object:
-        """Return the first value that says something, None if there is none."""
-        return next((found for key in self.keys if not self._says_nothing(found := value.get(key))), None)
+        """Return the first value that is not empty, None if there is none."""
+        return next((found for key in self.keys if not self._is_empty(found := value.get(key))), None)
 
-    def _says_nothing(self, found: object) -> bool:
+    def _is_empty(self, found: object) -> bool:
         if found is None or self.blanks is None or not isinstance(found, dict):
             return found is None
         return all(found.get(key) in values for key, values in self.blanks.items())

@@ -1,102 +1,84 @@
-"""One thing to be fetched: what is known of it over all its attempts, and what came of it."""
+"""The state of one request across its attempts, and the response that comes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import define, field
 
+from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import Request
 from capledger._sansio.response import Response
 from capledger._transport.limiter import Slot
 from capledger._transport.log import log
-from capledger._transport.retry import Failure
+
+if TYPE_CHECKING:
+    from capledger._transport.retry import Failure
 
 T = TypeVar("T")
 
 
-class Tally(Protocol):
-    """Where requests are counted, for one walk; those of one tally take turns with those of the others.
-
-    An attribute ``deadline`` (seconds of the clock's monotonic time, or None), if it has one, ends its requests.
-    """
-
-    requests: int
-    retries: int
-    #: Seconds spent waiting for the rate limit, in pauses and before retries.
-    waited: float
-
-
 @define(eq=False)
 class Attempt(Generic[T]):
-    """One thing to be fetched, over all its attempts."""
+    """The current attempt of one request, with what is known from those before it."""
 
     request: Request[T]
-    report: Tally
+    context: RequestContext
     decode: Callable[[Request[T], Response], T]
-    #: False for the request that gets the token itself.
-    signed: bool = True
-    attempt: int = 1
-    #: Failures in a row like the last one, and what it was.
-    alike: int = 0
-    kind: object = None
-    #: Seconds that the last refusal for the rate pauses everybody.
+    authenticated: bool = True
+    """False for the request that fetches the token itself."""
+    number: int = 1
+    """Number of the attempt, from 1."""
+    repeats: int = 0
+    """Failures in a row of the same kind as the last one."""
+    last_kind: object = None
+    """Kind of the last failure."""
     pause: float = 0.0
-    signature: Mapping[str, str] = field(factory=dict, repr=False)
-    #: Whether a refused token was replaced already.
-    renewed: bool = False
+    """Seconds for which the last HTTP 429 pauses the session."""
+    auth_headers: Mapping[str, str] = field(factory=dict, repr=False)
+    """Headers that authenticated the last attempt."""
+    reauthenticated: bool = False
+    """Whether a refused token was replaced already."""
 
     @property
     def deadline(self) -> float | None:
-        """When to give up; a token is for everybody, whatever the deadline of the one who asks for it."""
-        return getattr(self.report, "deadline", None) if self.signed else None
+        """When to give up; a token is shared, so its request ignores the deadline of the walk that needed it first."""
+        return self.context.deadline if self.authenticated else None
 
-    def count(self, failure: Failure) -> None:
-        """Count one that says nothing about the rate."""
-        self.alike = self.alike + 1 if failure.kind == self.kind else 1
-        self.kind = failure.kind
+    def record_failure(self, failure: Failure) -> None:
+        """Count a failure other than HTTP 429."""
+        self.repeats = self.repeats + 1 if failure.kind == self.last_kind else 1
+        self.last_kind = failure.kind
 
-    def log(self, level: int, text: str, *values: object, **extra: object) -> None:
+    def log(self, level: int, message: str, *values: object, **extra: object) -> None:
+        """Write a record about this attempt; the message begins with ``%s`` for the endpoint."""
         request = self.request
-        log(level, text, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.attempt, **extra)
+        log(level, message, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.number, **extra)
 
 
 @define(eq=False)
-class Unread:
-    """A large answer that is here and has given up its turn."""
+class Undecoded:
+    """A large response whose slot was released before decoding."""
 
-    answer: Response
-    permit: Slot
+    response: Response
+    slot: Slot
 
 
 @define(eq=False, repr=False)
 class PendingResponse(Generic[T]):
-    """What was asked for is here: a large answer is decoded when somebody wants it, any other was decoded at once."""
+    """A response that has arrived; a large body is decoded when :meth:`value` is awaited, any other already was."""
 
-    _came: T | Unread
-    _call: Attempt[T]
-    _read: Callable[[Attempt[T], Unread], T | Failure]
-    _ask_again: Callable[[Attempt[T], Failure], Coroutine[object, object, PendingResponse[T]]]
-    _failure: Failure | None = None
+    _outcome: T | Undecoded
+    _attempt: Attempt[T]
+    _decode_late: Callable[[Attempt[T], Undecoded], Coroutine[Any, Any, T]]
 
-    def read(self) -> T | None:
-        """Make of it what was asked for, once; None where it is broken, and has to be asked for :meth:`again`."""
-        if not isinstance(self._came, Unread):
-            return self._came
-        outcome = self._read(self._call, self._came)
-        if isinstance(outcome, Failure):
-            self._failure = outcome
-            return None
-        return outcome
-
-    def again(self) -> Coroutine[object, object, PendingResponse[T]]:
-        """Ask again for what was broken.
+    async def value(self) -> T:
+        """Return the decoded response; where the body proves broken, retry the request first.
 
         Raises:
-            CapledgerError: as :meth:`Transport.fetch` does; what was wrong with it, if asking again is no use.
-            LookupError: nothing was wrong with it.
+            CapledgerError: as :meth:`Transport.fetch` does.
         """
-        if self._failure is None:
-            raise LookupError
-        return self._ask_again(self._call, self._failure)
+        if isinstance(self._outcome, Undecoded):
+            self._outcome = await self._decode_late(self._attempt, self._outcome)
+        return self._outcome

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Send(Protocol):
+class SendUnauthenticated(Protocol):
     """Sends an unauthenticated request within the session's limits and retries."""
 
     def __call__(self, request: Request[T], decode: Callable[[Request[T], Response], T], /) -> Awaitable[T]:
@@ -27,11 +27,11 @@ class Authenticator(Protocol):
     def headers(self) -> Mapping[str, str] | None:
         """Return the headers that authenticate a request, or None when :meth:`renew` must be awaited first."""
 
-    async def renew(self, send: Send) -> None:
-        """Get what :meth:`headers` lacks."""
+    async def renew(self, send: SendUnauthenticated) -> None:
+        """Fetch what :meth:`headers` lacks."""
 
     def invalidate(self, headers: Mapping[str, str]) -> bool:
-        """Note that the service refused these headers; return whether a retry with other ones can help."""
+        """Record that the service refused these headers; return whether a retry with other ones can help."""
 
 
 class Auth(Protocol):

@@ -1,7 +1,7 @@
-"""The only way to the service: within the rate limit, signed, with retries.
+"""Sends requests within the rate limit, authenticated, with retries.
 
-One attempt is a turn at the gate, the credentials, the exchange with its body, and the decoding, which for a large
-answer is left to whoever asked. Between attempts neither a connection nor a place in the budget is held.
+One attempt acquires a slot, authenticates, sends, reads the body and decodes it; a large body is decoded later, when
+its value is wanted. Between attempts neither a connection nor a place in the rate limit is held.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import warnings
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from capledger._transport.attempt import Attempt, PendingResponse, Tally, Unread
+from capledger._transport.attempt import Attempt, PendingResponse, Undecoded
 from capledger._transport.clock import SYSTEM_CLOCK, Clock, to_seconds
 from capledger._transport.http import HttpClient, check_base_url, closed_error
 from capledger._transport.limiter import RequestLimiter, Slot
 from capledger._transport.log import logger
-from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit, RateLimiter
+from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
 from capledger._transport.retry import (
     Failure,
     RetryBudget,
     RetryPolicy,
-    gives_up,
-    pause_after_refusal,
+    is_exhausted,
+    rate_limit_pause,
     wait_before_retry,
 )
 from capledger.errors import (
@@ -41,35 +41,35 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from capledger._sansio.context import RequestContext
     from capledger._sansio.decoder import Decoder
-    from capledger._sansio.requests import Request
+    from capledger._sansio.requests import PageT, Request
     from capledger._sansio.response import Response
     from capledger._transport.authentication import Auth
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Tokens in a row that may have run out while their request waited for its turn.
-_MOST_STALE_TOKENS = 3
+#: Tokens in a row that may expire while their request waits for its slot.
+_MAX_EXPIRED_TOKENS = 3
 
 
 class Transport:
-    """Fetches typed answers; belongs to the event loop of its first use.
+    """Fetches typed responses; belongs to the event loop of its first use.
 
     Args:
-        base_url: the service's address: https, or http to this machine.
-        auth: what the caller proves itself with.
-        decoder: makes answers into what was asked for.
-        rate_limit: the organisation's limit; None to learn from refusals.
-        retry: how often to ask again.
-        max_connections: requests under way at once.
-        timeout: for one attempt, body included, in seconds or as a timedelta.
-        http: a caller's session, which is borrowed and never closed; its own middlewares are not run.
-        trace_configs: for a session of our own.
-        budget: in place of ``rate_limit``, a budget that is kept elsewhere.
+        base_url: URL of the service: https, or http to this machine.
+        auth: credentials.
+        decoder: decodes responses into pages.
+        rate_limit: the organisation's limit; None to learn it from HTTP 429.
+        retry: limits of retries and waits.
+        max_connections: Maximum number of requests under way at once.
+        timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
+        http: a caller's aiohttp session, borrowed and never closed; its own middlewares are not run.
+        trace_configs: aiohttp's, for a session of our own.
         allow_plain_http: accept a base_url that is not encrypted.
-        clock: the time.
-        random: numbers from 0 to 1, for the jitter.
+        clock: source of time.
+        random: returns numbers from 0 to 1, for the jitter.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -87,18 +87,17 @@ class Transport:
         timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
-        budget: RateLimiter | None = None,
         allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         seconds = to_seconds(timeout)
         if not seconds:
-            raise ConfigurationError("timeout must be longer than nothing")
+            raise ConfigurationError("timeout must be longer than zero")
         self._retry = retry or RetryPolicy()
         self._retry_budget = RetryBudget(self._retry)
         self._decoder = decoder
-        self._signer = auth.authenticator(clock)
+        self._authenticator = auth.authenticator(clock)
         self._clock = clock
         self._random = random
         self._http = HttpClient(
@@ -107,8 +106,8 @@ class Transport:
             http=http,
             trace_configs=trace_configs,
         )
-        self.gate = RequestLimiter(
-            budget or (AdaptiveRateLimiter() if rate_limit is None else FixedRateLimiter(rate_limit)),
+        self.limiter = RequestLimiter(
+            AdaptiveRateLimiter() if rate_limit is None else FixedRateLimiter(rate_limit),
             max_connections=max_connections,
             max_wait=None if rate_limit is None else rate_limit.max_wait,
             max_pause=self._retry.max_retry_after,
@@ -118,10 +117,10 @@ class Transport:
         self._closing = asyncio.Event()
 
     async def open(self) -> None:
-        """Bind to the running event loop. Happens by itself at the first request.
+        """Bind to the running event loop; the first request does so as well.
 
         Raises:
-            SessionClosedError: it was closed, or belongs to another loop.
+            SessionClosedError: the transport was closed, or belongs to another loop.
         """
         self._open()
 
@@ -136,17 +135,17 @@ class Transport:
             raise SessionClosedError("the session belongs to another event loop; open one session in each")
 
     async def close(self) -> None:
-        """Refuse what waits and what comes, end what is under way, and close the connections. May be called again.
+        """Refuse requests that wait, end those under way, and close the connections; may be called again.
 
         Raises:
-            SessionClosedError: it belongs to another event loop.
+            SessionClosedError: the transport belongs to another event loop.
         """
         if self._closing.is_set():
             return
         if self._loop is not None:
             self._open()
         self._closing.set()
-        self.gate.close()
+        self.limiter.close()
         await self._http.close()
 
     def __del__(self) -> None:
@@ -157,161 +156,176 @@ class Transport:
             finally:
                 client.abandon()
 
-    async def fetch(self, request: Request[T], report: Tally) -> T:
-        """Ask until there is an answer or a reason to give up; count in *report*.
+    async def fetch(self, request: Request[PageT], context: RequestContext) -> PageT:
+        """Send a request, with retries, and return the decoded response.
 
         Raises:
-            CapledgerError: whatever the decoder or the last attempt raised, without the foreign error behind it.
-            RequestTimeoutError: the report's deadline has passed.
+            CapledgerError: what the decoder or the last attempt raised, without the foreign error behind it.
+            RequestTimeoutError: the context's deadline has passed.
             SessionClosedError: the session is closed, or belongs to another event loop.
         """
-        return await _read_at_once(await self.send(request, report))
+        return await (await self.send(request, context)).value()
 
-    async def send(self, request: Request[T], report: Tally) -> PendingResponse[T]:
-        """Ask as :meth:`fetch` does, and leave the reading of a large answer to whoever wants it."""
+    async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
+        """Send a request as :meth:`fetch` does, and leave the decoding of a large response to the caller."""
         self._open()
-        return await self._arrive(Attempt(request, report, self._decoder.decode))
+        return await self._send(Attempt(request, context, self._decoder.decode))
 
-    async def _arrive(self, call: Attempt[T], failure: Failure | None = None) -> PendingResponse[T]:
-        asking = self._ask(call, failure)
-        came = await (asking if call.deadline is None else self._in_time(call.deadline, call, asking))
-        return PendingResponse(came, call, self._read_late, self._arrive)
+    async def _send(self, attempt: Attempt[T]) -> PendingResponse[T]:
+        outcome = await self._send_in_time(attempt)
+        return PendingResponse(outcome, attempt, self._decode_late)
 
-    async def _in_time(self, deadline: float, call: Attempt[Any], work: Coroutine[object, object, R]) -> R:
+    async def _decode_late(self, attempt: Attempt[T], undecoded: Undecoded) -> T:
+        """Decode a response whose slot was released; retry as long as it proves broken."""
+        outcome: T | Undecoded = undecoded
+        while isinstance(outcome, Undecoded):
+            decoded = self._decode(attempt, outcome.response)
+            if not isinstance(decoded, Failure):
+                return decoded
+            self._record(attempt, decoded, outcome.slot)
+            outcome = await self._send_in_time(attempt, decoded)
+        return outcome
+
+    async def _send_in_time(self, attempt: Attempt[T], failure: Failure | None = None) -> T | Undecoded:
+        sending = self._send_with_retries(attempt, failure)
+        if attempt.deadline is None:
+            return await sending
+        return await self._before_deadline(attempt.deadline, attempt, sending)
+
+    async def _before_deadline(self, deadline: float, attempt: Attempt[Any], work: Coroutine[Any, Any, R]) -> R:
         try:
             async with asyncio.timeout(deadline - self._clock.monotonic()):
                 return await work
         except CapledgerError:
             raise
         except TimeoutError:
-            call.log(logging.INFO, "%s: the walk's deadline has passed")
+            attempt.log(logging.INFO, "%s: the walk's deadline has passed")
         raise RequestTimeoutError("the walk's deadline has passed")
 
-    async def _ask(self, call: Attempt[T], failure: Failure | None = None) -> T | Unread:
-        """Ask until something came; after a failure, what has to come before the next attempt comes first."""
+    async def _send_with_retries(self, attempt: Attempt[T], failure: Failure | None) -> T | Undecoded:
+        """Make attempts until a response is usable; after a failure, prepare the retry first."""
         while True:
             if failure is not None:
-                await self._recover(call, failure)
-            outcome = await self._attempt(call)
+                await self._prepare_retry(attempt, failure)
+            outcome = await self._send_once(attempt)
             if not isinstance(outcome, Failure):
                 return outcome
             failure = outcome
 
-    async def _attempt(self, call: Attempt[T]) -> T | Unread | Failure:
-        """Wait for a turn and send; a token that ran out in the queue is replaced, and then nobody goes before."""
-        for urgent in (not call.signed, *(True,) * _MOST_STALE_TOKENS):
-            if call.signed and self._signer.headers() is None:
-                await self._renew(call)
-            async with self.gate.admit(id(call.report), urgent=urgent) as permit:
-                call.report.waited += permit.waited
-                if self._sign(call):
-                    permit.used = True
-                    call.report.requests += 1
-                    answer = await self._http.send(call.request, call.signature)
-                    return self._receive(call, answer, permit)
-        raise AuthenticationError("tokens run out sooner than a request can be sent with them")
+    async def _send_once(self, attempt: Attempt[T]) -> T | Undecoded | Failure:
+        """Acquire a slot and send; where the token expired in the queue, renew it and acquire the next slot first."""
+        urgent = not attempt.authenticated
+        for _ in range(_MAX_EXPIRED_TOKENS + 1):
+            if attempt.authenticated and self._authenticator.headers() is None:
+                await self._renew(attempt)
+            slot = await self.limiter.acquire(attempt.context, urgent=urgent)
+            try:
+                attempt.context.counters.waited += slot.waited
+                if self._authenticate(attempt):
+                    slot.used = True
+                    attempt.context.counters.requests += 1
+                    response = await self._http.send(attempt.request, attempt.auth_headers)
+                    return self._receive(attempt, response, slot)
+            finally:
+                self.limiter.release(slot)
+            urgent = True
+        raise AuthenticationError("tokens expire sooner than a request can be sent with them")
 
-    def _receive(self, call: Attempt[T], answer: Response | CapledgerError, permit: Slot) -> T | Unread | Failure:
-        outcome = self._look_at(call, answer, permit)
-        self._tell_gate(call, outcome, permit)
+    def _receive(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
+        outcome = self._outcome(attempt, response, slot)
+        self._record(attempt, outcome, slot)
         if not isinstance(outcome, Failure):
             self._retry_budget.earn()
         return outcome
 
-    def _look_at(self, call: Attempt[T], answer: Response | CapledgerError, permit: Slot) -> T | Unread | Failure:
-        if isinstance(answer, CapledgerError):
-            return Failure(answer)
-        self._log_answer(call, answer)
-        if answer.can_wait and not permit.probe:
-            return Unread(answer, permit)
-        outcome = self._read(call, answer)
-        return outcome  # noqa: RET504 (its type is found without the one that is returned)
+    def _outcome(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
+        if isinstance(response, CapledgerError):
+            return Failure(response)
+        self._log_response(attempt, response)
+        if response.can_decode_later and not slot.probe:
+            return Undecoded(response, slot)
+        outcome = self._decode(attempt, response)
+        return outcome  # noqa: RET504 - mypy infers the type only by way of the name
 
-    def _read(self, call: Attempt[T], answer: Response) -> T | Failure:
+    def _decode(self, attempt: Attempt[T], response: Response) -> T | Failure:
         try:
-            return call.decode(call.request, answer)
+            return attempt.decode(attempt.request, response)
         except CapledgerError as error:
-            return Failure(_without_past(error), answer)
+            return Failure(_without_traceback(error), response)
 
-    def _read_late(self, call: Attempt[T], unread: Unread) -> T | Failure:
-        """Its turn is over, and its coming was told as a success; now it may turn out to be none."""
-        outcome = self._read(call, unread.answer)
-        if isinstance(outcome, Failure):
-            self._tell_gate(call, outcome, unread.permit)
-        return outcome
-
-    def _tell_gate(self, call: Attempt[T], outcome: T | Unread | Failure, permit: Slot) -> None:
-        """While the turn is still held, if it may be a refusal, so that nobody follows; no answer tells nothing."""
+    def _record(self, attempt: Attempt[T], outcome: T | Undecoded | Failure, slot: Slot) -> None:
+        """Report the outcome to the limiter, while the slot is held, so that nothing is sent before a pause."""
         if not isinstance(outcome, Failure):
-            self.gate.answered(permit)
-        elif outcome.refused_for_rate:
-            self._pause(call, outcome, self.gate.count_refusal(permit))
+            self.limiter.record_response(slot)
+        elif outcome.is_rate_limited:
+            self._pause(attempt, outcome, self.limiter.record_rate_limited(slot))
         else:
-            call.count(outcome)
-            if outcome.answer is not None:
-                self.gate.answered(permit)
+            attempt.record_failure(outcome)
+            if outcome.response is not None:
+                self.limiter.record_response(slot)
 
-    def _pause(self, call: Attempt[Any], refusal: Failure, in_a_row: int) -> None:
+    def _pause(self, attempt: Attempt[Any], failure: Failure, in_a_row: int) -> None:
         now = self._clock.now(UTC)
-        call.kind, call.alike = refusal.kind, in_a_row
-        call.pause = pause_after_refusal(refusal, in_a_row=in_a_row, policy=self._retry, now=now)
-        self.gate.refused(call.pause, for_good=1 < in_a_row >= self._retry.attempts)
-        if isinstance(refusal.error, RateLimitedError) and refusal.error.retry_after is None:
-            refusal.error.retry_after = call.pause
+        attempt.last_kind, attempt.repeats = failure.kind, in_a_row
+        attempt.pause = rate_limit_pause(failure, in_a_row=in_a_row, policy=self._retry, now=now)
+        self.limiter.pause(attempt.pause, refuse_waiting=in_a_row > 1 and in_a_row >= self._retry.attempts)
+        if isinstance(failure.error, RateLimitedError) and failure.error.retry_after is None:
+            failure.error.retry_after = attempt.pause
 
-    async def _renew(self, call: Attempt[Any]) -> None:
-        async def ask(request: Request[T], decode: Callable[[Request[T], Response], T]) -> T:
-            return await _read_at_once(await self._arrive(Attempt(request, call.report, decode, signed=False)))
+    async def _renew(self, attempt: Attempt[Any]) -> None:
+        async def send(request: Request[T], decode: Callable[[Request[T], Response], T]) -> T:
+            return await (await self._send(Attempt(request, attempt.context, decode, authenticated=False))).value()
 
-        await self._signer.renew(ask)
+        await self._authenticator.renew(send)
 
-    def _sign(self, call: Attempt[Any]) -> bool:
-        """Put the credentials of this moment on the call; return False if there are none."""
-        if call.signed:
-            headers = self._signer.headers()
-            call.signature = headers or {}
+    def _authenticate(self, attempt: Attempt[Any]) -> bool:
+        """Set the auth headers of the attempt to the current ones; return False where there are none."""
+        if attempt.authenticated:
+            headers = self._authenticator.headers()
+            attempt.auth_headers = headers or {}
             return headers is not None
         return True
 
-    async def _recover(self, call: Attempt[Any], failure: Failure) -> None:
-        """Do what has to come before the next attempt, or raise the failure. The gate does the pauses for the rate."""
+    async def _prepare_retry(self, attempt: Attempt[Any], failure: Failure) -> None:
+        """Do what must precede the retry, or raise the failure's error; after HTTP 429 the limiter does the waiting."""
         if self._closing.is_set():
             raise closed_error()
-        if self._has_other_signature(call, failure):
-            call.log(logging.DEBUG, "%s: credentials refused, asking again with new ones", status=failure.status)
+        if self._can_reauthenticate(attempt, failure):
+            attempt.log(logging.DEBUG, "%s: credentials refused, retrying with new ones", status=failure.status)
         else:
-            wait = self._wait(call, failure)
-            self._log_failure(call, failure, wait)
+            wait = self._wait_before_retry(attempt, failure)
+            self._log_failure(attempt, failure, wait)
             if wait is None:
                 raise failure.error
-            call.attempt += 1
-            if not failure.refused_for_rate:
-                await self._rest(call, wait)
-        call.report.retries += 1
+            attempt.number += 1
+            if not failure.is_rate_limited:
+                await self._wait(attempt, wait)
+        attempt.context.counters.retries += 1
 
-    def _has_other_signature(self, call: Attempt[Any], failure: Failure) -> bool:
-        """Return whether asking again, once, with other credentials can help."""
-        if not isinstance(failure.error, AuthenticationError) or call.renewed or not call.signed:
+    def _can_reauthenticate(self, attempt: Attempt[Any], failure: Failure) -> bool:
+        """Return whether one retry with other credentials can help; if so, invalidate those that were refused."""
+        if not isinstance(failure.error, AuthenticationError) or attempt.reauthenticated or not attempt.authenticated:
             return False
-        call.renewed = True
-        return self._signer.invalidate(call.signature)
+        attempt.reauthenticated = True
+        return self._authenticator.invalidate(attempt.auth_headers)
 
-    def _wait(self, call: Attempt[Any], failure: Failure) -> float | None:
-        """Return the seconds until the next attempt, or None to give up."""
-        wait = None if gives_up(call.attempt, call.alike, self._retry) else self._wait_at_best(call, failure)
-        if wait is None or (call.deadline is not None and self._clock.monotonic() + wait >= call.deadline):
+    def _wait_before_retry(self, attempt: Attempt[Any], failure: Failure) -> float | None:
+        """Return the seconds until the retry, None for no retry; spend one from the retry budget."""
+        exhausted = is_exhausted(attempt.number, attempt.repeats, self._retry)
+        wait = None if exhausted else self._unlimited_wait(attempt, failure)
+        if wait is None or (attempt.deadline is not None and self._clock.monotonic() + wait >= attempt.deadline):
             return None
-        return wait if failure.refused_for_rate or self._retry_budget.spend() else None
+        return wait if failure.is_rate_limited or self._retry_budget.spend() else None
 
-    def _wait_at_best(self, call: Attempt[Any], failure: Failure) -> float | None:
-        if failure.refused_for_rate:
-            return call.pause if call.pause <= self._retry.max_retry_after else None
+    def _unlimited_wait(self, attempt: Attempt[Any], failure: Failure) -> float | None:
+        if failure.is_rate_limited:
+            return attempt.pause if attempt.pause <= self._retry.max_retry_after else None
         now = self._clock.now(UTC)
-        return wait_before_retry(failure, attempt=call.attempt, policy=self._retry, now=now, random=self._random)
+        return wait_before_retry(failure, attempt=attempt.number, policy=self._retry, now=now, random=self._random)
 
-    async def _rest(self, call: Attempt[Any], seconds: float) -> None:
+    async def _wait(self, attempt: Attempt[Any], seconds: float) -> None:
         """Wait, unless the session is closed meanwhile."""
-        call.report.waited += seconds
+        attempt.context.counters.waited += seconds
         try:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -319,32 +333,27 @@ class Transport:
             return
         raise closed_error()
 
-    def _log_answer(self, call: Attempt[Any], answer: Response) -> None:
-        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all the rest here
-            call.log(logging.DEBUG, "%s: HTTP %d", answer.status, status=answer.status, request_id=answer.request_id)
+    def _log_response(self, attempt: Attempt[Any], response: Response) -> None:
+        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all else here
+            status, request_id = response.status, response.request_id
+            attempt.log(logging.DEBUG, "%s: HTTP %d", status, status=status, request_id=request_id)
 
-    def _log_failure(self, call: Attempt[Any], failure: Failure, wait: float | None) -> None:
+    def _log_failure(self, attempt: Attempt[Any], failure: Failure, wait: float | None) -> None:
         kind = type(failure.error).__name__
-        text = "%s: attempt %d failed (%s), " + ("gives up" if wait is None else f"again in {wait:.2f} s")
-        call.log(
+        next_step = "giving up" if wait is None else f"retrying in {wait:.2f} s"
+        attempt.log(
             logging.INFO,
-            text,
-            call.attempt,
+            f"%s: attempt %d failed (%s), {next_step}",
+            attempt.number,
             kind,
             error=kind,
             wait=wait,
             status=failure.status,
-            request_id=failure.answer and failure.answer.request_id,
+            request_id=failure.response and failure.response.request_id,
         )
 
 
-async def _read_at_once(arrival: PendingResponse[T]) -> T:
-    while (made := arrival.read()) is None:
-        arrival = await arrival.again()
-    return made
-
-
-def _without_past(error: CapledgerError) -> CapledgerError:
-    """Return the error without what led to it: frames and foreign errors may hold what was said of a customer."""
+def _without_traceback(error: CapledgerError) -> CapledgerError:
+    """Return the error without what led to it: frames and foreign errors may hold personal data."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""One exchange with the service over aiohttp: an answer read to its end, or an error of ours; never a second try."""
+"""One exchange with the service over aiohttp: a complete response, or an error of ours; never a retry."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
     from capledger._sansio.requests import Request
 
-#: Bytes of an answer, after unpacking, that are read at the most.
-LARGEST_ANSWER = 64 * 1024 * 1024
+#: Maximum size of a response's body in bytes, after decompression.
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-#: The time limit is ours, since aiohttp's would count the wait for a connection.
+#: The transport sets the time limit itself, since aiohttp's would count the wait for a connection.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
 def closed_error() -> SessionClosedError:
-    """Return the error for whoever asks a session that is closed."""
+    """Return the error for the use of a closed session."""
     return SessionClosedError("the session is closed")
 
 
 def check_base_url(base_url: str, *, allow_plain_http: bool) -> URL:
-    """Return the address of the service.
+    """Return the URL of the service.
 
     Raises:
-        ConfigurationError: it is no https address (or http to this machine), or holds more than host, port and path.
+        ConfigurationError: it is no https URL (or http to this machine), or holds more than host, port and path.
     """
     try:
         url = URL(base_url)
@@ -54,7 +54,7 @@ def check_base_url(base_url: str, *, allow_plain_http: bool) -> URL:
     if url.user or url.password or url.query_string or url.fragment:
         raise ConfigurationError("base_url must hold neither credentials nor a query nor a fragment")
     if url.scheme == "http" and not (loopback or allow_plain_http):
-        raise ConfigurationError("base_url must be https; plain http shows credentials to everyone on the way")
+        raise ConfigurationError("base_url must be https; plain http exposes the credentials to the network")
     return url
 
 
@@ -68,11 +68,11 @@ def _is_loopback(host: str) -> bool:
 
 
 class HttpClient:
-    """Sends requests over its own aiohttp session, or over one that the caller lends and closes.
+    """Sends requests over an aiohttp session of its own, or over one that the caller lends and closes.
 
     Args:
         base_url: as :func:`check_base_url` returned it.
-        timeout: seconds for one exchange, from connecting to the last byte of the body.
+        timeout: Maximum time in seconds for one exchange, from connecting to the last byte of the body.
         http: the caller's session, or None for one of our own.
         trace_configs: for a session of our own; aiohttp hands their hooks the whole URL, with its query.
     """
@@ -95,11 +95,11 @@ class HttpClient:
 
     @property
     def is_leaking(self) -> bool:
-        """Whether there is a session of our own that was not closed."""
+        """Whether a session of our own was not closed."""
         return not self._borrowed and self._http is not None
 
     def open(self) -> None:
-        """Make a session unless one was lent; in the event loop that it is to work in."""
+        """Create a session unless one was lent; must be called in the event loop that uses it."""
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
@@ -108,7 +108,7 @@ class HttpClient:
             )
 
     async def close(self) -> None:
-        """End exchanges that are under way, and close the session if it is our own."""
+        """End exchanges under way, and close a session of our own."""
         for timer in self._under_way:
             timer.reschedule(0.0)
         http, self._http = self._http, None
@@ -116,15 +116,15 @@ class HttpClient:
             await http.close()
 
     def abandon(self) -> None:
-        """Let go of a session of our own that nobody closed; its connections are closed as it is collected."""
+        """Detach a session of our own that nobody closed; its connections are closed when it is collected."""
         http, self._http = self._http, None
         if http is not None:
             http.detach()
 
     async def send(self, request: Request[Any], headers: Mapping[str, str]) -> Response | CapledgerError:
-        """Send a request and read the answer, within the time limit.
+        """Send a request and read the response, within the time limit.
 
-        An error is returned rather than raised: no traceback or context of it can lead back to the URL.
+        An error is returned rather than raised, so that no traceback or context of it leads back to the URL.
         """
         try:
             async with asyncio.timeout(self._timeout) as timer:
@@ -136,9 +136,9 @@ class HttpClient:
         except CapledgerError as error:
             return type(error)(error.message)
         except TimeoutError:
-            return RequestTimeoutError(f"no whole answer within {self._timeout:g} s")
+            return RequestTimeoutError(f"no complete response within {self._timeout:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _error_of_ours(error)
+            return _mapped_error(error)
 
     async def _exchange(self, request: Request[Any], headers: Mapping[str, str]) -> Response:
         if self._http is None or self._http.closed:
@@ -152,13 +152,13 @@ class HttpClient:
             auto_decompress=True,
             raise_for_status=False,
             timeout=_NO_TIMEOUT,
-            middlewares=(_send_once,),
+            middlewares=(_send_without_retry,),
         ) as response:
             return Response(response.status, response.headers, await _read(response))
 
     def _url(self, request: Request[Any]) -> URL:
         url = self._urls.get(request.path)
-        if url is None:  # there are few paths, and very many requests
+        if url is None:  # few paths, very many requests
             url = self._base_url.with_path(self._base_url.path.rstrip("/") + request.path)
             self._urls[request.path] = url
         return url.with_query(request.params) if request.params else url
@@ -174,7 +174,7 @@ def _common_headers() -> dict[str, str]:
 
 
 def _version() -> str:
-    from importlib import metadata  # noqa: PLC0415  (takes a tenth of the time of importing this package)
+    from importlib import metadata  # noqa: PLC0415 - a tenth of the import time of this package
 
     try:
         return metadata.version("capledger")
@@ -183,34 +183,38 @@ def _version() -> str:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body; stop at the limit, whether it was announced, comes in pieces or unpacks to too much."""
+    """Return the body; stop at the maximum size, whether it is stated, arrives in chunks or is decompressed."""
     size, chunks = response.content_length or 0, []
-    if size <= LARGEST_ANSWER:
+    if size <= MAX_RESPONSE_BYTES:
         size = 0
-        while size <= LARGEST_ANSWER and (chunk := await response.content.readany()):
+        while size <= MAX_RESPONSE_BYTES and (chunk := await response.content.readany()):
             size += len(chunk)
             chunks.append(chunk)
-    if size > LARGEST_ANSWER:
-        raise AnswerTooLargeError(f"the answer is larger than {LARGEST_ANSWER >> 20} MiB; ask for smaller pages")
+    if size > MAX_RESPONSE_BYTES:
+        raise AnswerTooLargeError(
+            f"the response is larger than {MAX_RESPONSE_BYTES >> 20} MiB; use a smaller page_size"
+        )
     return b"".join(chunks)
 
 
-async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again by itself after a lost connection, unseen by the rate limit."""
+async def _send_without_retry(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request once: aiohttp retries after a lost connection by itself, without the rate limit."""
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        failure = _error_of_ours(error)
+        failure = _mapped_error(error)
     raise failure
 
 
-def _error_of_ours(error: Exception) -> CapledgerError:
-    """Map an error by its class alone: the texts of aiohttp's errors can hold the URL."""
+def _mapped_error(error: Exception) -> CapledgerError:
+    """Map an error by its class alone: messages of aiohttp's errors can hold the URL."""
     kind = type(error).__name__
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"no connection in time ({kind})")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return ConnectionFailedError(f"the answer was cut off or garbled ({kind})")
+        return ConnectionFailedError(f"the response was cut off or corrupted ({kind})")
     if isinstance(error, aiohttp.ClientSSLError):
         return ConnectionFailedError(f"no secure connection to the service ({kind})")
     if isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL):
@@ -219,6 +223,6 @@ def _error_of_ours(error: Exception) -> CapledgerError:
 
 
 def _reason(error: Exception) -> str | None:
-    """Return the operating system's name for what went wrong, e.g. ``ECONNREFUSED``."""
+    """Return the operating system's name of the error, e.g. ``ECONNREFUSED``."""
     number = error.errno if isinstance(error, OSError) else None
     return None if number is None else errno.errorcode.get(number)

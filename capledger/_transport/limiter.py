@@ -1,7 +1,7 @@
-"""Who may send next: a free connection and a place in the rate budget, in one fair queue.
+"""Which request is sent next: a free connection and a place in the rate limit, in one fair queue.
 
-The queue goes round the owners (a walk each), so that one with a hundred pages waiting takes turns with one that waits
-for a single page.
+The queue takes turns between owners (one a walk), so that a walk with a hundred waiting requests does not keep a walk
+with a single one from sending.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import define
 
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.rate_limit import Refusals
+from capledger._transport.rate_limit import RateLimitedStreak
 from capledger.errors import CapledgerError, ConfigurationError, RateLimitedError, SessionClosedError
 
 if TYPE_CHECKING:
@@ -26,52 +26,53 @@ if TYPE_CHECKING:
 class Slot:
     """The right to send one request."""
 
-    #: Seconds that were spent waiting for the budget or for a pause to end; waiting for a connection is not counted.
     waited: float = 0.0
-    #: To be set when the request goes out; a permit that was not used gives its place back.
+    """Seconds spent waiting for the rate limit or for a pause to end; waiting for a connection is not counted."""
     used: bool = False
-    #: When it was given, in the clock's seconds.
-    since: float = 0.0
-    #: Whether it was given to find out if refusals go on; nobody else sends until that is known.
+    """Set when the request is sent; an unused slot gives its place in the rate limit back."""
+    acquired_at: float = 0.0
+    """Seconds of the clock's monotonic time."""
     probe: bool = False
-    #: False once it was given back.
+    """Whether it was granted to find out if the service still answers 429; no other request is sent meanwhile."""
     held: bool = True
+    """False once it was released."""
 
 
 @define(eq=False)
 class _Waiter:
     owner: Hashable
-    #: Done when it may send; failed when it never may.
-    turn: asyncio.Future[Slot]
-    #: When the budget must have come to it, in the clock's seconds.
+    slot: asyncio.Future[Slot]
+    """Done when the request may be sent; failed when it never may."""
     gives_up_at: float
-    #: What the gate's measure of held-up time was when it came.
+    """When the rate limit must have admitted it, in the clock's seconds."""
     held_before: float
+    """What :meth:`RequestLimiter._held_until` returned when it came."""
 
 
 _CLOSED = "the session is closed"
 
-#: The owner of what goes before all others.
+#: Owner of the requests that go before all others.
 _URGENT = object()
 
 
 class RequestLimiter:
-    """Lets requests go, as many at once as there are connections, and as many a minute as the budget has.
+    """Admits requests: as many at once as there are connections, and as many a minute as the rate limit allows.
 
     Args:
-        budget: when the next request may go.
-        max_connections: requests under way at once, at least 1.
-        max_wait: seconds that a request may have to wait for the budget before it is refused; None for no limit.
-        max_pause: the longest pause that is waited for; in a longer one everybody is refused at once.
-        clock: the time.
+        rate_limiter: decides when the next request may be sent.
+        max_connections: Maximum number of requests under way at once, at least 1.
+        max_wait: Maximum time in seconds that a request may have to wait for the rate limit before it is refused; None
+            for no maximum.
+        max_pause: The longest pause in seconds that is waited for; in a longer one every request is refused at once.
+        clock: source of time.
 
     Raises:
-        ConfigurationError: there would be no connection.
+        ConfigurationError: ``max_connections`` is less than 1.
     """
 
     def __init__(
         self,
-        budget: RateLimiter,
+        rate_limiter: RateLimiter,
         *,
         max_connections: int = 8,
         max_wait: float | None = None,
@@ -80,13 +81,13 @@ class RequestLimiter:
     ) -> None:
         if max_connections < 1:
             raise ConfigurationError("max_connections must be at least 1")
-        self._budget = budget
-        self._free = max_connections
+        self._rate_limiter = rate_limiter
+        self._free_slots = max_connections
         self._max_wait = math.inf if max_wait is None else max_wait
         self._max_pause = max_pause
         self._clock = clock
         self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
-        self._refusals = Refusals()
+        self._streak = RateLimitedStreak()
         self._probing = False
         self._timer: asyncio.TimerHandle | None = None
         self._held = 0.0
@@ -94,76 +95,91 @@ class RequestLimiter:
         self._closed = False
 
     @property
-    def free(self) -> int:
-        """Connections that nobody uses now."""
-        return self._free
+    def free_slots(self) -> int:
+        """Number of requests that could be sent at once now."""
+        return self._free_slots
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for their turn."""
+        """Number of requests that wait for a slot."""
         return sum(map(len, self._queues.values()))
 
-    def admit(self, owner: Hashable, *, urgent: bool = False) -> Admission:
-        """Wait for a turn, and hold a connection and a place in the budget until the block is left.
+    async def acquire(self, owner: Hashable, *, urgent: bool = False) -> Slot:
+        """Wait for a slot, which the caller must :meth:`release`.
 
         Args:
             owner: takes turns with the other owners.
-            urgent: goes before all owners, as a token does that everybody waits for.
+            urgent: go before all owners, as the request for a token does.
 
         Raises:
             RateLimitedError: the wait would be longer than ``max_wait``.
-            SessionClosedError: the gate was closed.
+            SessionClosedError: the limiter was closed.
         """
-        return Admission(self, _URGENT if urgent else owner)
+        if self._closed:
+            raise SessionClosedError(_CLOSED)
+        now = self._clock.monotonic()
+        if self._free_slots and not self._queues and not self._probing and self._delay(now) <= 0:
+            return self._grant(now)
+        waiter = self._enqueue(_URGENT if urgent else owner, now)
+        try:
+            slot = await waiter.slot
+        except asyncio.CancelledError:
+            self._abandon(waiter)
+            raise
+        slot.waited = self._held_until(self._clock.monotonic()) - waiter.held_before
+        return slot
 
-    def answered(self, permit: Slot) -> None:
-        """Hear that a request was not refused for the rate; if it was sent to find that out, the others may go."""
-        if self._refusals.end(permit.since):
-            self._probing = permit.probe = False
+    def release(self, slot: Slot) -> None:
+        """Free the connection, and the place in the rate limit if it was not used; a second time does nothing."""
+        if not slot.held:
+            return
+        slot.held = False
+        now = self._clock.monotonic()
+        self._free_slots += 1
+        if slot.probe:
+            self._probing = False
+        if slot.used:
+            self._rate_limiter.complete(now)
+        else:
+            self._rate_limiter.cancel(now)
+        self._pump()
+
+    def record_response(self, slot: Slot) -> None:
+        """Record that a request was not rate limited; if it was the probe, let the others go."""
+        if self._streak.end(slot.acquired_at):
+            self._probing = slot.probe = False
             self._pump()
 
-    def count_refusal(self, permit: Slot) -> int:
-        """Hear that a request was refused for the rate; return how many were in a row, with nothing between them."""
-        return self._refusals.count(self._clock.monotonic(), permit.since)
+    def record_rate_limited(self, slot: Slot) -> int:
+        """Record an HTTP 429; return how many came in a row, with no other response between them."""
+        return self._streak.record(self._clock.monotonic(), slot.acquired_at)
 
-    def refused(self, pause: float, *, for_good: bool = False) -> None:
-        """Let nobody send for *pause* seconds, and refuse who waits now if that is ``for_good``; the budget learns."""
+    def pause(self, seconds: float, *, refuse_waiting: bool = False) -> None:
+        """Send nothing for *seconds* after an HTTP 429, and report it to the rate limiter.
+
+        Args:
+            seconds: length of the pause; the longest of several counts.
+            refuse_waiting: fail the requests that wait for a slot now.
+        """
         now = self._clock.monotonic()
-        self._refusals.pause(now + pause)
-        resume_at = self._refusals.resume_at
-        self._budget.refused(now, self._refusals.meaning())
+        self._streak.pause_until(now + seconds)
+        resume_at = self._streak.resume_at
+        self._rate_limiter.rate_limited(now, self._streak.severity())
         for waiter in self._waiters():
-            if for_good or waiter.gives_up_at < resume_at or pause > self._max_pause:
+            if refuse_waiting or waiter.gives_up_at < resume_at or seconds > self._max_pause:
                 self._fail(waiter, _too_long(resume_at - now))
         self._pump()
 
     def close(self) -> None:
-        """Refuse everybody, those that wait and those to come."""
+        """Refuse all requests, those that wait and those to come."""
         self._closed = True
-        self._disarm()
+        self._cancel_timer()
         for waiter in self._waiters():
             self._fail(waiter, SessionClosedError(_CLOSED))
 
-    async def enter(self, owner: Hashable) -> Slot:
-        """Wait for a turn; whoever got one has to :meth:`leave`, which ``async with gate.admit(owner)`` sees to."""
-        if self._closed:
-            raise SessionClosedError(_CLOSED)
-        now = self._clock.monotonic()
-        if self._free and not self._queues and not self._probing and self._delay(now) <= 0:
-            return self._take(now)
-        waiter = self._line_up(owner, now)
-        try:
-            permit = await waiter.turn
-        except asyncio.CancelledError:
-            self._abandon(waiter)
-            raise
-        permit.waited = self._held_until(self._clock.monotonic()) - waiter.held_before
-        return permit
-
-    def _line_up(self, owner: Hashable, now: float) -> _Waiter:
+    def _enqueue(self, owner: Hashable, now: float) -> _Waiter:
         self._check_delay(owner, now)
-        turn = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(owner, turn, now + self._max_wait, self._held_until(now))
+        waiter = _Waiter(owner, asyncio.get_running_loop().create_future(), now + self._max_wait, self._held_until(now))
         self._queues.setdefault(owner, deque()).append(waiter)
         if owner is _URGENT:
             self._queues.move_to_end(owner, last=False)
@@ -171,59 +187,44 @@ class RequestLimiter:
         return waiter
 
     def _check_delay(self, owner: Hashable, now: float) -> None:
-        pause = self._refusals.resume_at - now
+        pause = self._streak.resume_at - now
         if pause > self._max_pause:
             raise _too_long(pause)
         if self._max_wait < math.inf and (delay := self._delay(now, self._ahead_of(owner))) > self._max_wait:
             raise _too_long(delay)
 
     def _abandon(self, waiter: _Waiter) -> None:
-        """Undo what was done for one that was cancelled, be it still in line or just admitted."""
-        if waiter.turn.cancelled():
+        """Undo what was done for a cancelled request, whether it still waits or was just granted a slot."""
+        if waiter.slot.cancelled():
             self._remove(waiter)
-        elif waiter.turn.exception() is None:
-            self.leave(waiter.turn.result())
-
-    def leave(self, permit: Slot) -> None:
-        """Give back the connection, and the place in the budget if it was not used; a second time does nothing."""
-        if not permit.held:
-            return
-        permit.held = False
-        now = self._clock.monotonic()
-        self._free += 1
-        if permit.probe:
-            self._probing = False
-        if permit.used:
-            self._budget.settle(now)
-        else:
-            self._budget.give_back(now)
-        self._pump()
+        elif waiter.slot.exception() is None:
+            self.release(waiter.slot.result())
 
     def _pump(self) -> None:
-        """Let go whoever may go now, and look again when the next may."""
+        """Grant the slots that can be granted now, and set a timer for the next one."""
         if not self._queues and self._held_since is None:
             return
         now = self._clock.monotonic()
         self._held, self._held_since = self._held_until(now), None
-        self._disarm()
-        while self._queues and self._free and not self._probing:
+        self._cancel_timer()
+        while self._queues and self._free_slots and not self._probing:
             delay = self._delay(now)
             if delay > 0:
                 self._held_since = now
                 self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
                 return
-            waiter = self._next()
-            if not waiter.turn.done():
-                waiter.turn.set_result(self._take(now))
+            waiter = self._pop_next()
+            if not waiter.slot.done():
+                waiter.slot.set_result(self._grant(now))
 
-    def _take(self, now: float) -> Slot:
-        self._free -= 1
-        self._budget.take(now)
-        self._probing = self._refusals.number > 0
-        return Slot(since=now, probe=self._probing)
+    def _grant(self, now: float) -> Slot:
+        self._free_slots -= 1
+        self._rate_limiter.acquire(now)
+        self._probing = self._streak.length > 0
+        return Slot(acquired_at=now, probe=self._probing)
 
-    def _next(self) -> _Waiter:
-        """Take the first of the owner whose turn it is, and send the owner to the end of the line."""
+    def _pop_next(self) -> _Waiter:
+        """Remove the first waiter of the owner whose turn it is, and move the owner to the end of the line."""
         owner, queue = next(iter(self._queues.items()))
         waiter = queue.popleft()
         if queue:
@@ -244,45 +245,29 @@ class RequestLimiter:
 
     def _fail(self, waiter: _Waiter, error: CapledgerError) -> None:
         self._remove(waiter)
-        if not waiter.turn.done():
-            waiter.turn.set_exception(error)
+        if not waiter.slot.done():
+            waiter.slot.set_exception(error)
 
     def _delay(self, now: float, ahead: int = 0) -> float:
-        """Return the seconds until one with *ahead* others before it may go, as far as the budget is concerned."""
-        start = max(now, self._refusals.resume_at)
-        return start - now + self._budget.delay(start, ahead)
+        """Return the seconds until a request with *ahead* others before it may be sent, by the rate limit alone."""
+        start = max(now, self._streak.resume_at)
+        return start - now + self._rate_limiter.delay(start, ahead)
 
     def _ahead_of(self, owner: Hashable) -> int:
-        """Return how many go before a newcomer of this owner, by turns."""
+        """Return how many waiting requests go before a new one of this owner."""
         own = len(self._queues.get(owner, ()))
         others = (len(queue) for other, queue in self._queues.items() if other != owner)
         return own + sum(min(length, own + 1) for length in others)
 
     def _held_until(self, now: float) -> float:
+        """Return the seconds during which the rate limit alone has held requests up, in all."""
         return self._held if self._held_since is None else self._held + now - self._held_since
 
-    def _disarm(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-class Admission:
-    """One turn, as a context manager; a class, since a request should take less time than making it by contextlib."""
-
-    __slots__ = ("_gate", "_owner", "_permit")
-
-    def __init__(self, gate: RequestLimiter, owner: Hashable) -> None:
-        self._gate = gate
-        self._owner = owner
-
-    async def __aenter__(self) -> Slot:
-        self._permit = await self._gate.enter(self._owner)
-        return self._permit
-
-    async def __aexit__(self, *_: object) -> None:
-        self._gate.leave(self._permit)
-
-
 def _too_long(delay: float) -> RateLimitedError:
-    return RateLimitedError(f"the rate limit would mean a wait of {delay:.1f} s, which is longer than allowed", delay)
+    return RateLimitedError(f"the rate limit requires a wait of {delay:.1f} s, which is longer than allowed", delay)

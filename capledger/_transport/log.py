@@ -1,8 +1,8 @@
-"""What the transport tells about its work: never an identifier, a query string or a credential.
+"""Log records of the transport: never an identifier, a query string or a credential.
 
-Records carry their data as attributes (``extra``), so that a formatter of JSON gets them as fields: ``endpoint``,
+Records carry their data as attributes (``extra``), so that a JSON formatter has them as fields: ``endpoint``,
 ``customer`` (see :func:`pseudonym`), ``attempt``, ``status``, ``request_id``, ``wait`` in seconds and ``error``, the
-name of its class.
+name of the error's class.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _KEY = secrets.token_bytes(16)
 
 
 def pseudonym(identifier: str) -> str:
-    """Return eight characters that stand for a customer in this process's logs.
+    """Return eight characters that stand for a customer in the logs of this process.
 
-    Keyed with what no other process knows: the same customer can be followed through one log, and nobody can find out
-    who it is by hashing all phone numbers.
+    Keyed with a secret of this process: one customer can be followed through one log, and nobody can find out who it
+    is by hashing all phone numbers.
     """
     return hashlib.blake2s(identifier.encode(errors="surrogatepass"), key=_KEY, digest_size=4).hexdigest()
 
 
-def log(level: int, text: str, *values: object, endpoint: str, subject: str, **extra: object) -> None:
-    """Write one record about a request, if anybody listens; the text begins with ``%s`` for the endpoint."""
+def log(level: int, message: str, *values: object, endpoint: str, subject: str, **extra: object) -> None:
+    """Write a record about a request if the level is enabled; the message begins with ``%s`` for the endpoint."""
     if logger.isEnabledFor(level):
         customer = pseudonym(subject) if subject else None
-        logger.log(level, text, endpoint, *values, extra={"endpoint": endpoint, "customer": customer, **extra})
+        logger.log(level, message, endpoint, *values, extra={"endpoint": endpoint, "customer": customer, **extra})

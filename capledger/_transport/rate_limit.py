@@ -1,7 +1,7 @@
-"""How many requests may be sent, and when: a stated limit kept exactly, or one learned from refusals.
+"""When requests may be sent: a stated rate limit kept exactly, or one learned from HTTP 429.
 
-Nothing here waits or knows a connection; :mod:`~capledger._transport.limiter` does. All times are seconds of one
-monotonic clock, handed in.
+Nothing here waits or knows about connections; :mod:`~capledger._transport.limiter` does. All times are seconds of one
+monotonic clock, passed in.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ _DRIFT = 0.05
 
 @frozen
 class RateLimit:
-    """The organisation's limit, kept by everything in the session together.
+    """The organisation's rate limit, shared by everything in the session.
 
-    In no 60 seconds, whichever way the server counts them, does it receive more than ``requests_per_minute``.
+    The service never receives more than ``requests_per_minute`` in any 60 seconds, however it counts them.
 
     Raises:
         ConfigurationError: a value is out of its range.
     """
 
     requests_per_minute: int
-    #: Requests that may go at once, at the most; None for a second's worth, at least 1.
+    """Maximum number of requests in any 60 seconds."""
     burst: int | None = field(default=None, kw_only=True)
-    #: Seconds (or a ``timedelta``) that a request may wait for its turn; when it would be longer, it fails at once
-    #: with ``RateLimitedError``. None: it waits as long as it takes.
+    """Maximum number of requests sent at once; None for a second's worth, at least 1."""
     max_wait: float | None = field(default=None, kw_only=True, converter=to_optional_seconds)
+    """Maximum time in seconds (or a ``timedelta``) that a request waits for its turn; where it would be longer, the
+    request fails at once with ``RateLimitedError``. None for no maximum."""
 
     def __attrs_post_init__(self) -> None:
         if not _is_count(self.requests_per_minute):
@@ -49,102 +50,103 @@ def _is_count(value: object) -> bool:
 
 
 class RateLimiter(Protocol):
-    """When the next request may go. A budget of one's own (a share leased from elsewhere, say) fits as well."""
+    """Decides when the next request may be sent; implement it for a limit that is kept elsewhere."""
 
     def delay(self, now: float, ahead: int = 0) -> float:
-        """Return the seconds until a request may go that has *ahead* others before it; *now* may lie ahead as well."""
+        """Return the seconds from *now* until a request with *ahead* others before it may be sent.
 
-    def take(self, now: float) -> None:
-        """Count a request that goes now."""
+        *now* may lie in the future.
+        """
 
-    def give_back(self, now: float) -> None:
+    def acquire(self, now: float) -> None:
+        """Count a request that is sent now."""
+
+    def cancel(self, now: float) -> None:
         """Take back a request that was counted and not sent."""
 
-    def settle(self, now: float) -> None:
-        """Hear that a request counted earlier is over: the server has counted it by now."""
+    def complete(self, now: float) -> None:
+        """Record that a request counted earlier is over: the server has counted it by now."""
 
-    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
-        """Hear that a request was refused for the rate (HTTP 429), and what that means together with those before."""
-
-
-#: Nothing gets through for a while; some requests do and many do not; a refusal that is no sign of a limit.
-Meaning = Literal["standstill", "many", "accident"]
-
-#: Seconds from the first refusal in a row to the end of the pause after the latest: more are a standstill.
-_STANDSTILL = 10.0
-#: Of so many latest answers, so many refusals are many.
-_LATEST, _MANY = 50, 15
+    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
+        """Record that a request got HTTP 429."""
 
 
-class Refusals:
-    """Whether refusals for the rate pass by themselves, or show a limit.
+#: What an HTTP 429 means together with those before it: nothing succeeds for a while; some requests succeed and many
+#: do not; no sign of a limit.
+Severity = Literal["stalled", "frequent", "isolated"]
 
-    Refusals are *in a row* when nothing got through between them. Those of requests that were sent before the pause
-    after the one before have its cause and are not counted again.
+#: Seconds from the first HTTP 429 in a row to the end of the pause after the latest, above which they are "stalled".
+_STALLED_SECONDS = 10.0
+#: They are "frequent" when so many of the latest responses were HTTP 429.
+_LATEST, _FREQUENT = 50, 15
+
+
+class RateLimitedStreak:
+    """HTTP 429 responses in a row, with no other response between them.
+
+    Those of requests that were sent before the pause after the previous one have the same cause and count once.
     """
 
     def __init__(self) -> None:
-        #: Refusals in a row.
-        self.number = 0
-        #: When the pause after the latest ends.
+        self.length = 0
         self.resume_at = 0.0
+        """When the pause after the latest ends."""
         self._since = 0.0
         self._latest: deque[bool] = deque(maxlen=_LATEST)
 
-    def count(self, now: float, sent: float) -> int:
-        """Count the refusal of a request that was sent then; return how many are in a row."""
+    def record(self, now: float, sent: float) -> int:
+        """Record the HTTP 429 of a request sent at *sent*; return the length of the streak."""
         self._latest.append(True)
         if now > self.resume_at + _MINUTE:
-            self.number = 0
-        if sent >= self.resume_at or not self.number:
-            self._since = self._since if self.number else now
-            self.number += 1
-        return self.number
+            self.length = 0
+        if sent >= self.resume_at or not self.length:
+            self._since = self._since if self.length else now
+            self.length += 1
+        return self.length
 
-    def pause(self, until: float) -> None:
-        """Put the end of the pause off, if it is later."""
-        self.resume_at = max(self.resume_at, until)
+    def pause_until(self, moment: float) -> None:
+        """Extend the pause to *moment*, if that is later."""
+        self.resume_at = max(self.resume_at, moment)
 
     def end(self, sent: float) -> bool:
-        """Hear that a request sent then got through; return whether that ended a row."""
+        """Record another response, to a request sent at *sent*; return whether that ended a streak."""
         self._latest.append(False)
-        ended = self.number > 0 and sent >= self.resume_at
+        ended = self.length > 0 and sent >= self.resume_at
         if ended:
-            self.number = 0
+            self.length = 0
         return ended
 
-    def meaning(self) -> Meaning:
-        """Return what the latest refusal means; many are counted anew once they were called so."""
-        if self.resume_at - self._since > _STANDSTILL:
-            return "standstill"
-        if sum(self._latest) < _MANY:
-            return "accident"
+    def severity(self) -> Severity:
+        """Return the severity of the latest HTTP 429; start counting anew after "frequent"."""
+        if self.resume_at - self._since > _STALLED_SECONDS:
+            return "stalled"
+        if sum(self._latest) < _FREQUENT:
+            return "isolated"
         self._latest.clear()
-        return "many"
+        return "frequent"
 
 
 @define
 class _Pacer:
-    """Evenly spaced turns, of which some that were not used may be used late, at once."""
+    """Evenly spaced turns; a few unused ones may be taken later, at once."""
 
-    #: Seconds from turn to turn.
     interval: float
-    #: Turns that may go at once.
+    """Seconds between turns."""
     burst: int
-    #: When the next turn would be if none had ever been late.
+    """Number of turns that may be taken at once."""
     _next: float = field(default=-math.inf, init=False)
 
     def delay(self, now: float, ahead: int) -> float:
         return max(self._next, now - self._credit()) + ahead * self.interval - now
 
-    def take(self, now: float) -> None:
+    def acquire(self, now: float) -> None:
         self._next = max(self._next, now - self._credit()) + self.interval
 
-    def give_back(self) -> None:
+    def cancel(self) -> None:
         self._next -= self.interval
 
-    def start_over(self, now: float) -> None:
-        """Forget turns that were not used."""
+    def drop_unused(self, now: float) -> None:
+        """Drop turns that were not taken."""
         self._next = max(self._next, now)
 
     def _credit(self) -> float:
@@ -154,122 +156,127 @@ class _Pacer:
 class FixedRateLimiter:
     """Keeps a :class:`RateLimit`.
 
-    A request has its place from when it is sent until a minute after its answer, and there are as many places as the
-    limit. The server counts it at some moment between sending and answer; so of all that it counts in one minute, each
-    still has its place when the last is sent. Turns are paced besides.
+    A request holds a place from when it is sent until a minute after its response, and there are as many places as the
+    limit. The server counts the request at some moment between the two; so of all requests that it counts in one
+    minute, each still holds its place when the last is sent. Requests are evenly paced besides.
     """
 
     def __init__(self, limit: RateLimit) -> None:
-        self._most = limit.requests_per_minute
-        self._pacer = _Pacer(_MINUTE / self._most, limit.burst or max(1, self._most // 60))
-        self._under_way = 0
-        self._over: deque[float] = deque()
+        self._limit = limit.requests_per_minute
+        self._pacer = _Pacer(_MINUTE / self._limit, limit.burst or max(1, self._limit // 60))
+        self._in_flight = 0
+        self._expiries: deque[float] = deque()
+        """When the places of completed requests are free again."""
 
     def delay(self, now: float, ahead: int = 0) -> float:
-        """Return the seconds until a request may go that has *ahead* others before it."""
-        return max(0.0, self._pacer.delay(now, ahead), self._until_place(now, ahead))
+        """Return the seconds until a request with *ahead* others before it may be sent."""
+        return max(0.0, self._pacer.delay(now, ahead), self._delay_for_place(now, ahead))
 
-    def _until_place(self, now: float, ahead: int) -> float:
-        missing = self._under_way + len(self._over) + ahead + 1 - self._most
+    def _delay_for_place(self, now: float, ahead: int) -> float:
+        missing = self._in_flight + len(self._expiries) + ahead + 1 - self._limit
         if missing <= 0:
             return 0.0
-        if missing <= len(self._over):
-            return self._over[missing - 1] - now
-        return _MINUTE + _DRIFT  # those before it are still under way; asked again when they are over
+        if missing <= len(self._expiries):
+            return self._expiries[missing - 1] - now
+        return _MINUTE + _DRIFT  # those before it are in flight; computed again when they complete
 
-    def take(self, now: float) -> None:
-        """Count a request that goes now."""
-        self._pacer.take(now)
-        self._under_way += 1
-        while self._over and self._over[0] <= now:
-            self._over.popleft()
+    def acquire(self, now: float) -> None:
+        """Count a request that is sent now."""
+        self._pacer.acquire(now)
+        self._in_flight += 1
+        while self._expiries and self._expiries[0] <= now:
+            self._expiries.popleft()
 
-    def give_back(self, now: float) -> None:  # noqa: ARG002 (the protocol's)
+    def cancel(self, now: float) -> None:  # noqa: ARG002 - part of the protocol
         """Take back a request that was counted and not sent."""
-        self._pacer.give_back()
-        self._under_way -= 1
+        self._pacer.cancel()
+        self._in_flight -= 1
 
-    def settle(self, now: float) -> None:
-        """Hear that a request counted earlier is over; its place is free again in a minute."""
-        self._under_way -= 1
-        self._over.append(now + _MINUTE + _DRIFT)
+    def complete(self, now: float) -> None:
+        """Free the place of a request in a minute."""
+        self._in_flight -= 1
+        self._expiries.append(now + _MINUTE + _DRIFT)
 
-    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
-        """Keep to the limit as stated; the pause after a refusal is the gate's."""
+    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
+        """Do nothing: the limit is as stated, and the pause is the request limiter's."""
 
 
-#: The lowest rate that is believed, in requests a minute: below it, obeying the refusals themselves is enough.
-_LEARNED_LEAST = 60.0
-#: Part of what went through that is asked for after a refusal, and the growth for each minute without one.
-_LEARNED_PART, _LEARNED_GROWTH = 0.9, 1.1
-#: Seconds over which is counted what goes through beside refusals.
-_SHORTLY = 5.0
-#: Refusals in a minute, at least, and the part of its requests, that show that a learned rate has grown too high.
-_TOO_MANY, _TOO_MANY_PART = 8, 0.1
+#: The lowest rate that is learned, in requests a minute: below it, pauses after HTTP 429 are enough.
+_MIN_LEARNED_RATE = 60.0
+#: Share of the successful rate that is used after an HTTP 429, and the growth for each minute without one.
+_DECREASE, _GROWTH = 0.9, 1.1
+#: Seconds over which the successful rate is measured where some requests succeed.
+_RECENT = 5.0
+#: Number of HTTP 429 in a minute, and their share of its requests, that show that a learned rate has grown too high.
+_EXCEEDED_COUNT, _EXCEEDED_SHARE = 8, 0.1
 
 
 class AdaptiveRateLimiter:
-    """No limit until refusals show one; then somewhat less than went through, slowly growing.
+    """Sets no limit until HTTP 429 shows one; then slightly less than succeeded, slowly growing.
 
-    At a standstill the service counts by the minute, and what went through in the minute before is its limit. Where
-    some requests go through beside the refusals, it is what went through in the last seconds.
+    Where nothing succeeds ("stalled") the service counts by the minute, and its limit is what succeeded in the minute
+    before. Where some requests succeed it is what succeeded in the last seconds.
     """
 
     def __init__(self) -> None:
-        self._passed = _LastMinute()
-        self._refused = _LastMinute()
+        self._succeeded = _LastMinute()
+        self._rate_limited = _LastMinute()
         self._pacer: _Pacer | None = None
         self._rate = 0.0
         self._since = 0.0
 
     def delay(self, now: float, ahead: int = 0) -> float:
-        """Return the seconds until a request may go that has *ahead* others before it."""
+        """Return the seconds until a request with *ahead* others before it may be sent."""
         return 0.0 if self._pacer is None else max(0.0, self._pacer.delay(now, ahead))
 
-    def take(self, now: float) -> None:
-        """Count a request that goes now."""
-        self._passed.add(now, 1)
+    def acquire(self, now: float) -> None:
+        """Count a request that is sent now."""
+        self._succeeded.add(now, 1)
         if self._pacer is not None:
             self._pacer.interval = _MINUTE / self.rate(now)
-            self._pacer.take(now)
+            self._pacer.acquire(now)
 
-    def give_back(self, now: float) -> None:
+    def cancel(self, now: float) -> None:
         """Take back a request that was counted and not sent."""
-        self._passed.add(now, -1)
+        self._succeeded.add(now, -1)
         if self._pacer is not None:
-            self._pacer.give_back()
+            self._pacer.cancel()
 
-    def settle(self, now: float) -> None:
-        """Do nothing: what is counted here is sending."""
+    def complete(self, now: float) -> None:
+        """Do nothing: requests are counted when they are sent."""
 
-    def refused(self, now: float, meaning: Meaning = "standstill") -> None:
-        """Learn from refusals; from a standstill once a minute, since those that come together have one cause."""
-        self._passed.add(now, -1)
-        self._refused.add(now, 1)
-        if meaning == "accident" and not self._is_exceeded(now):
+    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
+        """Lower the rate; once a minute where nothing succeeds, since responses that come together have one cause."""
+        self._succeeded.add(now, -1)
+        self._rate_limited.add(now, 1)
+        if severity == "isolated" and not self._is_exceeded(now):
             return
-        if meaning != "many" and self._pacer is not None and now < self._since + _MINUTE:
+        if severity != "frequent" and self._pacer is not None and now < self._since + _MINUTE:
             return
-        went_through = self._passed.rate(now, _SHORTLY) if meaning == "many" else float(self._passed.total(now))
-        if self._pacer is not None:
-            went_through = self.rate(now) if meaning == "standstill" else min(self.rate(now), went_through)
-        self._rate, self._since = max(_LEARNED_LEAST, went_through * _LEARNED_PART), now
+        self._rate, self._since = max(_MIN_LEARNED_RATE, self._successful_rate(now, severity) * _DECREASE), now
         self._pacer = self._pacer or _Pacer(_MINUTE / self._rate, 1)
-        self._pacer.start_over(now)
+        self._pacer.drop_unused(now)
+
+    def _successful_rate(self, now: float, severity: Severity) -> float:
+        frequent = severity == "frequent"
+        measured = self._succeeded.rate(now, _RECENT) if frequent else float(self._succeeded.total(now))
+        if self._pacer is None:
+            return measured
+        return self.rate(now) if severity == "stalled" else min(self.rate(now), measured)
 
     def _is_exceeded(self, now: float) -> bool:
-        """Return whether a rate learned earlier meets more refusals than accidents explain."""
-        refused = self._refused.total(now)
-        return self._pacer is not None and refused >= max(_TOO_MANY, _TOO_MANY_PART * self._passed.total(now))
+        """Return whether a rate learned earlier meets more HTTP 429 than chance explains."""
+        count = self._rate_limited.total(now)
+        return self._pacer is not None and count >= max(_EXCEEDED_COUNT, _EXCEEDED_SHARE * self._succeeded.total(now))
 
     def rate(self, now: float) -> float:
-        """Return the requests a minute that are allowed now, once a refusal was seen."""
+        """Return the requests a minute that are allowed now, once a limit was learned."""
         minutes = min((now - self._since) / _MINUTE, 100.0)
-        return float(self._rate * _LEARNED_GROWTH**minutes)
+        return float(self._rate * _GROWTH**minutes)
 
 
 class _LastMinute:
-    """Counts by the second, so that its size does not follow the rate."""
+    """Counts by the second, so that its size does not depend on the rate."""
 
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
@@ -278,17 +285,17 @@ class _LastMinute:
         if not self._seconds or self._seconds[-1][0] != int(now):
             self._seconds.append([int(now), 0])
         self._seconds[-1][1] += count
-        self._forget(now)
+        self._drop_old(now)
 
     def total(self, now: float, seconds: float = _MINUTE) -> int:
-        self._forget(now)
+        self._drop_old(now)
         return sum(count for second, count in self._seconds if second >= now - seconds)
 
     def rate(self, now: float, seconds: float) -> float:
-        """Return what the last seconds amount to in a minute."""
+        """Return the count of the last seconds, extrapolated to a minute."""
         first = next((second for second, _ in self._seconds if second >= now - seconds), now)
         return self.total(now, seconds) * _MINUTE / max(1.0, now - first)
 
-    def _forget(self, now: float) -> None:
+    def _drop_old(self, now: float) -> None:
         while self._seconds and self._seconds[0][0] < now - _MINUTE:
             self._seconds.popleft()

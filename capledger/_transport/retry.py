@@ -1,7 +1,7 @@
-"""Whether to ask again, and after how long: pure decisions. Who waits, and where, is the transport's affair.
+"""Whether to retry and after how long: pure decisions; :mod:`~capledger._transport.client` does the waiting.
 
 Written out rather than taken from tenacity or stamina: those wait around a callable, while here the wait is read from
-the answer, is spent without the connection slot, and after a 429 belongs to the whole session.
+the response, is spent without a slot, and after HTTP 429 applies to the whole session.
 """
 
 from __future__ import annotations
@@ -27,74 +27,74 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-#: Statuses after which the same request may well succeed; 461, 520 and 521 are of api-facts 2 and 3.1.
+#: Statuses after which the same request may well succeed; 461, 520 and 521 are of the vendor's error-code pages.
 RETRIED_STATUSES = frozenset({429, 461, 500, 502, 503, 504, 520, 521})
 _REDIRECTS = 300
 
-#: A request that fails in changing ways has this many times the attempts in all.
-_MOST_IN_ALL = 3
-#: How many times as long each wait is as the one before, and each pause after refusals.
+#: A request that fails in changing ways has this many times ``RetryPolicy.attempts`` in all.
+_TOTAL_ATTEMPTS_FACTOR = 3
+#: Factor from one wait to the next, and from one pause after HTTP 429 to the next.
 _WAIT_GROWTH, _PAUSE_GROWTH = 3.0, 7.0
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how patiently a session asks again. Times are seconds or a ``timedelta``.
+    """How often a session retries, and how long it waits. Times are seconds or a ``timedelta``.
 
-    A request is given up after ``attempts`` failures of one kind in a row: the same status, or no whole answer, or none
-    in time. One that fails now so and now otherwise has met a service that stumbles rather than one that is down; it is
-    given up after three times as many in all. Where three requests in ten fail in ten ways, two or three in ten million
-    are given up like that, and seven in ten thousand would be if any six failures were the end.
+    A request fails after ``attempts`` failures of one kind in a row: the same status, or a lost connection, or a
+    time-out. Where the kind of failure changes, the service is unreliable rather than down, and the request fails
+    after three times as many attempts in all. Where three requests in ten fail in ten ways, two or three in ten million
+    fail for good like that; seven in ten thousand would if any six failures were the end.
 
-    Refusals for the rate (HTTP 429) are in a row when nothing of the whole session got through between them.
+    HTTP 429 is counted in a row over the whole session, until another response comes.
 
     Raises:
         ConfigurationError: a value is out of its range.
     """
 
-    #: Requests for one answer that fail in the same way, the first included; 1 means no retries.
     attempts: int = 6
-    #: The shortest wait before asking again. The longest is twice that, and three times as long with each attempt, up
-    #: to ``max_wait``: short for what is over at once, and half a minute or so in all for a restart.
+    """Maximum number of attempts that fail in the same way, the first included; 1 means no retries."""
     min_wait: float = field(default=0.05, converter=to_seconds)
-    #: The longest wait that is our own choice.
+    """The shortest wait before a retry, in seconds. The longest is twice that at first and three times as long with
+    each attempt, up to ``max_wait``: short for what is over at once, about half a minute in all for a restart."""
     max_wait: float = field(default=30.0, converter=to_seconds)
-    #: The longest ``Retry-After`` that is obeyed; a longer one is an error at once.
+    """The longest wait in seconds that the service did not state."""
     max_retry_after: float = field(default=120.0, converter=to_seconds)
-    #: Time for a whole walk, from its first request; None for no end.
+    """The longest ``Retry-After`` in seconds that is obeyed; a longer one is an error at once."""
     deadline: float | None = field(default=None, converter=to_optional_seconds)
-    #: Retries that the session may spend beyond ``budget_share`` of its successes; what keeps an outage from
-    #: being made worse by everybody asking again.
+    """Maximum time in seconds for a whole walk, from its first request; None for no maximum."""
     budget: int = 100
-    #: Retries earned by each success, up to ``budget``. At 1.0 half of all requests may fail for good.
+    """Number of retries that the session may spend beyond ``budget_share`` of its successes, so that retries do not
+    make an outage worse."""
     budget_share: float = 1.0
+    """Number of retries earned by each success, up to ``budget``. At 1.0 half of all requests may fail for good."""
 
     def __attrs_post_init__(self) -> None:
-        _in_range(type(self.attempts) is int and self.attempts >= 1, "attempts must be a whole number, at least 1")
-        _in_range(self.deadline != 0, "deadline must be longer than nothing")
-        _in_range(self.min_wait <= self.max_wait, "min_wait must not be longer than max_wait")
-        _in_range(self.budget >= 0 and self.budget_share >= 0, "budget and budget_share must not be negative")
+        _require(type(self.attempts) is int and self.attempts >= 1, "attempts must be an integer, at least 1")
+        _require(self.deadline != 0, "deadline must be longer than zero")
+        _require(self.min_wait <= self.max_wait, "min_wait must not be longer than max_wait")
+        _require(self.budget >= 0 and self.budget_share >= 0, "budget and budget_share must not be negative")
 
 
-def _in_range(condition: bool, text: str) -> None:  # noqa: FBT001 (a check, not an option)
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - a condition, not an option
     if not condition:
-        raise ConfigurationError(text)
+        raise ConfigurationError(message)
 
 
 class RetryBudget:
     """Retries that the whole session may still spend: a reserve, spent by retries and earned back by successes."""
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self._most = float(policy.budget)
+        self._max = float(policy.budget)
         self._share = policy.budget_share
-        self._left = self._most
+        self._left = self._max
 
     def earn(self) -> None:
-        """Count a success."""
-        self._left = min(self._most, self._left + self._share)
+        """Record a success."""
+        self._left = min(self._max, self._left + self._share)
 
     def spend(self) -> bool:
-        """Take one retry; return False when none is left."""
+        """Spend one retry; return False where none is left."""
         if self._left < 1:
             return False
         self._left -= 1
@@ -103,29 +103,29 @@ class RetryBudget:
 
 @frozen
 class Failure:
-    """One attempt that gave no answer, and what it tells about the next one."""
+    """The outcome of an attempt that failed."""
 
     error: CapledgerError
-    #: None where no whole answer came.
-    answer: Response | None = None
+    response: Response | None = None
+    """None where no complete response came."""
 
     @property
     def status(self) -> int | None:
-        """The HTTP status, where there was an answer."""
-        return None if self.answer is None else self.answer.status
+        """HTTP status, None without a response."""
+        return None if self.response is None else self.response.status
 
     def retry_after(self, now: datetime) -> float | None:
-        """Return the seconds that the answer asks to wait."""
-        return None if self.answer is None else self.answer.retry_after(now)
+        """Return the seconds that the response states in ``Retry-After``, None without one."""
+        return None if self.response is None else self.response.retry_after(now)
 
     @property
     def kind(self) -> tuple[str, int | None]:
-        """What two failures have in common that are alike."""
+        """What failures of the same kind have in common."""
         return type(self.error).__name__, self.status
 
     @property
-    def refused_for_rate(self) -> bool:
-        """Whether the service said that too many ask, which concerns the whole session."""
+    def is_rate_limited(self) -> bool:
+        """Whether the service refused for the rate (HTTP 429), which concerns the whole session."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS or isinstance(self.error, RateLimitedError)
 
 
@@ -134,29 +134,29 @@ def is_retryable(failure: Failure) -> bool:
     error, status = failure.error, failure.status
     if isinstance(error, AnswerTooLargeError):
         return False
-    if isinstance(error, ConnectionFailedError | RequestTimeoutError) or failure.refused_for_rate:
+    if isinstance(error, ConnectionFailedError | RequestTimeoutError) or failure.is_rate_limited:
         return True
     if isinstance(error, ServerError) and (error.code in RETRIED_STATUSES or (status or 0) < _REDIRECTS):
         return True
     return status in RETRIED_STATUSES
 
 
-def gives_up(attempt: int, alike: int, policy: RetryPolicy) -> bool:
-    """Return whether so many attempts, of which the last so many failed alike, are enough."""
-    return alike >= policy.attempts or attempt >= policy.attempts * _MOST_IN_ALL
+def is_exhausted(attempt: int, repeats: int, policy: RetryPolicy) -> bool:
+    """Return whether a request has had all its attempts, of which the last *repeats* failed in the same way."""
+    return repeats >= policy.attempts or attempt >= policy.attempts * _TOTAL_ATTEMPTS_FACTOR
 
 
 def wait_before_retry(
     failure: Failure, *, attempt: int, policy: RetryPolicy, now: datetime, random: Callable[[], float]
 ) -> float | None:
-    """Return the seconds to wait before asking again, or None where that is no use; not for refusals for the rate.
+    """Return the seconds to wait before the retry, None for no retry; not for HTTP 429.
 
     Args:
-        failure: what became of the attempt.
-        attempt: its number, from 1.
-        policy: the limits.
-        now: the time of day, aware, to read a ``Retry-After`` date by.
-        random: gives numbers from 0 to 1.
+        failure: outcome of the attempt.
+        attempt: number of the attempt, from 1.
+        policy: limits of retries and waits.
+        now: current date and time, aware, for ``Retry-After`` dates.
+        random: returns numbers from 0 to 1.
     """
     if not is_retryable(failure):
         return None
@@ -166,13 +166,13 @@ def wait_before_retry(
     return stated + policy.min_wait * random() if stated <= policy.max_retry_after else None
 
 
-def pause_after_refusal(failure: Failure, *, in_a_row: int, policy: RetryPolicy, now: datetime) -> float:
-    """Return the seconds in which nobody should ask: as the service says, or else our own choice.
+def rate_limit_pause(failure: Failure, *, in_a_row: int, policy: RetryPolicy, now: datetime) -> float:
+    """Return the seconds for which the session sends nothing after HTTP 429, as the service states or else our own.
 
-    That is a tenth of a second at first, since a lone refusal says little, and seven times as long with each one in a
-    row: five pauses of the usual policy are more than the minute that limits go by. What the service says is obeyed to
-    the letter once; when it proves too short, the longer of both is waited. There is no jitter, since the session's
-    gate lets requests go one by one afterwards.
+    Our own pause is a tenth of a second at first, since a single 429 says little, and seven times as long with each
+    one in a row: five pauses of the default policy are more than the minute that rate limits go by. What the service
+    states is obeyed to the letter once; where it proves too short, the longer of both is used. There is no jitter,
+    since the session's limiter sends requests one by one afterwards.
     """
     stated = failure.retry_after(now)
     if stated is not None and in_a_row == 1:
@@ -182,6 +182,6 @@ def pause_after_refusal(failure: Failure, *, in_a_row: int, policy: RetryPolicy,
 
 
 def _backoff(attempt: int, policy: RetryPolicy, random: float) -> float:
-    """Full jitter: anything from the shortest wait to one that grows with each attempt."""
+    """Return a wait with full jitter: between the shortest one and one that grows with each attempt."""
     longest = min(policy.max_wait, 2.0 * policy.min_wait * _WAIT_GROWTH ** min(attempt - 1, 60))
     return policy.min_wait + random * (max(longest, policy.min_wait) - policy.min_wait)

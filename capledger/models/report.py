@@ -31,5 +31,3 @@ class WalkReport:
     """Warnings of the service, each kind once."""
     missing: list[int | str] = field(factory=list, repr=False)
     """Ids or references of events that the service has no details of; filled by ``session.events`` only."""
-    deadline: float | None = field(default=None, repr=False)
-    """When the walk must be over, in seconds of the session's monotonic clock; None for no deadline."""

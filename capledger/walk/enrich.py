@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
-from attrs import asdict, frozen
+from attrs import asdict
 
 from capledger.queries import EventDetailsQuery
 from capledger.queries.ledger import CustomerLedgerQuery
 from capledger.walk.inquiries import Inquiries
 from capledger.walk.inquiry import Key, Kinds
-from capledger.walk.prefetch import PendingResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Iterable
 
-    from capledger._sansio.requests import Request
+    from capledger._sansio.context import RequestContext
+    from capledger._sansio.requests import PageT, Request
     from capledger.models import LedgerEntry, LedgerEvent, WalkReport
     from capledger.queries import EventFlags, LedgerQuery
-    from capledger.walk.prefetch import Fetch, Send
+    from capledger.walk.prefetch import Fetch, PendingResponse, Send
     from capledger.walk.server_profile import ServerProfile
-
-T = TypeVar("T")
 
 
 class EventEnricher:
@@ -49,19 +47,22 @@ class EventEnricher:
         self._inquiries: Inquiries | None = None
         self._answers: dict[Key, list[LedgerEvent]] = {}
 
-    async def send(self, request: Request[T], report: WalkReport) -> PendingResponse[T]:
-        """Send in turn; the walk gets this for its pages."""
-        return await _in_turn(self._turns, self._send(request, report))
-
-    async def _fetch_in_turn(self, request: Request[T], report: WalkReport) -> T:
+    async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
+        """Send in turn and decode at once, so that a retry is in turn as well; the walk gets this for its pages."""
         async with self._turns:
-            return await self._fetch(request, report)
+            pending = await self._send(request, context)
+            await pending.value()
+            return pending
 
-    async def attach(self, entries: list[LedgerEntry], report: WalkReport) -> None:
+    async def _fetch_in_turn(self, request: Request[PageT], context: RequestContext) -> PageT:
+        async with self._turns:
+            return await self._fetch(request, context)
+
+    async def attach(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> None:
         """Fill in the events of a page; after an error, the same page is gone on with where it stood."""
         if self._entries is not entries or self._inquiries is None:
             self._answers = {}
-            self._inquiries = self._inquire(entries, report)
+            self._inquiries = self._inquire(entries, report, context)
             self._entries = entries
         try:
             while (inquiry := await self._inquiries.next()) is not None:
@@ -72,7 +73,7 @@ class EventEnricher:
             entry.event = next(iter(self._answers.get(entry.event_log_id, ())), None)
         self._entries = self._inquiries = None
 
-    def _inquire(self, entries: list[LedgerEntry], report: WalkReport) -> Inquiries:
+    def _inquire(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> Inquiries:
         names: dict[Key, str] = {entry.event_log_id: entry.event_name for entry in entries}
         kinds = Kinds(names, self._facts.kinds_without_details)
         return Inquiries(
@@ -80,30 +81,10 @@ class EventEnricher:
             (key for key, name in names.items() if name not in kinds.without_details),
             fetch=self._fetch_in_turn,
             report=report,
+            context=context,
             prefetch=self._prefetch,
             kinds=kinds,
         )
-
-
-@frozen
-class _InTurn(Generic[T]):
-    """An answer that, if it is broken, is asked for again in turn."""
-
-    _turns: asyncio.Semaphore
-    _arrival: PendingResponse[T]
-
-    def read(self) -> T | None:
-        return self._arrival.read()
-
-    async def again(self) -> PendingResponse[T]:
-        return await _in_turn(self._turns, self._arrival.again())
-
-
-async def _in_turn(
-    turns: asyncio.Semaphore, asking: Coroutine[object, object, PendingResponse[T]]
-) -> PendingResponse[T]:
-    async with turns:
-        return _InTurn(turns, await asking)
 
 
 def details_query(query: LedgerQuery, flags: EventFlags, event_ids: Iterable[int]) -> EventDetailsQuery:

@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from capledger.errors import ConfigurationError
+from capledger._sansio.context import RequestContext
+from capledger.errors import ConcurrentUseError
 from capledger.models import LedgerEvent, WalkReport
 from capledger.walk.inquiries import Inquiries
 from capledger.walk.loop import Loop
@@ -37,7 +38,14 @@ class EventWalk:
         #: How often each is still to be given, in the order of first places.
         self._uses: Counter[Key] = Counter(self._places)
         self._report = WalkReport()
-        self._inquiries = Inquiries(query, self._uses, fetch=fetch, report=self._report, prefetch=prefetch)
+        self._inquiries = Inquiries(
+            query,
+            self._uses,
+            fetch=fetch,
+            report=self._report,
+            context=RequestContext(self._report),
+            prefetch=prefetch,
+        )
         #: Events that came and are still to be given, by what they were asked by.
         self._answers: dict[Key, list[LedgerEvent]] = {}
         self._place = 0
@@ -89,7 +97,7 @@ class EventWalk:
         """Go on by one group; False at the end of the walk."""
         if self._turning:
             msg = "two tasks iterate over one walk: give each its own session.events(query)"
-            raise ConfigurationError(msg)
+            raise ConcurrentUseError(msg)
         self._turning = True
         try:
             inquiry = await self._inquiries.next()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
+    from capledger._sansio.context import RequestContext
     from capledger.models import EventsPage, Notice, WalkReport
     from capledger.queries import EventDetailsQuery
 
@@ -29,6 +30,7 @@ class Inquiries:
         *,
         fetch: Fetch,
         report: WalkReport,
+        context: RequestContext,
         prefetch: int,
         kinds: Kinds | None = None,
     ) -> None:
@@ -36,6 +38,7 @@ class Inquiries:
         self._coming = iter(keys)
         self._fetch = fetch
         self._report = report
+        self._context = context
         self._prefetch = prefetch
         self._kinds = kinds or Kinds()
         self._open: deque[Inquiry] = deque()
@@ -84,7 +87,7 @@ class Inquiries:
     async def _settle(self, inquiry: Inquiry) -> None:
         while not inquiry.settled:
             try:
-                page = await self._fetch(inquiry.request(), self._report)
+                page = await self._fetch(inquiry.request(), self._context)
             except EventNotFoundError as error:
                 if not inquiry.refuse(error):
                     raise

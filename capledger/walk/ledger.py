@@ -6,7 +6,8 @@ import asyncio
 from operator import length_hint
 from typing import TYPE_CHECKING, cast
 
-from capledger.errors import CapledgerError, ConfigurationError, PaginationError
+from capledger._sansio.context import RequestContext
+from capledger.errors import CapledgerError, ConcurrentUseError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
 from capledger.walk.cursor import Cursor
 from capledger.walk.loop import Loop
@@ -57,7 +58,7 @@ class LedgerWalk:
         resume: Cursor | None = None,
         tolerant: bool = False,
         unseen: int = 0,
-        attach: Callable[[list[LedgerEntry], WalkReport], Awaitable[None]] | None = None,
+        attach: Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]] | None = None,
     ) -> None:
         self._query = query
         self._zone = zone
@@ -71,7 +72,8 @@ class LedgerWalk:
         self._unseen = unseen
         self._attach = attach
         self._report = WalkReport()
-        self._ahead: Ahead[PageKey, PendingResponse[LedgerPage]] = Ahead()
+        self._context = RequestContext(self._report)
+        self._ahead: Ahead[PageKey, PendingResponse[LedgerPage] | LedgerPage] = Ahead()
         self._failed: dict[PageKey, CapledgerError] = {}
         self._course: Course | None = None
         self._page: LedgerPage | None = None
@@ -125,7 +127,7 @@ class LedgerWalk:
         """End the fetches under way; iterating again takes the walk up where it stands."""
         await asyncio.gather(*self.stop(), return_exceptions=True)
 
-    def stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage]]]:
+    def stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage] | LedgerPage]]:
         """End the fetches under way without waiting for their end."""
         self._failed.clear()
         return self._ahead.stop()
@@ -186,7 +188,7 @@ class LedgerWalk:
         """Go on to the next batch; False at the end of the walk."""
         if self._turning:
             msg = "two tasks iterate over one walk: give each its own session.entries(query)"
-            raise ConfigurationError(msg)
+            raise ConcurrentUseError(msg)
         self._turning = True
         self._page = None  # what was handed out makes room before the next page is decoded
         try:
@@ -196,7 +198,7 @@ class LedgerWalk:
                 if self._taken is not None and self._launch(course, self._wanted_now(course)):
                     await asyncio.sleep(0)  # what takes this page's place is sent before the consumer goes to work
             if self._taken is not None and self._attach is not None:
-                await self._attach(self._taken.entries, self._report)
+                await self._attach(self._taken.entries, self._report, self._context)
         except CapledgerError as error:
             self.stop()
             error.cursor = self.cursor
@@ -239,7 +241,7 @@ class LedgerWalk:
         """Ask for what is wanted, and take the page that is needed now, or else the first that comes."""
         keys = self._wanted_now(course)
         if len(keys) == 1 and not len(self._ahead):
-            await self._settle(course, keys[0], self._send(course.request(keys[0]), self._report))
+            await self._settle(course, keys[0], self._send(course.request(keys[0]), self._context), due=True)
             return
         self._launch(course, keys)
         if not len(self._ahead):
@@ -251,7 +253,7 @@ class LedgerWalk:
             if key == due and course.knows_what_follows(key):
                 self._launch(course, self._wanted_now(course, besides=key))
             await asyncio.sleep(0)  # what takes its place is sent, and others get a turn, before it is read
-            await self._settle(course, key, task)
+            await self._settle(course, key, task, due=key == due)
 
     def _wanted_now(self, course: Course, besides: PageKey | None = None) -> list[PageKey]:
         """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
@@ -267,22 +269,24 @@ class LedgerWalk:
 
     def _launch(self, course: Course, keys: list[PageKey]) -> bool:
         for key in keys:
-            self._ahead.start(key, self._send(course.request(key), self._report))
+            self._ahead.start(key, self._send(course.request(key), self._context))
         return bool(keys)
 
-    async def _settle(self, course: Course, key: PageKey, sent: Awaitable[PendingResponse[LedgerPage]]) -> None:
+    async def _settle(
+        self, course: Course, key: PageKey, sent: Awaitable[PendingResponse[LedgerPage] | LedgerPage], *, due: bool
+    ) -> None:
         try:
-            arrival = await sent
+            pending = await sent
+            if not isinstance(pending, LedgerPage) and not due:
+                self._ahead.start(key, pending.value())  # retried beside the walk where the body proves broken
+                return
+            page = pending if isinstance(pending, LedgerPage) else await pending.value()
         except CapledgerError as error:
             if not course.refused(key, error):
                 self._failed[key] = error
             return
-        page = arrival.read()
-        if page is None:
-            self._ahead.start(key, arrival.again())
-        else:
-            self._count(page)
-            course.accept(key, page)
+        self._count(page)
+        course.accept(key, page)
 
     def _raise_failure(self, course: Course) -> None:
         """Raise what befell the page that is needed now; failures further on wait until it is their turn."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from capledger._sansio.requests import Request
-    from capledger.models import WalkReport
+    from capledger._sansio.context import RequestContext
+    from capledger._sansio.requests import PageT, Request
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -21,25 +21,24 @@ T_co = TypeVar("T_co", covariant=True)
 class Fetch(Protocol):
     """What walks get in place of a session."""
 
-    def __call__(self, request: Request[T], report: WalkReport, /) -> Coroutine[object, object, T]:
-        """Fetch a typed answer, and count in the report what that costs."""
+    def __call__(self, request: Request[PageT], context: RequestContext, /) -> Coroutine[Any, Any, PageT]:
+        """Send a request and return the decoded response."""
 
 
 class PendingResponse(Protocol[T_co]):
-    """An answer that is here."""
+    """A response that has arrived and may not be decoded yet."""
 
-    def read(self) -> T_co | None:
-        """Make of it what was asked for; None where it is broken."""
-
-    def again(self) -> Coroutine[object, object, PendingResponse[T_co]]:
-        """Ask again for what was broken."""
+    async def value(self) -> T_co:
+        """Return the decoded response; where the body proves broken, retry the request first."""
 
 
 class Send(Protocol):
-    """What walks get that want to choose when an answer is read."""
+    """What walks get that choose when a response is decoded."""
 
-    def __call__(self, request: Request[T], report: WalkReport, /) -> Coroutine[object, object, PendingResponse[T]]:
-        """Fetch an answer, and count in the report what that costs."""
+    def __call__(
+        self, request: Request[PageT], context: RequestContext, /
+    ) -> Coroutine[Any, Any, PendingResponse[PageT]]:
+        """Send a request and return its response, which may not be decoded yet."""
 
 
 class Ahead(Generic[K, T]):

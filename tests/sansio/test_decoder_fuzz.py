@@ -129,7 +129,7 @@ def test_a_changed_body_is_a_page_or_an_error_of_ours(seed: int, events: bool, s
     except CapledgerError as error:
         assert error.__cause__ is None  # noqa: PT017  # the page may as well still be one
         return
-    assert isinstance(page, request.answer)
+    assert isinstance(page, request.response_type)
 
 
 def honest(offset: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

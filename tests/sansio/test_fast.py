@@ -79,7 +79,7 @@ def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
 )
 def test_usual_answers_take_the_quick_road(document: object, model: type[AttrsInstance]) -> None:
     """The documented shapes do not need the tolerant road, and both roads make the same of them."""
-    quick = fast.read(model, body(document), ZONE)
+    quick = fast.decode(model, body(document), ZONE)
 
     assert quick is not None
     assert quick == CONVERTER.structure(parse_json(body(document)), model)
@@ -91,7 +91,7 @@ def test_both_roads_agree_on_ledgers(document: dict[str, Any]) -> None:
     """Whatever usual values a page holds, the quick road reads it, and to what the tolerant road makes of it."""
     content = encode(document)
 
-    quick = fast.read(LedgerPage, content, ZONE)
+    quick = fast.decode(LedgerPage, content, ZONE)
 
     assert quick is not None
     assert quick == CONVERTER.structure(parse_json(content), LedgerPage)
@@ -103,7 +103,7 @@ def test_both_roads_agree_on_events(document: dict[str, Any]) -> None:
     """The same for event details, which nest deeper."""
     content = encode(document)
 
-    quick = fast.read(EventsPage, content, ZONE)
+    quick = fast.decode(EventsPage, content, ZONE)
 
     assert quick is not None
     assert quick == CONVERTER.structure(parse_json(content), EventsPage)
@@ -129,7 +129,7 @@ def test_the_quick_road_takes_nothing_that_the_tolerant_road_refuses(entry: dict
     """With a value of another kind, the quick road gives up or makes the same of it."""
     content = encode({"ledgerEntries": [entry]})
 
-    quick = fast.read(LedgerPage, content, ZONE)
+    quick = fast.decode(LedgerPage, content, ZONE)
 
     assert quick is None or quick == CONVERTER.structure(parse_json(content), LedgerPage)
 
@@ -156,7 +156,7 @@ def test_the_quick_road_takes_nothing_that_the_tolerant_road_refuses(entry: dict
 )
 def test_what_is_not_usual_is_left_to_the_other_road(content: bytes) -> None:
     """Nothing raises here: the tolerant road has the last word, and the words."""
-    assert fast.read(LedgerPage, content, ZONE) is None
+    assert fast.decode(LedgerPage, content, ZONE) is None
 
 
 def test_no_amount_is_infinite_or_nothing() -> None:
@@ -164,7 +164,7 @@ def test_no_amount_is_infinite_or_nothing() -> None:
     for nets in ({"Shell": "NaN"}, {"Shell": "1", "Pearl": "-Infinity"}):
         entry = LEDGER["ledgerEntries"][0] | {"netAlternateCurrenciesOnEvent": nets}
 
-        assert fast.read(LedgerPage, body({"ledgerEntries": [entry]}), ZONE) is None
+        assert fast.decode(LedgerPage, body({"ledgerEntries": [entry]}), ZONE) is None
 
 
 def test_without_a_zone_only_complete_dates_are_read() -> None:
@@ -172,22 +172,22 @@ def test_without_a_zone_only_complete_dates_are_read() -> None:
     aware = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDateISO": "2026-01-01T00:00:00Z"}
     naive = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}
 
-    page = fast.read(LedgerPage, body({"ledgerEntries": [aware]}), None)
+    page = fast.decode(LedgerPage, body({"ledgerEntries": [aware]}), None)
 
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     assert page == LedgerPage([LedgerEntry(1, "x", moment, ledger_created_date_iso=moment)])
-    assert fast.read(LedgerPage, body({"ledgerEntries": [naive]}), None) is None
+    assert fast.decode(LedgerPage, body({"ledgerEntries": [naive]}), None) is None
 
 
 def test_copied_pages_share_nothing() -> None:
     """Two readings of the same bytes have lists and dicts of their own."""
-    first, second = (fast.read(LedgerPage, body(LEDGER), ZONE) for _ in range(2))
+    first, second = (fast.decode(LedgerPage, body(LEDGER), ZONE) for _ in range(2))
     assert first is not None
     first.entries[1].entry_details.clear()
     first.entries[1].net_alternate_currencies_on_event["Shell"] = Decimal(1)
     first.warnings.clear()
 
-    assert second == fast.read(LedgerPage, body(LEDGER), ZONE)
+    assert second == fast.decode(LedgerPage, body(LEDGER), ZONE)
 
 
 def test_the_source_is_plain_python() -> None:
@@ -216,4 +216,4 @@ def test_dates_that_repeat_are_not_mistaken_for_each_other(hours: tuple[int, int
     }
     document = {"ledgerEntries": [entry, entry | {"ledgerCreatedDate": happened}]}
 
-    assert fast.read(LedgerPage, body(document), ZONE) == CONVERTER.structure(document, LedgerPage)
+    assert fast.decode(LedgerPage, body(document), ZONE) == CONVERTER.structure(document, LedgerPage)

@@ -22,6 +22,7 @@ from capledger import (
     RetryPolicy,
     WalkReport,
 )
+from capledger._sansio.context import RequestContext
 from capledger._sansio.decoder import Decoder
 from capledger._sansio.requests import LedgerRequests, Request, event_details
 from capledger._transport.client import Transport
@@ -52,7 +53,7 @@ async def fetch(request: Request[Any], auth: Auth | None = None) -> Any:
         HOST, auth or BasicAuth("store.server", "server123"), Decoder(UTC), retry=RetryPolicy(attempts=1)
     )
     try:
-        return await transport.fetch(request, WalkReport())
+        return await transport.fetch(request, RequestContext(WalkReport()))
     finally:
         await transport.close()
 

@@ -259,7 +259,7 @@ def test_scopes(scope: OrgScope | None, ledger_version: str, headers: tuple[tupl
 )
 def test_requests_know_their_answer(request_: Request[Any], endpoint: str, answer: type) -> None:
     """A request carries its method, its name for logs, the type of its answer and whom to keep quiet about."""
-    assert (request_.method, request_.endpoint, request_.answer) == ("GET", endpoint, answer)
+    assert (request_.method, request_.endpoint, request_.response_type) == ("GET", endpoint, answer)
     assert request_.body is None
     assert request_.subject in {"917406401004", "381335652"}
     assert request_.subject not in repr(request_)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.bodies import EVENTS, GROUP_LEDGER, LEDGER, body
 from support.lossless import losses
 
-from capledger._sansio.json import NotJsonError, UnreadableError, parse_json
+from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json
 from capledger._sansio.tolerant import describe, make_converter, problems
 from capledger.models import (
     BehavioralAttribute,
@@ -176,12 +176,12 @@ def test_every_problem_is_named_by_path_without_its_value() -> None:
 
     assert lines == [
         "$.ledgerEntries[0].entryDetails[1].points: expected a decimal number, got true",
-        "$.ledgerEntries[0].netAlternateCurrenciesOnEvent.Shell: expected a decimal number, got a text",
+        "$.ledgerEntries[0].netAlternateCurrenciesOnEvent.Shell: expected a decimal number, got a string",
         "$.ledgerEntries[0].netAlternateCurrenciesOnEvent['Sea Shell']: expected a decimal number, got null",
         "$.ledgerEntries[1].eventLogId: missing",
-        "$.ledgerEntries[1].ledgerCreatedDate: expected a date, got a text",
+        "$.ledgerEntries[1].ledgerCreatedDate: expected a date, got a string",
         "$.ledgerEntries[2]: expected an object, got null",
-        "$.ledgerDetails.pageNumber: expected a whole number, got a text",
+        "$.ledgerDetails.pageNumber: expected an integer, got a string",
     ]
 
 
@@ -225,9 +225,9 @@ def test_no_key_of_the_answers_is_dropped(document: dict[str, Any], model: type[
         (b"<html>busy</html>", NotJsonError),
         (b'{"ledgerEntries": [{"eventLo', NotJsonError),
         (b"\xff<html>", NotJsonError),
-        (b'{"a": "\xff"}', UnreadableError),
-        (b"[" * 100_000 + b"]" * 100_000, UnreadableError),
-        (b'{"a": ' + b"9" * 5000 + b"}", UnreadableError),
+        (b'{"a": "\xff"}', MalformedJsonError),
+        (b"[" * 100_000 + b"]" * 100_000, MalformedJsonError),
+        (b'{"a": ' + b"9" * 5000 + b"}", MalformedJsonError),
     ],
 )
 def test_what_is_no_readable_json(content: bytes, error: type[Exception]) -> None:

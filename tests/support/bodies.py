@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import Any
 
 from capledger._sansio.decoder import Decoder
-from capledger._sansio.requests import Request
+from capledger._sansio.requests import PageT, Request
 from capledger._sansio.response import Response
 from capledger.models import EventsPage, LedgerPage
-
-T = TypeVar("T")
 
 #: The identifier that the requests of these tests ask for.
 SUBJECT = "ada.quay+sea@example.com"
@@ -371,14 +369,16 @@ def body(document: object) -> bytes:
 
 
 def ledger_request() -> Request[LedgerPage]:
-    return Request(path="/v2/pointsLedger/getCustomerLedgerInfo", answer=LedgerPage, endpoint="x", subject=SUBJECT)
+    path = "/v2/pointsLedger/getCustomerLedgerInfo"
+    return Request(path=path, response_type=LedgerPage, endpoint="x", subject=SUBJECT)
 
 
 def events_request() -> Request[EventsPage]:
-    return Request(path="/v2.1/pointsLedger/getLedgerExplodeInfo", answer=EventsPage, endpoint="x", subject=SUBJECT)
+    path = "/v2.1/pointsLedger/getLedgerExplodeInfo"
+    return Request(path=path, response_type=EventsPage, endpoint="x", subject=SUBJECT)
 
 
-def decode(request: Request[T], document: object, status: int = 200, **headers: str) -> T:
+def decode(request: Request[PageT], document: object, status: int = 200, **headers: str) -> PageT:
     """Decode a document, or bytes as they are; headers are given with underscores for dashes."""
     content = document if isinstance(document, bytes) else body(document)
     named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -75,9 +75,6 @@ class LoopClock:
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run *main* to its end in virtual time, in asyncio's debug mode."""

@@ -73,7 +73,7 @@ def main(folder: str) -> None:
     for path in sorted(Path(folder).glob("*.json")):
         body = path.read_bytes()
         model: type[Any] = EventsPage if "explode" in path.name else LedgerPage
-        request = Request(path="/", answer=model, endpoint="sample")
+        request = Request(path="/", response_type=model, endpoint="sample")
         try:
             page = Decoder(UTC).decode(request, Response(200, {}, body))
         except CapledgerError as error:

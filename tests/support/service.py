@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from capledger import CustomerLedgerQuery
+from capledger import CustomerLedgerQuery, WalkReport
+from capledger._sansio.context import RequestContext
 from capledger._sansio.decoder import Decoder
 from capledger._sansio.requests import LedgerRequests, Request
 from capledger._transport.client import Transport
@@ -32,14 +33,9 @@ OAUTH = OAuthClientCredentials("sandbox-key", "sandbox-secret")
 PATIENT = RetryPolicy(attempts=20)
 
 
-@define
-class Tally:
-    """Counts, as a walk's report does."""
-
-    requests: int = 0
-    retries: int = 0
-    waited: float = 0.0
-    deadline: float | None = None
+def new_context(*, deadline: float | None = None) -> RequestContext:
+    """Return the context of a new walk."""
+    return RequestContext(WalkReport(), deadline)
 
 
 @define
@@ -49,8 +45,8 @@ class Service:
     box: Sandbox
     transport: Transport
 
-    async def fetch(self, tally: Tally | None = None) -> LedgerPage:
-        return await self.transport.fetch(page_request(), tally or Tally())
+    async def fetch(self, context: RequestContext | None = None) -> LedgerPage:
+        return await self.transport.fetch(page_request(), context or new_context())
 
 
 def page_request(identifier: str = DEMO_MOBILE) -> Request[LedgerPage]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clock import busiest, run, virtual_time
-from support.service import OAUTH, PATIENT, Tally, now, page_request, service
+from support.service import OAUTH, PATIENT, new_context, now, page_request, service
 
 from capledger import (
     AuthenticationError,
@@ -20,6 +20,7 @@ from capledger import (
     RateLimitedError,
     RequestTimeoutError,
     ServerError,
+    WalkReport,
 )
 from capledger._transport.rate_limit import RateLimit
 from capledger._transport.retry import RetryPolicy
@@ -31,12 +32,12 @@ from capledger.sandbox import DEMO_MOBILE, Fault, Rules, faults
 async def test_a_page_is_fetched_as_documented() -> None:
     """One request goes out, with the documented headers, and its page comes back."""
     async with service() as it:
-        tally = Tally()
-        page = await it.fetch(tally)
+        context = new_context()
+        page = await it.fetch(context)
 
         sent = it.box.requests[0]
         assert len(page.entries) == 10
-        assert tally == Tally(requests=1)
+        assert context.counters == WalkReport(requests=1)
         assert (sent.method, sent.path) == ("GET", "/v2/pointsLedger/getCustomerLedgerInfo")
         assert sent.headers["accept"] == sent.headers["content-type"] == "application/json"
         assert sent.headers["user-agent"].startswith("capledger/")
@@ -65,13 +66,13 @@ TRANSIENT = [
 async def test_what_passes_is_asked_again(fault: Fault) -> None:
     """After two faults the third answer is the page; each request sent is counted, and none is sent unseen."""
     async with service(faults.first(2, fault)) as it:
-        tally = Tally()
-        page = await it.fetch(tally)
+        context = new_context()
+        page = await it.fetch(context)
 
         assert len(page.entries) == 10
-        assert (tally.requests, tally.retries) == (3, 2)
+        assert (context.counters.requests, context.counters.retries) == (3, 2)
         assert len(it.box.requests) == 3
-        assert tally.waited > 0
+        assert context.counters.waited > 0
 
 
 @pytest.mark.parametrize(
@@ -129,11 +130,11 @@ async def test_what_will_not_pass_is_not_asked_again(fault: Fault, error_class: 
 async def test_retry_after_is_what_is_waited() -> None:
     """Seven seconds asked for are seven seconds waited, and stand in the report."""
     async with service(faults.first(1, faults.too_many("7"))) as it:
-        tally = Tally()
-        await it.fetch(tally)
+        context = new_context()
+        await it.fetch(context)
 
         assert it.box.requests[1].started == pytest.approx(7.0, abs=0.01)
-        assert tally.waited == pytest.approx(7.0, abs=0.01)
+        assert context.counters.waited == pytest.approx(7.0, abs=0.01)
 
 
 @virtual_time
@@ -213,11 +214,11 @@ async def test_a_walk_s_deadline_ends_its_requests() -> None:
     """A request that hangs ends at the deadline, and a retry that would come after it is not waited for."""
     async with service(faults.always(faults.hang())) as it:
         with pytest.raises(RequestTimeoutError):
-            await it.fetch(Tally(deadline=now() + 10))
+            await it.fetch(new_context(deadline=now() + 10))
         assert now() == pytest.approx(10, abs=0.1)
     async with service(faults.always(faults.status(503, headers={"Retry-After": "60"}))) as it:
         with pytest.raises(ServerError):
-            await it.fetch(Tally(deadline=now() + 10))
+            await it.fetch(new_context(deadline=now() + 10))
         assert now() == pytest.approx(10, abs=0.2)
 
 
@@ -236,12 +237,12 @@ async def test_faults_at_random_are_outlasted() -> None:
     """With three in ten requests failing in every way, three hundred fetches all get their page."""
     script = faults.random_faults(7, 0.3, [fault for fault in TRANSIENT if fault.name != "drip"])
     async with service(script, rules=Rules(latency=0.05), retry=PATIENT, max_connections=16) as it:
-        tallies = [Tally() for _ in range(300)]
-        pages = await asyncio.gather(*(it.fetch(tally) for tally in tallies))
+        contexts = [new_context() for _ in range(300)]
+        pages = await asyncio.gather(*(it.fetch(context) for context in contexts))
 
         assert {len(page.entries) for page in pages} == {10}
-        assert sum(tally.requests for tally in tallies) == len(it.box.requests)
-        assert it.transport.gate.free == 16
+        assert sum(context.counters.requests for context in contexts) == len(it.box.requests)
+        assert it.transport.limiter.free_slots == 16
 
 
 @virtual_time
@@ -251,9 +252,9 @@ async def test_the_limit_is_kept_and_used_over_http() -> None:
     async with service(rules=rules, rate_limit=RateLimit(600), max_connections=16) as it:
 
         async def walk() -> None:
-            tally = Tally()
+            context = new_context()
             while now() < 120:
-                await it.fetch(tally)
+                await it.fetch(context)
 
         await asyncio.gather(*(walk() for _ in range(8)))
 
@@ -279,12 +280,12 @@ async def test_a_limit_that_is_not_stated_is_learned() -> None:
 async def test_a_huge_walk_does_not_starve_the_small_ones() -> None:
     """With fifty walks of one page behind one of five hundred, the small ones are done when a tenth of it is."""
     async with service(rules=Rules(latency=0.02), max_connections=8) as it:
-        huge = Tally()
+        huge = new_context()
         pages = [asyncio.create_task(it.fetch(huge)) for _ in range(500)]
         await asyncio.sleep(0.01)
         await asyncio.gather(*(it.fetch() for _ in range(50)))
 
-        assert huge.requests < 500 / 10
+        assert huge.counters.requests < 500 / 10
         for page in pages:
             page.cancel()
         await asyncio.wait(pages)
@@ -354,12 +355,12 @@ async def test_wrong_client_credentials_are_told() -> None:
 async def test_a_token_refused_twice_is_an_error(status: int) -> None:
     """A fetch asks for one new token, no more."""
     async with service(faults.on_ledgers(faults.always(faults.gateway_error(status))), auth=OAUTH) as it:
-        tally = Tally()
+        context = new_context()
         with pytest.raises(AuthenticationError):
-            await it.fetch(tally)
+            await it.fetch(context)
 
         assert [request.method for request in it.box.requests] == ["POST", "GET", "POST", "GET"]
-        assert (tally.requests, tally.retries) == (4, 1)
+        assert (context.counters.requests, context.counters.retries) == (4, 1)
 
 
 @virtual_time
@@ -400,7 +401,7 @@ def test_cancelling_at_any_moment_leaves_nothing(seed: int, moments: list[float]
             await asyncio.gather(*tasks, return_exceptions=True)
 
             assert [error for task in tasks if not task.cancelled() and (error := task.exception())] == []
-            assert (it.transport.gate.free, it.transport.gate.waiting) == (2, 0)
+            assert (it.transport.limiter.free_slots, it.transport.limiter.waiting) == (2, 0)
             it.box.faults = None
             if random.random() < 0.5:
                 await it.fetch()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.clock import VirtualTimeLoop, run, virtual_time
-from support.service import BASIC, OAUTH, Tally, new_transport, now, page_request, service
+from support.service import BASIC, OAUTH, new_context, new_transport, now, page_request, service
 
 from capledger import CapledgerError, ConfigurationError, SessionClosedError
 from capledger._transport.log import logger, pseudonym
@@ -82,7 +82,7 @@ async def test_closing_ends_what_is_under_way(fault: faults.Fault, auth: Auth) -
 
         assert {type(outcome) for outcome in outcomes} == {SessionClosedError}
         assert now() == pytest.approx(5, abs=0.1)
-        assert (it.transport.gate.free, it.transport.gate.waiting) == (2, 0)
+        assert (it.transport.limiter.free_slots, it.transport.limiter.waiting) == (2, 0)
 
 
 def test_another_event_loop_is_told() -> None:
@@ -91,7 +91,7 @@ def test_another_event_loop_is_told() -> None:
         box = one.run(Sandbox().__aenter__())
         transport = one.run(_fetched_with_new(box.url))
 
-        for use in (transport.open, transport.close, lambda: transport.fetch(page_request(), Tally())):
+        for use in (transport.open, transport.close, lambda: transport.fetch(page_request(), new_context())):
             with pytest.raises(SessionClosedError, match="another event loop"):
                 run(use())
 
@@ -101,7 +101,7 @@ def test_another_event_loop_is_told() -> None:
 
 async def _fetched_with_new(url: str) -> Transport:
     transport = new_transport(url)
-    await transport.fetch(page_request(), Tally())
+    await transport.fetch(page_request(), new_context())
     return transport
 
 
@@ -201,7 +201,7 @@ async def test_logs_tell_what_happened(caplog: pytest.LogCaptureFixture) -> None
     assert (fields["endpoint"], fields["customer"]) == ("customer_ledger", pseudonym(DEMO_MOBILE))
     assert (fields["attempt"], fields["status"], fields["request_id"]) == (1, 503, "r-77")
     assert (fields["wait"], fields["error"]) == (1.0, "ServerError")
-    assert failed.getMessage() == "customer_ledger: attempt 1 failed (ServerError), again in 1.00 s"
+    assert failed.getMessage() == "customer_ledger: attempt 1 failed (ServerError), retrying in 1.00 s"
     assert (answered.__dict__["status"], answered_again.__dict__["status"]) == (503, 200)
     assert answered_again.__dict__["attempt"] == 2
 

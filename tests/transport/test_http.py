@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web as aiohttp_web
 from support.clock import virtual_time
-from support.service import BASIC, OAUTH, Service, Tally, new_transport, now, page_request, service
+from support.service import BASIC, OAUTH, Service, new_context, new_transport, now, page_request, service
 from yarl import URL
 
 from capledger import ConfigurationError, ConnectionFailedError, RequestTimeoutError, ServerError, SessionClosedError
@@ -97,7 +97,7 @@ def test_plain_http_elsewhere_must_be_asked_for() -> None:
 )
 def test_parameters_reach_the_address_exactly(params: tuple[tuple[str, str], ...], expected: str) -> None:
     """What would mean something in a query string is encoded, and the base's path is kept."""
-    request = Request(path="/v2/x", answer=dict, endpoint="x", params=params)
+    request = Request(path="/v2/x", response_type=dict, endpoint="x", params=params)
 
     assert str(client("https://ledger.example/gateway/")._url(request)) == expected
 
@@ -129,7 +129,7 @@ async def test_a_redirect_is_not_followed(auth: Auth) -> None:
 @virtual_time
 async def test_answers_that_are_too_large_are_refused(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is announced, comes in pieces or unpacks, too much is an error at once, and is not asked for again."""
-    monkeypatch.setattr(http_module, "LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(fault)) as it:
         with pytest.raises(AnswerTooLargeError):
             await it.fetch()
@@ -140,7 +140,7 @@ async def test_answers_that_are_too_large_are_refused(fault: Fault, monkeypatch:
 @virtual_time
 async def test_an_answer_just_within_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is allowed."""
-    monkeypatch.setattr(http_module, "LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(faults.text_body(b"x" * (1 << 20))), retry=ONCE) as it:
         with pytest.raises(ServerError, match="not JSON"):
             await it.fetch()
@@ -149,7 +149,7 @@ async def test_an_answer_just_within_the_limit_is_read(monkeypatch: pytest.Monke
 @virtual_time
 async def test_a_bomb_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 32 MiB that a small answer unpacks to, little more than the limit is ever held."""
-    monkeypatch.setattr(http_module, "LARGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(faults.gzip_bomb(32 << 20))) as it:
         await it.transport.open()
         tracemalloc.start()
@@ -191,7 +191,7 @@ async def test_nobody_listening_is_told() -> None:
         url = box.url
     transport = new_transport(url, retry=ONCE)
     with pytest.raises(ConnectionFailedError, match="ECONNREFUSED") as caught:
-        await transport.fetch(page_request(), Tally())
+        await transport.fetch(page_request(), new_context())
     await transport.close()
 
     assert "identifierValue" not in str(caught.value)
@@ -222,7 +222,7 @@ async def test_foreign_errors_become_ours(web: AioResponses, error: Exception, e
     sender = client()
     sender.open()
 
-    request = Request(path="/v2/x", answer=dict, endpoint="x", params=(("identifierValue", "77001"),))
+    request = Request(path="/v2/x", response_type=dict, endpoint="x", params=(("identifierValue", "77001"),))
     outcome = await sender.send(request, {})
     await sender.close()
 
@@ -256,7 +256,7 @@ async def test_cookies_are_not_kept() -> None:
     sender.open()
 
     for _ in range(2):
-        await sender.send(Request(path="/x", answer=dict, endpoint="x"), {})
+        await sender.send(Request(path="/x", response_type=dict, endpoint="x"), {})
     await sender.close()
     await runner.cleanup()
 

@@ -11,7 +11,7 @@ from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import run, virtual_time
-from support.service import Tally, new_transport, page_request
+from support.service import new_context, new_transport, page_request
 
 from capledger import CapledgerError
 from capledger._transport.retry import RetryPolicy
@@ -85,17 +85,17 @@ async def test_what_is_no_answer_is_an_error_of_ours(sent: bytes) -> None:
     """Whatever a server sends in place of an answer, an error of the tree comes out, and no connection is held."""
     async with before(RawServer(sent)) as transport:
         with pytest.raises(CapledgerError) as caught:
-            await transport.fetch(page_request(), Tally())
+            await transport.fetch(page_request(), new_context())
 
         assert caught.value.__context__ is None
-        assert transport.gate.free == 8
+        assert transport.limiter.free_slots == 8
 
 
 @virtual_time
 async def test_the_bytes_that_are_changed_below_are_an_answer() -> None:
     """Unchanged, they are an empty page."""
     async with before(RawServer(WHOLE)) as transport:
-        assert (await transport.fetch(page_request(), Tally())).entries == []
+        assert (await transport.fetch(page_request(), new_context())).entries == []
 
 
 def changed(seed: int) -> bytes:
@@ -117,7 +117,7 @@ def test_changed_bytes_are_an_answer_or_an_error_of_ours(seeds: list[int]) -> No
             for seed in seeds:
                 raw.sent = changed(seed)
                 with suppress(CapledgerError):
-                    await transport.fetch(page_request(), Tally())
-            assert transport.gate.free == 8
+                    await transport.fetch(page_request(), new_context())
+            assert transport.limiter.free_slots == 8
 
     run(main())

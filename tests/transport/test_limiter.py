@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -10,16 +12,19 @@ from hypothesis import strategies as st
 from support.clock import LoopClock, busiest, run, virtual_time
 
 from capledger import ConfigurationError, RateLimitedError, SessionClosedError
-from capledger._transport.limiter import RequestLimiter
+from capledger._transport.limiter import RequestLimiter, Slot
 from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
-def new_gate(
+
+def new_limiter(
     limit: int | None = None, *, connections: int = 8, max_wait: float | None = None, max_pause: float = 120
 ) -> RequestLimiter:
-    budget = AdaptiveRateLimiter() if limit is None else FixedRateLimiter(RateLimit(limit))
+    rate_limiter = AdaptiveRateLimiter() if limit is None else FixedRateLimiter(RateLimit(limit))
     return RequestLimiter(
-        budget, max_connections=connections, max_wait=max_wait, max_pause=max_pause, clock=LoopClock()
+        rate_limiter, max_connections=connections, max_wait=max_wait, max_pause=max_pause, clock=LoopClock()
     )
 
 
@@ -27,18 +32,27 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def send(gate: RequestLimiter, owner: object, latency: float = 0.1) -> float:
+@asynccontextmanager
+async def slot_of(limiter: RequestLimiter, owner: object, *, urgent: bool = False) -> AsyncIterator[Slot]:
+    slot = await limiter.acquire(owner, urgent=urgent)
+    try:
+        yield slot
+    finally:
+        limiter.release(slot)
+
+
+async def send(limiter: RequestLimiter, owner: object, latency: float = 0.1) -> float:
     """Send one request; return the seconds that the budget held it up."""
-    async with gate.admit(owner) as permit:
-        permit.used = True
+    async with slot_of(limiter, owner) as slot:
+        slot.used = True
         await asyncio.sleep(latency)
-        return permit.waited
+        return slot.waited
 
 
 def test_a_gate_needs_a_connection() -> None:
     """Without one nothing could ever be sent."""
     with pytest.raises(ConfigurationError):
-        new_gate(connections=0)
+        new_limiter(connections=0)
 
 
 @pytest.mark.parametrize(("limit", "slowest"), [(100, 1.0), (600, 1.0), (600, 2.0), (1500, 0.5)])
@@ -46,13 +60,13 @@ def test_a_gate_needs_a_connection() -> None:
 async def test_eight_walks_use_the_limit_and_never_exceed_it(limit: int, slowest: float) -> None:
     """Over three minutes of random latencies no window of a minute has more than the limit, and 95% of it is used."""
     random = Random(limit)
-    gate = new_gate(limit, connections=64)
+    limiter = new_limiter(limit, connections=64)
     counted: list[float] = []
 
     async def walk(owner: int) -> None:
         while now() < 180:
-            async with gate.admit(owner) as permit:
-                permit.used = True
+            async with slot_of(limiter, owner) as slot:
+                slot.used = True
                 started = now()
                 await asyncio.sleep(random.uniform(0, slowest))
                 counted.append(random.uniform(started, now()))
@@ -65,13 +79,13 @@ async def test_eight_walks_use_the_limit_and_never_exceed_it(limit: int, slowest
 
 
 @virtual_time
-async def test_no_more_than_the_connections_are_under_way() -> None:
+async def test_no_more_than_the_connections_are_in_flight() -> None:
     """However many wait, as many as there are connections are let in."""
-    gate, under_way, most = new_gate(connections=3), 0, 0
+    limiter, under_way, most = new_limiter(connections=3), 0, 0
 
     async def one() -> None:
         nonlocal under_way, most
-        async with gate.admit("walk"):
+        async with slot_of(limiter, "walk"):
             under_way += 1
             most = max(most, under_way)
             await asyncio.sleep(1)
@@ -81,16 +95,16 @@ async def test_no_more_than_the_connections_are_under_way() -> None:
 
     assert most == 3
     assert now() == pytest.approx(7)
-    assert gate.free == 3
+    assert limiter.free_slots == 3
 
 
 @virtual_time
 async def test_owners_take_turns() -> None:
     """A walk with a hundred requests waiting does not keep those with one each from theirs."""
-    gate, done = new_gate(connections=1), []
+    limiter, done = new_limiter(connections=1), []
 
     async def one(owner: int) -> None:
-        await send(gate, owner)
+        await send(limiter, owner)
         done.append(owner)
 
     huge = [asyncio.create_task(one(0)) for _ in range(100)]
@@ -105,10 +119,10 @@ async def test_owners_take_turns() -> None:
 @virtual_time
 async def test_what_is_urgent_goes_first() -> None:
     """A token for everybody does not stand in line behind those who wait for it."""
-    gate, done = new_gate(connections=1), []
+    limiter, done = new_limiter(connections=1), []
 
     async def one(name: str, *, urgent: bool) -> None:
-        async with gate.admit(name, urgent=urgent):
+        async with slot_of(limiter, name, urgent=urgent):
             done.append(name)
             await asyncio.sleep(1)
 
@@ -120,9 +134,9 @@ async def test_what_is_urgent_goes_first() -> None:
 
 
 @virtual_time
-async def test_waiting_for_the_budget_is_told_and_waiting_for_a_connection_is_not() -> None:
+async def test_waiting_for_the_rate_limiter_is_told_and_waiting_for_a_connection_is_not() -> None:
     """The report's waits are those that the rate limit causes."""
-    by_rate, by_connection = new_gate(60), new_gate(connections=1)
+    by_rate, by_connection = new_limiter(60), new_limiter(connections=1)
 
     waits = await asyncio.gather(*(send(by_rate, "walk") for _ in range(3)))
     others = await asyncio.gather(*(send(by_connection, "walk") for _ in range(3)))
@@ -134,12 +148,12 @@ async def test_waiting_for_the_budget_is_told_and_waiting_for_a_connection_is_no
 @virtual_time
 async def test_a_refusal_pauses_everybody() -> None:
     """Nobody sends in a pause, neither who waits nor who comes; afterwards they go one by one."""
-    gate, started = new_gate(), []
-    gate.refused(30)
+    limiter, started = new_limiter(), []
+    limiter.pause(30)
 
     async def one(owner: int) -> None:
-        async with gate.admit(owner) as permit:
-            permit.used = True
+        async with slot_of(limiter, owner) as slot:
+            slot.used = True
             started.append(now())
 
     await asyncio.gather(*(one(owner) for owner in range(5)))
@@ -150,23 +164,23 @@ async def test_a_refusal_pauses_everybody() -> None:
 @virtual_time
 async def test_after_a_refusal_one_goes_to_see() -> None:
     """The first request after a pause goes alone; the others follow when it got through, or wait on when it did not."""
-    gate, started = new_gate(), []
+    limiter, started = new_limiter(), []
     refused = [0, 1]
 
     async def one(owner: int) -> None:
-        async with gate.admit(owner) as permit:
-            permit.used = True
+        async with slot_of(limiter, owner) as slot:
+            slot.used = True
             started.append(now())
             await asyncio.sleep(0.5)
             if len(started) in refused:
                 refused.remove(len(started))
-                gate.refused(gate.count_refusal(permit))
+                limiter.pause(limiter.record_rate_limited(slot))
             else:
-                gate.answered(permit)
+                limiter.record_response(slot)
 
-    async with gate.admit("first") as first:
+    async with slot_of(limiter, "first") as first:
         first.used = True
-        gate.refused(gate.count_refusal(first))
+        limiter.pause(limiter.record_rate_limited(first))
     await asyncio.gather(*(one(owner) for owner in range(6)))
 
     assert started == pytest.approx([1, 3.5, 4, 4, 4, 4])
@@ -175,12 +189,12 @@ async def test_after_a_refusal_one_goes_to_see() -> None:
 @virtual_time
 async def test_when_nothing_gets_through_everybody_hears_of_it() -> None:
     """A refusal for good ends the wait of all that are in line."""
-    gate = new_gate()
-    gate.refused(30)
-    waiting = [asyncio.create_task(send(gate, owner)) for owner in range(3)]
+    limiter = new_limiter()
+    limiter.pause(30)
+    waiting = [asyncio.create_task(send(limiter, owner)) for owner in range(3)]
     await asyncio.sleep(0)
 
-    gate.refused(30, for_good=True)
+    limiter.pause(30, refuse_waiting=True)
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
 
     assert {type(outcome) for outcome in outcomes} == {RateLimitedError}
@@ -190,11 +204,11 @@ async def test_when_nothing_gets_through_everybody_hears_of_it() -> None:
 @virtual_time
 async def test_the_longest_of_several_pauses_counts() -> None:
     """A shorter pause told later does not end a longer one."""
-    gate = new_gate()
-    gate.refused(30)
-    gate.refused(5)
+    limiter = new_limiter()
+    limiter.pause(30)
+    limiter.pause(5)
 
-    await send(gate, "walk", latency=0)
+    await send(limiter, "walk", latency=0)
 
     assert now() == pytest.approx(30)
 
@@ -202,19 +216,19 @@ async def test_the_longest_of_several_pauses_counts() -> None:
 @virtual_time
 async def test_in_a_pause_that_is_too_long_everybody_is_refused() -> None:
     """Who waits and who comes learns at once when to come back; after the pause all goes on."""
-    gate = new_gate(connections=1)
-    busy, waiting = (asyncio.create_task(send(gate, "walk", latency=10)) for _ in range(2))
+    limiter = new_limiter(connections=1)
+    busy, waiting = (asyncio.create_task(send(limiter, "walk", latency=10)) for _ in range(2))
     await asyncio.sleep(1)
 
-    gate.refused(3_600)
+    limiter.pause(3_600)
 
     with pytest.raises(RateLimitedError) as caught:
         await waiting
     with pytest.raises(RateLimitedError) as newcomer:
-        await send(gate, "other")
+        await send(limiter, "other")
     await busy
     await asyncio.sleep(3_600)
-    await send(gate, "other")
+    await send(limiter, "other")
     assert caught.value.retry_after == pytest.approx(3_600)
     assert newcomer.value.retry_after == pytest.approx(3_600)
 
@@ -222,9 +236,9 @@ async def test_in_a_pause_that_is_too_long_everybody_is_refused() -> None:
 @virtual_time
 async def test_who_would_wait_too_long_is_refused_at_once() -> None:
     """With ``max_wait`` those whose turn is further off fail without waiting, and the others get theirs."""
-    gate = new_gate(60, max_wait=2.5)
+    limiter = new_limiter(60, max_wait=2.5)
 
-    outcomes = await asyncio.gather(*(send(gate, "walk", latency=0) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(send(limiter, "walk", latency=0) for _ in range(5)), return_exceptions=True)
 
     assert outcomes[:3] == pytest.approx([0, 1, 2])
     assert [getattr(error, "retry_after", None) for error in outcomes[3:]] == pytest.approx([3, 3])
@@ -234,12 +248,12 @@ async def test_who_would_wait_too_long_is_refused_at_once() -> None:
 @virtual_time
 async def test_a_pause_longer_than_max_wait_refuses_those_who_wait() -> None:
     """The promise not to wait longer holds for pauses that begin later too."""
-    gate = new_gate(60, max_wait=10)
-    await send(gate, "walk", latency=0)
-    waiting = asyncio.create_task(send(gate, "walk"))
+    limiter = new_limiter(60, max_wait=10)
+    await send(limiter, "walk", latency=0)
+    waiting = asyncio.create_task(send(limiter, "walk"))
     await asyncio.sleep(0)
 
-    gate.refused(30)
+    limiter.pause(30)
 
     with pytest.raises(RateLimitedError):
         await waiting
@@ -249,9 +263,9 @@ async def test_a_pause_longer_than_max_wait_refuses_those_who_wait() -> None:
 @virtual_time
 async def test_waiting_for_a_connection_is_no_reason_to_refuse() -> None:
     """``max_wait`` is about the rate; slow answers are waited for."""
-    gate = new_gate(600, connections=1, max_wait=1)
+    limiter = new_limiter(600, connections=1, max_wait=1)
 
-    waits = await asyncio.gather(*(send(gate, "walk", latency=5) for _ in range(3)))
+    waits = await asyncio.gather(*(send(limiter, "walk", latency=5) for _ in range(3)))
 
     assert waits == [0, 0, 0]
 
@@ -259,14 +273,14 @@ async def test_waiting_for_a_connection_is_no_reason_to_refuse() -> None:
 @virtual_time
 async def test_a_closed_gate_refuses_everybody() -> None:
     """Closing wakes those that wait; later ones are refused at once."""
-    gate = new_gate(60)
-    await send(gate, "walk", latency=0)
-    waiting = asyncio.create_task(send(gate, "walk"))
+    limiter = new_limiter(60)
+    await send(limiter, "walk", latency=0)
+    waiting = asyncio.create_task(send(limiter, "walk"))
     await asyncio.sleep(0)
 
-    gate.close()
+    limiter.close()
 
-    for refused in (waiting, send(gate, "walk")):
+    for refused in (waiting, send(limiter, "walk")):
         with pytest.raises(SessionClosedError):
             await refused
     assert now() == 0
@@ -285,19 +299,19 @@ def test_cancelled_requests_leave_nothing_behind(
     """Whoever is cancelled whenever, all connections and places are free at the end and the others got their turn."""
 
     async def main() -> None:
-        gate = new_gate(limit, connections=connections)
-        tasks = [asyncio.create_task(send(gate, owner % 4)) for owner in range(12)]
+        limiter = new_limiter(limit, connections=connections)
+        tasks = [asyncio.create_task(send(limiter, owner % 4)) for owner in range(12)]
         loop = asyncio.get_running_loop()
         for number, moment in cancels:
             loop.call_later(moment, tasks[number].cancel)
         for moment in refusals:
-            loop.call_later(moment, gate.refused, 1.0)
+            loop.call_later(moment, limiter.pause, 1.0)
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
 
         spared = set(range(12)) - {number for number, _ in cancels}
         assert not [number for number in spared if isinstance(outcomes[number], BaseException)]
-        assert (gate.free, gate.waiting) == (connections, 0)
-        assert getattr(gate._budget, "_under_way", 0) == 0
+        assert (limiter.free_slots, limiter.waiting) == (connections, 0)
+        assert getattr(limiter._rate_limiter, "_in_flight", 0) == 0
 
     run(main())
 
@@ -305,8 +319,8 @@ def test_cancelled_requests_leave_nothing_behind(
 @virtual_time
 async def test_one_admitted_and_cancelled_at_once_gives_its_turn_back() -> None:
     """Cancelled between being let in and noticing it, a request takes nothing with it."""
-    gate = new_gate(connections=1)
-    first, second = (asyncio.create_task(send(gate, "walk", latency=1)) for _ in range(2))
+    limiter = new_limiter(connections=1)
+    first, second = (asyncio.create_task(send(limiter, "walk", latency=1)) for _ in range(2))
     await asyncio.sleep(1)
     assert not first.done()
 
@@ -315,4 +329,4 @@ async def test_one_admitted_and_cancelled_at_once_gives_its_turn_back() -> None:
     await first
     await asyncio.wait([second])
 
-    assert gate.free == 1
+    assert limiter.free_slots == 1

@@ -10,14 +10,20 @@ from hypothesis import strategies as st
 from support.clock import busiest
 
 from capledger import ConfigurationError
-from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit, RateLimiter, Refusals
+from capledger._transport.rate_limit import (
+    AdaptiveRateLimiter,
+    FixedRateLimiter,
+    RateLimit,
+    RateLimitedStreak,
+    RateLimiter,
+)
 
 
 class Sender:
     """Sends whenever the budget lets it, on a clock that it turns itself; answers take the latencies given, in turn."""
 
-    def __init__(self, budget: RateLimiter, latencies: list[float] | None = None) -> None:
-        self.budget = budget
+    def __init__(self, rate_limiter: RateLimiter, latencies: list[float] | None = None) -> None:
+        self.rate_limiter = rate_limiter
         self.now = 0.0
         self.sent: list[float] = []
         self._latencies = latencies or [0.0]
@@ -26,7 +32,7 @@ class Sender:
     def send_until(self, end: float) -> None:
         while True:
             self._hear_answers()
-            delay = self.budget.delay(self.now)
+            delay = self.rate_limiter.delay(self.now)
             ahead = self.now + max(delay, 0.0)
             next_event = min([ahead, *self._answers]) if delay > 0 else ahead
             if next_event >= end:
@@ -37,14 +43,14 @@ class Sender:
                 self.send()
 
     def send(self) -> None:
-        self.budget.take(self.now)
+        self.rate_limiter.acquire(self.now)
         self._answers.append(self.now + self._latencies[len(self.sent) % len(self._latencies)])
         self.sent.append(self.now)
 
     def _hear_answers(self) -> None:
         for answer in sorted(answer for answer in self._answers if answer <= self.now):
             self._answers.remove(answer)
-            self.budget.settle(answer)
+            self.rate_limiter.complete(answer)
 
 
 @pytest.mark.parametrize(
@@ -132,40 +138,40 @@ def test_turns_are_spread_over_the_minute() -> None:
 
 def test_a_place_that_was_not_used_is_given_back() -> None:
     """A request that was never sent costs nothing."""
-    budget = FixedRateLimiter(RateLimit(1))
-    budget.take(5.0)
+    rate_limiter = FixedRateLimiter(RateLimit(1))
+    rate_limiter.acquire(5.0)
 
-    budget.give_back(5.0)
+    rate_limiter.cancel(5.0)
 
-    assert budget.delay(5.0) == 0
+    assert rate_limiter.delay(5.0) == 0
 
 
 def test_the_wait_of_those_further_back_is_foretold() -> None:
     """Who is third in line at one a second waits two seconds longer than the first."""
-    budget = FixedRateLimiter(RateLimit(60))
-    budget.take(0.0)
+    rate_limiter = FixedRateLimiter(RateLimit(60))
+    rate_limiter.acquire(0.0)
 
-    assert budget.delay(0.0) == pytest.approx(1.0)
-    assert budget.delay(0.0, 2) == pytest.approx(3.0)
+    assert rate_limiter.delay(0.0) == pytest.approx(1.0)
+    assert rate_limiter.delay(0.0, 2) == pytest.approx(3.0)
     assert FixedRateLimiter(RateLimit(60)).delay(0.0, 60) >= 60
 
 
 def test_the_memory_of_a_budget_follows_the_limit() -> None:
     """After hours at full rate it remembers a minute."""
-    budget = FixedRateLimiter(RateLimit(100))
+    rate_limiter = FixedRateLimiter(RateLimit(100))
 
-    Sender(budget).send_until(3_600.0)
+    Sender(rate_limiter).send_until(3_600.0)
 
-    assert len(budget._over) <= 100
+    assert len(rate_limiter._expiries) <= 100
 
 
 def test_without_a_limit_nothing_waits() -> None:
     """Until the first refusal there is nothing to learn from."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for _ in range(10_000):
-        budget.take(0.0)
+        rate_limiter.acquire(0.0)
 
-    assert budget.delay(0.0) == 0
+    assert rate_limiter.delay(0.0) == 0
 
 
 def test_a_refusal_teaches_less_than_what_went_through() -> None:
@@ -177,7 +183,7 @@ def test_a_refusal_teaches_less_than_what_went_through() -> None:
             sender.send()
     sender.send()
 
-    sender.budget.refused(sender.now)
+    sender.rate_limiter.rate_limited(sender.now)
     before = len(sender.sent)
     sender.send_until(sender.now + 60)
 
@@ -188,143 +194,143 @@ def test_a_refusal_teaches_less_than_what_went_through() -> None:
 def test_refusals_that_come_together_count_once() -> None:
     """Eight refused at once do not cut the rate eight times."""
     one, eight = AdaptiveRateLimiter(), AdaptiveRateLimiter()
-    for budget in (one, eight):
+    for rate_limiter in (one, eight):
         for _ in range(1_000):
-            budget.take(0.0)
+            rate_limiter.acquire(0.0)
 
-    one.refused(1.0)
+    one.rate_limited(1.0)
     for _ in range(8):
-        eight.refused(1.0)
+        eight.rate_limited(1.0)
 
     assert eight.rate(1.0) == one.rate(1.0) == pytest.approx(0.9 * 999)
 
 
 def test_the_learned_rate_grows_back_slowly() -> None:
     """A tenth for each minute without a refusal; and a later refusal takes a tenth off what was reached."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for _ in range(1_000):
-        budget.take(0.0)
-    budget.refused(0.0)
-    learned = budget.rate(0.0)
+        rate_limiter.acquire(0.0)
+    rate_limiter.rate_limited(0.0)
+    learned = rate_limiter.rate(0.0)
 
-    assert budget.rate(60.0) == pytest.approx(1.1 * learned)
-    assert budget.rate(600.0) == pytest.approx(1.1**10 * learned)
+    assert rate_limiter.rate(60.0) == pytest.approx(1.1 * learned)
+    assert rate_limiter.rate(600.0) == pytest.approx(1.1**10 * learned)
 
-    budget.refused(600.0)
-    assert budget.rate(600.0) == pytest.approx(0.9 * 1.1**10 * learned)
+    rate_limiter.rate_limited(600.0)
+    assert rate_limiter.rate(600.0) == pytest.approx(0.9 * 1.1**10 * learned)
 
 
 def test_a_rate_is_never_learned_so_low_that_nothing_moves() -> None:
     """A refusal of the first request of all still leaves one a second."""
-    budget = AdaptiveRateLimiter()
-    budget.take(0.0)
+    rate_limiter = AdaptiveRateLimiter()
+    rate_limiter.acquire(0.0)
 
-    budget.refused(0.0)
+    rate_limiter.rate_limited(0.0)
 
-    assert budget.rate(0.0) == 60
+    assert rate_limiter.rate(0.0) == 60
 
 
 def test_what_was_sent_in_the_last_minute_is_counted_in_bounded_memory() -> None:
     """Hours without a refusal leave a minute of counts."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for second in range(10_000):
-        budget.take(float(second))
+        rate_limiter.acquire(float(second))
 
-    assert len(budget._passed._seconds) <= 62
+    assert len(rate_limiter._succeeded._seconds) <= 62
 
 
 def test_a_refusal_by_accident_teaches_nothing() -> None:
     """One refusal now and then is obeyed with a pause, and is no limit."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for second in range(600):
-        budget.take(float(second))
+        rate_limiter.acquire(float(second))
         if second % 15 == 0:
-            budget.refused(float(second), "accident")
+            rate_limiter.rate_limited(float(second), "isolated")
 
-    assert budget.delay(600.0) == 0
+    assert rate_limiter.delay(600.0) == 0
 
 
 def test_where_some_go_through_the_last_seconds_tell_the_rate() -> None:
     """A service that lets ten a second through and refuses the rest is asked for nine a second, burst or no burst."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for _ in range(600):
-        budget.take(0.0)
+        rate_limiter.acquire(0.0)
     for tenth in range(100, 200):
-        budget.take(tenth / 10)
+        rate_limiter.acquire(tenth / 10)
 
-    budget.refused(20.0, "many")
+    rate_limiter.rate_limited(20.0, "frequent")
 
-    assert budget.rate(20.0) == pytest.approx(0.9 * 600, rel=0.05)
+    assert rate_limiter.rate(20.0) == pytest.approx(0.9 * 600, rel=0.05)
 
 
 def test_a_learned_rate_that_is_too_high_is_noticed() -> None:
     """When a tenth of a minute's requests is refused, less is asked for, though each refusal might be an accident."""
-    budget = AdaptiveRateLimiter()
+    rate_limiter = AdaptiveRateLimiter()
     for _ in range(1_000):
-        budget.take(0.0)
-    budget.refused(0.0)
-    learned = budget.rate(0.0)
+        rate_limiter.acquire(0.0)
+    rate_limiter.rate_limited(0.0)
+    learned = rate_limiter.rate(0.0)
 
     for tenth in range(600, 1_200):
-        budget.take(tenth / 10)
+        rate_limiter.acquire(tenth / 10)
         if tenth % 9 == 0:
-            budget.refused(tenth / 10, "accident")
+            rate_limiter.rate_limited(tenth / 10, "isolated")
 
-    assert budget.rate(120.0) < learned
+    assert rate_limiter.rate(120.0) < learned
 
 
 def test_refusals_are_in_a_row_until_something_gets_through() -> None:
     """Those of requests sent before the pause are not counted again, and what got through from then says nothing."""
-    refusals = Refusals()
+    streak = RateLimitedStreak()
 
-    assert refusals.count(1.0, sent=0.5) == 1
-    refusals.pause(2.0)
-    assert refusals.count(1.1, sent=0.6) == 1
-    assert refusals.count(2.5, sent=1.5) == 1
-    assert not refusals.end(sent=1.9)
-    assert refusals.count(2.6, sent=2.5) == 2
-    assert refusals.end(sent=2.7)
-    assert refusals.count(3.0, sent=2.9) == 1
+    assert streak.record(1.0, sent=0.5) == 1
+    streak.pause_until(2.0)
+    assert streak.record(1.1, sent=0.6) == 1
+    assert streak.record(2.5, sent=1.5) == 1
+    assert not streak.end(sent=1.9)
+    assert streak.record(2.6, sent=2.5) == 2
+    assert streak.end(sent=2.7)
+    assert streak.record(3.0, sent=2.9) == 1
 
 
 def test_a_row_is_forgotten_after_a_minute_of_silence() -> None:
     """A refusal an hour later has nothing to do with the last one."""
-    refusals = Refusals()
-    refusals.count(0.0, sent=0.0)
-    refusals.pause(5.0)
+    streak = RateLimitedStreak()
+    streak.record(0.0, sent=0.0)
+    streak.pause_until(5.0)
 
-    assert refusals.count(3_600.0, sent=3_600.0) == 1
-    assert refusals.meaning() == "accident"
+    assert streak.record(3_600.0, sent=3_600.0) == 1
+    assert streak.severity() == "isolated"
 
 
-@pytest.mark.parametrize(("until", "meaning"), [(0.1, "accident"), (9.0, "accident"), (11.0, "standstill")])
-def test_a_long_pause_is_a_standstill(until: float, meaning: str) -> None:
+@pytest.mark.parametrize(("until", "severity"), [(0.1, "isolated"), (9.0, "isolated"), (11.0, "stalled")])
+def test_a_long_pause_is_a_standstill(until: float, severity: str) -> None:
     """More than ten seconds with nothing through are no accident."""
-    refusals = Refusals()
-    refusals.count(0.0, sent=0.0)
-    refusals.pause(until)
+    streak = RateLimitedStreak()
+    streak.record(0.0, sent=0.0)
+    streak.pause_until(until)
 
-    assert refusals.meaning() == meaning
+    assert streak.severity() == severity
 
 
 def test_many_refusals_are_called_so_once() -> None:
     """Fifteen of the last fifty show a limit; fifteen others have to come before that is said again."""
-    refusals = Refusals()
-    meanings = []
+    streak = RateLimitedStreak()
+    severities = []
     for number in range(40):
-        refusals.count(float(number), sent=float(number))
-        meanings.append(refusals.meaning())
-        refusals.end(sent=float(number))
+        streak.record(float(number), sent=float(number))
+        severities.append(streak.severity())
+        streak.end(sent=float(number))
 
-    assert [number for number, meaning in enumerate(meanings) if meaning == "many"] == [14, 29]
+    assert [number for number, severity in enumerate(severities) if severity == "frequent"] == [14, 29]
 
 
 def test_three_requests_in_ten_that_fail_by_accident_are_no_limit() -> None:
     """Of ten kinds of faults two are refusals: in a hundred thousand answers they are never called many."""
-    random, refusals = Random(1), Refusals()
+    random, streak = Random(1), RateLimitedStreak()
     for number in range(100_000):
         if random.random() < 0.3 * 2 / 9:
-            refusals.count(float(number), sent=float(number))
-            assert refusals.meaning() == "accident"
+            streak.record(float(number), sent=float(number))
+            assert streak.severity() == "isolated"
         else:
-            refusals.end(sent=float(number))
+            streak.end(sent=float(number))

@@ -26,9 +26,9 @@ from capledger._transport.retry import (
     Failure,
     RetryBudget,
     RetryPolicy,
-    gives_up,
+    is_exhausted,
     is_retryable,
-    pause_after_refusal,
+    rate_limit_pause,
     wait_before_retry,
 )
 from capledger.errors import AnswerTooLargeError
@@ -50,7 +50,7 @@ def decide(given_failure: Failure, *, attempt: int = 1, policy: RetryPolicy | No
 
 
 def pause(refusal: Failure, in_a_row: int = 1, **policy: Any) -> float:
-    return pause_after_refusal(refusal, in_a_row=in_a_row, policy=RetryPolicy(**policy), now=NOW)
+    return rate_limit_pause(refusal, in_a_row=in_a_row, policy=RetryPolicy(**policy), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_backoff_stays_within_the_policy(attempt: int, random: float, least:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "alike", "attempts", "expected"),
+    ("attempt", "repeats", "attempts", "expected"),
     [
         (1, 1, 1, True),
         (5, 5, 6, False),
@@ -162,9 +162,9 @@ def test_the_backoff_stays_within_the_policy(attempt: int, random: float, least:
         (3, 1, 1, True),
     ],
 )
-def test_attempts_are_counted_by_kind(attempt: int, alike: int, attempts: int, *, expected: bool) -> None:
-    """As many failures alike as allowed are the end, and so are three times as many of all kinds."""
-    assert gives_up(attempt, alike, RetryPolicy(attempts=attempts)) is expected
+def test_attempts_are_counted_by_kind(attempt: int, repeats: int, attempts: int, *, expected: bool) -> None:
+    """As many failures repeats as allowed are the end, and so are three times as many of all kinds."""
+    assert is_exhausted(attempt, repeats, RetryPolicy(attempts=attempts)) is expected
 
 
 def test_three_requests_in_ten_may_fail_in_ten_ways() -> None:
@@ -172,10 +172,10 @@ def test_three_requests_in_ten_may_fail_in_ten_ways() -> None:
     kinds = {"500": 1, "502": 1, "503": 1, "521": 1, "429": 2, "no answer": 2, "HTML": 1}
     shares = [0.3 * number / sum(kinds.values()) for number in kinds.values()]
 
-    alike = sum(share**6 * (1 - share) / (1 - sum(shares)) for share in shares)
+    repeats = sum(share**6 * (1 - share) / (1 - sum(shares)) for share in shares)
     in_all = sum(shares) ** 18
 
-    assert 10_000 * (alike + in_all) < 1 / 200
+    assert 10_000 * (repeats + in_all) < 1 / 200
     assert 10_000 * sum(shares) ** 6 > 7
 
 

@@ -11,7 +11,6 @@ from capledger import (
     LedgerEvent,
     Notice,
     PaginationError,
-    WalkReport,
 )
 from capledger.walk import EventWalk
 from capledger.walk.inquiry import Inquiry, Key, Kinds
@@ -19,6 +18,7 @@ from capledger.walk.inquiry import Inquiry, Key, Kinds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from capledger._sansio.context import RequestContext
     from capledger._sansio.requests import Request
 
 ME = "917000000001"
@@ -150,8 +150,8 @@ def test_an_event_that_was_not_asked_for() -> None:
 
 
 def answering(answer: Callable[[list[int]], EventsPage]) -> Any:
-    async def fetch(request: Request[EventsPage], report: WalkReport) -> EventsPage:
-        report.requests += 1
+    async def fetch(request: Request[EventsPage], context: RequestContext) -> EventsPage:
+        context.counters.requests += 1
         return answer([int(text) for text in dict(request.params)["eventIds"].split(",")])
 
     return fetch

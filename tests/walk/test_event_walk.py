@@ -22,7 +22,7 @@ from support.explode import (
 )
 
 from capledger import (
-    ConfigurationError,
+    ConcurrentUseError,
     CustomerLedgerQuery,
     EventNotFoundError,
     FeatureDisabledError,
@@ -296,5 +296,5 @@ async def test_one_consumer_at_a_time() -> None:
     async with session_at(sandbox()) as session:
         walk = session.events(about(KNOWN))
 
-        with pytest.raises(ConfigurationError, match="two tasks"):
+        with pytest.raises(ConcurrentUseError, match="two tasks"):
             await asyncio.gather(walk.collect(), walk.collect())

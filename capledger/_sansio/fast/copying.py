@@ -1,9 +1,8 @@
-"""Functions that copy a Struct into its model, made as Python source the way attrs makes an ``__init__``.
+"""Functions that copy a Struct into its model, generated as Python source as attrs generates an ``__init__``.
 
-What was measured to matter, in this order: attributes set on a bare instance rather than passed to ``__init__``, parts
-of a model copied in place rather than by a call, a zone attached by adding to a date that has it (``replace`` takes
-seven times as long), lists of Structs turned into lists of models without a second list, bare instances made by a
-partial of ``object.__new__``.
+Measured to matter, in this order: attributes set on a bare instance rather than passed to ``__init__``, nested models
+copied inline rather than by a call, a zone attached by adding to a date that has it (``replace`` takes seven times as
+long), lists of Structs converted in place, bare instances made by a partial of ``object.__new__``.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ if TYPE_CHECKING:
 
     from attrs import Attribute, AttrsInstance
 
-#: Dates without a zone are taken as the time since this one, which is then added to the same date in the zone.
+#: Dates without a zone are measured from this one; the difference is then added to the same date in the zone.
 ORIGIN: Final = datetime(2000, 1, 1)
 
 
 @cache
 def copier(model: type[AttrsInstance]) -> Callable[[Any, Any], Any]:
-    """Return the function that makes a model of its Struct; its second argument is :data:`ORIGIN` in the zone."""
+    """Return the function from a Struct to its model; its second argument is :data:`ORIGIN` in the zone."""
     source = CopySource(model)
-    exec(compile(source.text, f"<copy of {model.__name__}>", "exec"), source.names)  # noqa: S102 - text of our own making
+    exec(compile(source.text, f"<copy of {model.__name__}>", "exec"), source.names)  # noqa: S102 - generated source
     function: Callable[[Any, Any], Any] = source.names["copy"]
     return function
 
 
 class CopySource:
-    """The source of one copying function, and the names it refers to."""
+    """Source of one copying function, and the names that it refers to."""
 
     def __init__(self, model: type[AttrsInstance]) -> None:
         self.names: dict[str, Any] = {"ORIGIN": ORIGIN}
@@ -56,7 +55,7 @@ class CopySource:
         self.text = "\n".join([head, "    seen = aware = None", *_indent(lines), "    return made"])
 
     def _fill(self, model: type[AttrsInstance], made: str, wire: str) -> Iterator[str]:
-        """Make ``made``, an instance of the model, out of ``wire``."""
+        """Yield lines that create ``made``, an instance of the model, from ``wire``."""
         new = f"new_{model.__name__}"
         self.names[new] = partial(object.__new__, model)
         yield f"{made} = {new}()"
@@ -67,16 +66,16 @@ class CopySource:
                 yield from self._set(model, attribute, made, wire)
 
     def _set(self, model: type[AttrsInstance], attribute: Attribute[Any], made: str, wire: str) -> Iterator[str]:
-        """Set one attribute, by way of a local name where there is something to do to the value."""
+        """Yield lines that set one attribute, through a local name where the value is converted."""
         value, source = self._local("value"), f"{wire}.{json_key(attribute)}"
-        treatment = list(self._treat(model, attribute, value, wire))
-        if treatment:
+        conversion = list(self._convert(model, attribute, value, wire))
+        if conversion:
             yield f"{value} = {source}"
-            yield from treatment
-        yield f"{made}.{attribute.name} = {value if treatment else source}"
+            yield from conversion
+        yield f"{made}.{attribute.name} = {value if conversion else source}"
 
-    def _treat(self, model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
-        """Turn a value of the wire into the model's, in place."""
+    def _convert(self, model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
+        """Yield lines that convert a value from the wire, in place."""
         container, item = container_and_item(attribute.type)
         for alias in wire_options(attribute).aliases:
             yield from _when(f"{value} is None", [f"{value} = {wire}.{alias}"])
@@ -92,7 +91,7 @@ class CopySource:
             yield from _date(model, attribute, value, wire)
 
     def _items(self, container: type, item: Any, value: str) -> Iterator[str]:  # noqa: ANN401 - a type expression
-        """Turn what is in a list or dict into models, or check it; null is an empty one."""
+        """Yield lines that convert or check the items of a list or dict; null becomes an empty one."""
         yield from _when(f"not {value}", [f"{value} = {container()!r}"])
         key, part, made = (self._local(name) for name in ("key", "part", "made"))
         if item is Decimal:
@@ -106,10 +105,10 @@ class CopySource:
         yield from _indent([f"for {key}, {part} in {each}:", *_indent(body)])
 
     def _part(self, model: type[AttrsInstance], value: str) -> Iterator[str]:
-        """Turn a Struct into its model, or into None where it says nothing."""
+        """Yield lines that convert a Struct into its model, or into None where it is empty."""
         made = self._local("made")
         yield f"if {value} is not None:"
-        yield from _indent(_when(" and ".join(_blank(model, value)), [f"{value} = None"]))
+        yield from _indent(_when(" and ".join(_blank_conditions(model, value)), [f"{value} = None"]))
         yield "    else:"
         yield from _indent(_indent([*self._fill(model, made, value), f"{value} = {made}"]))
 
@@ -118,16 +117,16 @@ class CopySource:
         return f"{name}{self._locals}"
 
 
-def _blank(model: type[AttrsInstance], wire: str) -> Iterator[str]:
+def _blank_conditions(model: type[AttrsInstance], wire: str) -> Iterator[str]:
     for attribute in response_fields(model):
         for key in json_keys(attribute):
             yield f"not {wire}.{key}" if wire_options(attribute).zero_is_empty else f"{wire}.{key} is None"
 
 
 def _date(model: type[AttrsInstance], attribute: Attribute[Any], value: str, wire: str) -> Iterator[str]:
-    """Take the twin, or attach the zone; a required date has to have one or the other.
+    """Yield lines that use the ISO twin, or attach the zone; a required date must have one or the other.
 
-    The dates of an entry are mostly one and the same: the bill's is the event's, or the entry's own.
+    The dates of an entry are mostly equal: the bill's date is the event's, or the entry's own.
     """
     if attribute.name.endswith(ISO_SUFFIX):
         return

@@ -1,4 +1,4 @@
-"""msgspec Structs made from models: the keys of the wire, and the types that usual answers have."""
+"""msgspec Structs generated from models: the keys on the wire, and the types of common responses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from capledger.models._fields import ISO_SUFFIX, container_and_item, iso_twin, j
 if TYPE_CHECKING:
     from attrs import Attribute, AttrsInstance
 
-#: Dates without a zone are the usual ones; the twins always have one.
+#: Dates have no zone, except the ISO twins.
 _LOCAL: Final[Any] = Annotated[datetime, msgspec.Meta(tz=False)]
 _AWARE: Final[Any] = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @cache
 def wire_struct(model: type[AttrsInstance]) -> type[msgspec.Struct]:
-    """Return the Struct that a model is read into; null stands for whatever is left out."""
+    """Return the Struct that a model is decoded into; what is missing is None."""
     required: list[tuple[str, Any]] = []
     optional: list[tuple[str, Any, None]] = []
     for attribute in response_fields(model):
@@ -30,7 +30,7 @@ def wire_struct(model: type[AttrsInstance]) -> type[msgspec.Struct]:
             required.append((json_key(attribute), kind))
         else:
             optional += [(key, kind | None, None) for key in json_keys(attribute)]
-    # Structs are gone as soon as they are copied: nothing for the garbage collector
+    # Structs live only until they are copied, so the garbage collector need not track them
     return msgspec.defstruct(model.__name__, [*required, *optional], gc=False)
 
 
