@@ -134,8 +134,8 @@ def test_the_code_and_status_are_on_the_error() -> None:
         ({"errors": ["out of order"]}, "out of order (code 0)"),
         ({"errors": "out of order"}, "out of order (code 0)"),
         ({"errors": {"code": 8003, "message": "Invalid source"}}, "Invalid source (code 8003)"),
-        ({"errors": [None]}, "the service refused without a reason (code 0)"),
-        ({"errors": [{"code": True, "message": 5}]}, "the service refused without a reason (code 0)"),
+        ({"errors": [None]}, "the service returned an error without a message (code 0)"),
+        ({"errors": [{"code": True, "message": 5}]}, "the service returned an error without a message (code 0)"),
         ({"errors": [NOTHING_THERE, {"code": 8003, "message": "Invalid source"}]}, "Invalid source (code 8003)"),
         ({"errors": [{"code": 8013, "message": "one"}, {"code": 8003, "message": "two"}]}, "one; two (code 8013)"),
         ({**LEDGER, "errors": [{"code": 8013, "message": "one"}]}, "one (code 8013)"),
@@ -286,7 +286,7 @@ def test_pending_events_are_not_swallowed() -> None:
         ({"ledgerEntries": [None]}, "$.ledgerEntries[0]: expected an object, got null"),
         (b'{"ledgerEntries": [{"eventName": "\xff"}]}', "$: not UTF-8"),
         (b'{"ledgerEntries": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "$: nested too deeply"),
-        (b'{"x": ' + b"9" * 5000 + b"}", "$: a number of too many digits"),
+        (b'{"x": ' + b"9" * 5000 + b"}", "$: a number with too many digits"),
     ],
 )
 def test_json_of_another_shape_is_told_by_path(document: object, path: str) -> None:
@@ -437,7 +437,7 @@ def test_any_json_gives_a_page_or_an_error_of_ours(document: dict[str, Any], sta
             page = decode(request, document, status)
         except CapledgerError:
             continue
-        assert isinstance(page, request.answer)
+        assert isinstance(page, request.response_type)
 
 
 @given(st.integers(0, 4000), st.binary(max_size=3))

@@ -23,7 +23,7 @@ from capledger.sandbox import make_row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from capledger import WalkReport
+    from capledger._sansio.context import RequestContext
 
 #: Examples in the usual run and in ``make fuzz``.
 EXAMPLES = 500 if settings.default is None or settings.default.max_examples <= 100 else 20_000
@@ -152,15 +152,8 @@ class Changed:
     request: Request[LedgerPage]
     body: bytes
 
-    def read(self) -> LedgerPage | None:
-        try:
-            return DECODER.decode(self.request, Response(200, {}, self.body))
-        except CapledgerError:
-            return None
-
-    async def again(self) -> Changed:
-        DECODER.decode(self.request, Response(200, {}, self.body))
-        return self
+    async def value(self) -> LedgerPage:
+        return DECODER.decode(self.request, Response(200, {}, self.body))
 
 
 class ChangedAnswers:
@@ -171,9 +164,9 @@ class ChangedAnswers:
         self._share = share
         self.requests = 0
 
-    async def send(self, request: Request[LedgerPage], report: WalkReport) -> Changed:
+    async def send(self, request: Request[LedgerPage], context: RequestContext) -> Changed:
         self.requests += 1
-        report.requests += 1
+        context.counters.requests += 1
         await asyncio.sleep(0)
         asked = dict(request.params)
         rows = ROWS if asked["order"] == "ASC" else ROWS[::-1]

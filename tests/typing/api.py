@@ -13,6 +13,7 @@ from capledger import (
     ApiError,
     BasicAuth,
     CapledgerError,
+    ConcurrentUseError,
     CustomerLedgerQuery,
     EventDetailsQuery,
     EventFlags,
@@ -61,6 +62,10 @@ group: LedgerQuery = GroupLedgerQuery(identifier_value=381335652, roles={"PRIMAR
 events = EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=["13499091", 13499092], api_version="v2")
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_name="ReturnBill", event_reference_ids=[1, "a"])
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=[1.5])  # type: ignore[list-item]  # whole numbers
+
+
+def is_concurrent(error: CapledgerError) -> bool:
+    return isinstance(error, ConcurrentUseError)
 
 
 def code_of(error: ApiError) -> int:
