@@ -27,7 +27,7 @@ def measure(rounds: int = 7, entries: int = 100_000) -> Table:
     with serving(entries) as url:
 
         def run(client: Callable[[str, int], Awaitable[int]]) -> Callable[[], None]:
-            return lambda: expect(asyncio.run(client(url, pages)), entries)  # type: ignore[arg-type]
+            return lambda: expect(asyncio.run(client(url, pages)), entries)  # type: ignore[arg-type]  # a coroutine function
 
         durations = in_turns({name: run(client) for name, client in CLIENTS.items()}, rounds)
     ours = durations["capledger"]

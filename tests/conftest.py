@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import aioresponses.core
 import pytest
-from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
+from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like a function
 from hypothesis import HealthCheck, settings
 from support.mocked_http import ResponseOfToday, wide_stream_reader
 

@@ -187,7 +187,7 @@ def test_a_walk_cancelled_at_any_moment_loses_nothing(moments: list[float], seed
 
 @pytest.mark.parametrize("pages", [False, True], ids=["entries", "pages"])
 @virtual_time
-async def test_a_session_closed_under_a_walk_is_told(pages: bool) -> None:  # noqa: FBT001  # a table of two
+async def test_a_session_closed_under_a_walk_is_told(pages: bool) -> None:  # noqa: FBT001 - a table of two
     """The walk ends at once in the one error that says so, with its cursor; another session goes on from there."""
     async with sandbox() as box:
         session = session_at(box)

@@ -54,7 +54,7 @@ def test_errors_survive_pickling(error: type[CapledgerError]) -> None:
     raised = error("the service said no")
     raised.cursor = "c1"
 
-    copy = pickle.loads(pickle.dumps(raised))  # noqa: S301  # our own pickle
+    copy = pickle.loads(pickle.dumps(raised))  # noqa: S301 - our own pickle
 
     assert type(copy) is error
     assert (copy.message, copy.cursor, str(copy)) == (raised.message, "c1", str(raised))

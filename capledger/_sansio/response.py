@@ -42,7 +42,7 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        """The service's id of the request, for its support; None where the response has none."""
+        """Id that the service gave to the request, for its support; None where the response has none."""
         ids = [value for name in _REQUEST_ID_HEADERS if (value := self.header(name))]
         return ids[0][:_MAX_REQUEST_ID_LENGTH] if ids and ids[0].isprintable() else None
 

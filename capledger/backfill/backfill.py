@@ -102,7 +102,7 @@ class Backfill:
 
     @property
     def progress(self) -> JobProgress:
-        """The progress at this moment; to be read in the event loop of the run."""
+        """Progress at this moment; to be read in the event loop of the run."""
         return self._counts.snapshot()
 
     def stop(self) -> None:

@@ -154,7 +154,7 @@ class JobState:
 
     @property
     def end(self) -> datetime:
-        """The end of ranges without one: when the job was started."""
+        """End of ranges without one: when the job was started."""
         if self._end is None:
             [(end,)] = self._database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
             self._end = datetime.fromisoformat(end)

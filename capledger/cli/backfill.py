@@ -68,7 +68,7 @@ Concurrency = Annotated[
 ]
 Plan = Annotated[bool, typer.Option("--plan", help="Estimate the duration from a sample, at most 50 requests.")]
 Retry = Annotated[bool, typer.Option("--retry-set-aside", help="Fetch only the customers that were set aside.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+JsonResult = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 def backfill(
@@ -82,7 +82,7 @@ def backfill(
     concurrency: Concurrency = None,
     plan: Plan = False,
     retry_set_aside: Retry = False,
-    as_json: Json = False,
+    as_json: JsonResult = False,
 ) -> None:
     """Fetch the ledgers of all CUSTOMERS into DIR, each entry once.
 

@@ -56,7 +56,7 @@ End = Annotated[
     datetime | None,
     typer.Option("--to", parser=parse_date, metavar="DATE", rich_help_panel=_RANGE, help="End, not included."),
 ]
-Order = Annotated[Literal["asc", "desc"], typer.Option(rich_help_panel=_RANGE, help="Oldest or newest first.")]
+EntryOrder = Annotated[Literal["asc", "desc"], typer.Option(rich_help_panel=_RANGE, help="Oldest or newest first.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", rich_help_panel=_RANGE, help="Stop after this many entries.")
 ]
@@ -65,7 +65,7 @@ Resume = Annotated[
     typer.Option(metavar="CURSOR", rich_help_panel=_RANGE, help="Go on where the same command stopped."),
 ]
 Group = Annotated[bool, typer.Option("--group", rich_help_panel=_FILTER, help="The ledger of a user group.")]
-Details = Annotated[
+WithEvents = Annotated[
     bool, typer.Option("--details", rich_help_panel=_OUTPUT, help="Add each entry's event, in --json and --csv.")
 ]
 Json = Annotated[
@@ -198,7 +198,7 @@ def accepts(options: type) -> Callable[[Command], Command]:
         def call(**values: Any) -> None:  # noqa: ANN401 - options of any type
             command(**{name: value for name, value in values.items() if not (name in declared and _is_absent(value))})
 
-        call.__signature__ = signature(command).replace(parameters=[*own, *added])  # type: ignore[attr-defined] # read by inspect
+        call.__signature__ = signature(command).replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # read by inspect
         call.__annotations__ = {item.name: item.annotation for item in (*own, *added)}
         return call
 

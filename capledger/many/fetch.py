@@ -54,7 +54,7 @@ class ManyWalks(Generic[T]):
 
     @property
     def progress(self) -> Progress:
-        """The progress, live; always the same object."""
+        """Progress, live; always the same object."""
         return self._progress
 
     def __aiter__(self) -> AsyncIterator[T]:

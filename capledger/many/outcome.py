@@ -40,7 +40,7 @@ class LedgerOutcome:
 
     @property
     def cursor(self) -> str | None:
-        """The position after the last entry, for ``session.entries(query, resume_from=...)``.
+        """Position after the last entry, for ``session.entries(query, resume_from=...)``.
 
         After an error, the missing entries follow it. None if the query could not be sent at all.
         """

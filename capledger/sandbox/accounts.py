@@ -30,7 +30,7 @@ class Account:
 
     @property
     def ledger(self) -> StoredLedger | SyntheticLedger:
-        """The rows; rows of another organisation carry its id."""
+        """Rows of the ledger; those of another organisation carry its id."""
         if self._ledger is None:
             rows = self.holder.rows
             self._ledger = rows if isinstance(rows, SyntheticLedger) else StoredLedger(map(self._stamped, rows))
@@ -61,7 +61,7 @@ class AccountMatch:
 
     @property
     def holder(self) -> SandboxCustomer | SandboxGroup:
-        """The first customer or group; its details are sent with the page."""
+        """First customer or group; its details are sent with the page."""
         return self.accounts[0].holder
 
     def event(self, event_log_id: int) -> dict[str, Any] | None:

@@ -120,7 +120,7 @@ class _SourceEntry:
 
     @property
     def number(self) -> int:
-        """The event log id, from which all other ids are derived."""
+        """Event log id, from which all other ids are derived."""
         return int(self.row["eventLogId"])
 
     @property

@@ -139,7 +139,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The base URL, such as ``http://127.0.0.1:40123``."""
+        """Base URL, such as ``http://127.0.0.1:40123``."""
         if self._runner is None:
             raise RuntimeError("the sandbox is not running; start it with `async with`")
         host, port = self._runner.addresses[0][:2]

@@ -28,7 +28,7 @@ from capledger._sansio.requests import LedgerRequests, Request, event_details
 from capledger._transport.client import Transport
 
 if TYPE_CHECKING:
-    from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
+    from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like a function
     from aioresponses.core import RequestCall
 
     from capledger._transport.authentication import Auth

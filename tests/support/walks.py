@@ -87,7 +87,7 @@ async def drain(walk: LedgerWalk) -> tuple[list[int], CapledgerError | None]:
     ids: list[int] = []
     try:
         async for entry in walk:
-            ids.append(entry.event_log_id)  # noqa: PERF401  # what came before an error counts
+            ids.append(entry.event_log_id)  # noqa: PERF401 - the ids before an error count
     except CapledgerError as error:
         return ids, error
     return ids, None

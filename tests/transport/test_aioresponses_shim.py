@@ -5,7 +5,7 @@ from __future__ import annotations
 import aioresponses.core
 import pytest
 from aiohttp import ClientSession
-from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
+from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like a function
 from support.mocked_http import ResponseOfToday
 
 URL = "http://ledger.example/v2/x"

@@ -21,7 +21,7 @@ from capledger.errors import AnswerTooLargeError
 from capledger.sandbox import Fault, Sandbox, faults
 
 if TYPE_CHECKING:
-    from aioresponses import aioresponses as AioResponses  # noqa: N812  # a class that is named like a function
+    from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like a function
 
     from capledger._transport.authentication import Auth
 
