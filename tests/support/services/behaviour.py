@@ -45,9 +45,10 @@ class Behaviour:
 
     sort_by: Literal["ms", "second", "wall"] = "ms"
     """What rows are sorted by; "wall" is the date as printed, in which an hour can come twice."""
-    ties: Literal["along", "id", "id desc", "insertion", "random", "id random"] = "along"
+    ties: Literal["along", "id", "id desc", "insertion", "random", "id random", "rotating"] = "along"
     """The order of rows that compare equal: by id and in the direction of the order, by id whatever the direction, as
-    written, at random for each request, or at random among the rows of one event.
+    written, at random for each request, at random among the rows of one event, or by id and one row further with each
+    request.
     """
     direction: Literal["honoured", "asc", "desc", "shuffled", "reshuffled"] = "honoured"
     """Whether ``order`` is honoured, a fixed direction, the same disorder each time, or a new one each time."""

@@ -126,6 +126,8 @@ def _draw_span(random: Random, case: Case) -> Asked:
     if random.random() < 0.15:
         start, end = (moment.replace(tzinfo=case.behaviour.zone, fold=random.randrange(2)) for moment in (start, end))
         start, end = sorted((start, end), key=to_ms)
+    elif to_ms(start.replace(tzinfo=case.behaviour.zone)) > to_ms(end.replace(tzinfo=case.behaviour.zone)):
+        end = start + timedelta(days=1)  # both in an hour that is left out
     return evolve(
         case.asked,
         start=start if shape in {"dated", "from"} else None,
@@ -205,6 +207,8 @@ def _past_rows(random: Random, case: Case) -> tuple[Row, ...]:
     chosen = [random.randrange(min(moments) - HOUR, max(moments) + 1) for _ in range(random.choice((1, 1, 2)))]
     if random.random() < 0.3:
         chosen = [random.choice(moments) for _ in chosen]
+    if case.rows and random.random() < 0.1:
+        return (random.choice(case.rows),)  # becomes a twin
     return _new_rows(random, case, [ms // SECOND * SECOND for ms in chosen])
 
 
@@ -231,7 +235,7 @@ def _surrogate(random: Random, case: Case) -> None:
 def _deep(random: Random, case: Case) -> None:
     code = random.choice((500_001, 11030, 11004, 9003, 1))
     refusal = Refusal(code, random.choice(("Result window is too large", *_TEXTS)), random.choice((200, 400)))
-    case.behave(deep_rows=random.choice((20, 50, 100)), deep_refusal=refusal)
+    case.behave(deep_rows=case.asked.page_size * random.choice((2, 3)) + random.choice((0, 0, 1)), deep_refusal=refusal)
 
 
 def _changes(**choices: Sequence[Any]) -> Callable[[Random, Case], None]:
@@ -261,7 +265,7 @@ def _hidden(random: Random, case: Case) -> None:
 
 
 KINDS: dict[str, Callable[[Random, Case], None]] = {
-    "unstable ties": _changes(ties=("random", "id random"), sort_by=("ms", "second")),
+    "unstable ties": _changes(ties=("random", "random", "id random", "rotating"), sort_by=("ms", "second")),
     "whole seconds": _changes(sort_by=("second",), dates=("ms",), iso=(True, False)),
     "summer time": _berlin,
     "other zone printed": _changes(zone=(INDIA,), iso=(True, False)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ class Service:
         rows = everything if bounds is None else self._filtered(everything, bounds)
         offset = int(params.get("offset", "0"))
         first = {"page": offset * limit, "from 1": max(0, offset - 1) * limit, "index": offset}[b.offset]
-        if b.deep_rows is not None and first + limit > b.deep_rows:
+        if b.deep_rows is not None and first and first + limit > b.deep_rows:
             raise Refused(b.deep_refusal)
         if b.beyond == "last page" and rows and first >= len(rows):
             first = (len(rows) - 1) // limit * limit
@@ -188,7 +189,7 @@ class Service:
         b = self.behaviour
         direction = order if b.direction == "honoured" else b.direction.upper()
         lag = b.replicas[0] if len(b.replicas) == 1 else self._random.choice(b.replicas)
-        if b.ties in {"random", "id random"} or direction == "RESHUFFLED":
+        if b.ties in {"random", "id random", "rotating"} or direction == "RESHUFFLED":
             return self._sort(direction, lag)
         rows = self._ordered.get((direction, lag))
         if rows is None:
@@ -207,11 +208,19 @@ class Service:
             if sign < 0 and self.behaviour.ties == "along":
                 rows.reverse()
             rows.sort(key=lambda item: sign * self._sort_key(item[1]))
-        return rows
+        return self._rotated(rows) if self.behaviour.ties == "rotating" else rows
+
+    def _rotated(self, rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
+        turned: list[tuple[int, Row]] = []
+        for _, group in groupby(rows, key=lambda item: self._sort_key(item[1])):
+            equals = list(group)
+            by = (len(self.requests) - 1) % len(equals)
+            turned += equals[by:] + equals[:by]
+        return turned
 
     def _sort_ties(self, rows: list[tuple[int, Row]]) -> None:
         match self.behaviour.ties:
-            case "along" | "id":
+            case "along" | "id" | "rotating":
                 rows.sort(key=lambda item: (item[1].event_id, item[0]))
             case "id desc":
                 rows.sort(key=lambda item: (-item[1].event_id, -item[0]))

@@ -126,7 +126,7 @@ class Oracle:
             tuple(self._errors()),
             self._provable(len(required)),
             any(row.hidden for row in service.initial),
-            self._asked.start is None or self._behaviour.filter_on == "created" or service.far_rows,
+            self._detectable(),
         )
 
     def key(self, row: Row) -> Key:
@@ -172,6 +172,14 @@ class Oracle:
 
     # What else is allowed
 
+    def _detectable(self) -> bool:
+        b, service = self._behaviour, self._service
+        adds = any(write.adds for write in service.writes)
+        deletes = any(write.deletes for write in service.writes)
+        by_other_date = b.filter_on == "other" and self._asked.start is not None and not service.far_rows
+        first_page_is_all = b.first_short is not None and b.totals == "page"
+        return not ((adds and deletes) or by_other_date or first_page_is_all)
+
     def _provable(self, required: int) -> bool:
         b, rows = self._behaviour, self._service.initial
         no_totals = b.totals == "absent" or b.details == "never"
@@ -205,7 +213,10 @@ class Oracle:
             or max(b.replicas) > 0
             or (b.direction == "reshuffled" and len(rows) > page)
             or (unordered and bool(writes or b.deep_rows is not None or b.total_cap is not None))
-            or (b.ties in {"random", "id random"} and self._largest_second() > min(b.limit_cap, _LARGEST_PAGE) // 4)
+            or (
+                b.ties in {"random", "id random", "rotating"}
+                and self._largest_second() > min(b.limit_cap, _LARGEST_PAGE) // 4
+            )
             or self._cannot_be_counted()
         )
 
