@@ -64,6 +64,8 @@ class Behaviour:
     """Whether the filter compares whole seconds."""
     day_only: Literal["no", "until", "through"] = "no"
     """Whether ``startDate`` and ``endDate`` are cut to their day, and whether the day of ``endDate`` belongs to it."""
+    cut_bounds: Literal["both", "start", "end"] = "both"
+    """Which of them are cut, if any is."""
     filter_shift: int = 0
     """Minutes by which the zone of request dates differs from that of the answers."""
     filter_on: Literal["created", "other"] = "created"

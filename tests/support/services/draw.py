@@ -274,7 +274,7 @@ KINDS: dict[str, Callable[[Random, Case], None]] = {
     "deleted": _deleted,
     "past at a stop": _past_at_stop,
     "deleted at a stop": _deleted_at_stop,
-    "days only": _changes(day_only=("until", "through")),
+    "days only": _changes(day_only=("until", "through"), cut_bounds=("both", "start", "end")),
     "edges": _changes(start_inclusive=(True, False), end_inclusive=(True, False), compare_seconds=(True, False)),
     "zone of requests": _changes(filter_shift=(-840, -330, -60, 60, 330, 720, 840), zone=(INDIA,)),
     "other date": _other_date,

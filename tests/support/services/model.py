@@ -154,12 +154,14 @@ class Service:
         if days > b.span_cap:
             raise Refused(b.span_refusal)
         asked = self._instant(start), self._instant(end)
-        if b.day_only != "no":
+        if b.day_only != "no" and b.cut_bounds != "end":
             start = datetime.combine(start.date(), time.min)
+        if b.day_only != "no" and b.cut_bounds != "start":
             end = datetime.combine(end.date(), time.min) + (_DAY if b.day_only == "through" else 0 * _DAY)
         shift = b.filter_shift * MINUTE
+        through = b.day_only == "through" and b.cut_bounds != "start"
         lower = self._instant(start) + shift + (0 if b.start_inclusive else 1)
-        upper = self._instant(end) + shift + (0 if b.end_inclusive and b.day_only != "through" else -1)
+        upper = self._instant(end) + shift + (0 if b.end_inclusive and not through else -1)
         return Bounds(lower, upper, *asked)
 
     def _instant(self, local: datetime) -> int:
