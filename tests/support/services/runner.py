@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from attrs import define, field, frozen
@@ -14,7 +16,8 @@ from support.services.model import Service
 from support.services.owed import Asked, Key, Oracle, Owed, key_of, window_count
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
+    from types import FrameType, TracebackType
 
     from yarl import URL
 
@@ -26,6 +29,8 @@ FAILURES: tuple[Outcome, ...] = ("wrong", "unproven", "hang", "foreign")
 
 #: Seconds of virtual time after which a walk that waits is one that waits for ever.
 _FOR_EVER = 1e7
+#: Seconds of real time after which a walk is one that spins.
+_TOO_LONG = 20.0
 
 
 class ModelHttp:
@@ -111,13 +116,36 @@ def walk_of(service: Service, asked: Asked, plan: Plan | None = None, *, seed: i
     came = Came()
     with asyncio.Runner(debug=False, loop_factory=VirtualTimeLoop) as runner:
         try:
-            runner.run(asyncio.wait_for(_walk(service, asked, plan, came), _FOR_EVER))
+            with _alarm():
+                runner.run(asyncio.wait_for(_walk(service, asked, plan, came), _FOR_EVER))
+        except _SpinningError:
+            came.error = TimeoutError("spins without a request")
         except Exception as error:  # noqa: BLE001 - what is not ours is what is looked for
             came.error = error
     came.requests = len(service.requests)
     came.owed = Oracle(service, asked).owed()
     came.outcome, came.problem = _judge(service, asked, plan, came)
     return came
+
+
+class _SpinningError(BaseException):
+    pass
+
+
+@contextmanager
+def _alarm() -> Iterator[None]:
+    """Interrupt what takes too long in real time."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _SpinningError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, _TOO_LONG)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def request_bound(service: Service, asked: Asked, plan: Plan) -> int:
