@@ -1,4 +1,4 @@
-"""What tests share: mocked HTTP, and how hard hypothesis looks."""
+"""Fixtures that tests share, and the profiles of hypothesis."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ settings.load_profile("usual")
 
 
 @pytest.fixture(scope="module", params=["large responses", "small responses"])
-def answer_size(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every answer as if it were large, so that what follows is sent before it is decoded; or each as it is."""
+def response_size(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Treat all responses as large, which are decoded after the next request is sent, or leave them as they are."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.param == "large answers":
+        if request.param == "large responses":
             patch.setattr(response, "_DECODE_AT_ONCE_BYTES", 0)
         yield
 

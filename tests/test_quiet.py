@@ -1,4 +1,4 @@
-"""Nothing that a failing run says, shows or leaves lying about tells who was asked for, or with what."""
+"""A failing run leaks neither credentials nor personal data: not in logs, errors, reprs or cursors."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ FAULTS: list[Fault] = [
 
 
 @pytest.fixture(autouse=True)
-def _log_in_any_order_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The linter of layers, run by another test, switches off every logger there is."""
+def _enabled_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable all loggers, since import-linter, run by another test, disables them."""
     for name in list(logging.Logger.manager.loggerDict):
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     monkeypatch.setattr(logger, "disabled", False)
 
 
 def reachable(*roots: Any) -> Iterator[Any]:
-    """Every object of this library that can be reached from some, by whatever way a debugger would go."""
+    """Yield every object of this library that a debugger could reach from the given ones."""
     seen: set[int] = set()
     waiting = list(roots)
     while waiting:
@@ -95,29 +95,29 @@ def decoded(cursor: str) -> str:
     return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
 
 
-def shown(things: Iterable[Any]) -> Iterator[str]:
-    """What each looks like in a debugger, a format string or a log."""
-    for thing in things:
-        yield from (repr(thing), str(thing), f"{thing}")
+def representations(values: Iterable[Any]) -> Iterator[str]:
+    """Yield each value as a debugger, a format string or a log shows it."""
+    for value in values:
+        yield from (repr(value), str(value), f"{value}")
 
 
-def told_by(error: BaseException | None) -> Iterator[str]:
-    """An error with its fields, its traceback and all that led to it."""
+def contents_of(error: BaseException | None) -> Iterator[str]:
+    """Yield an error with its fields, its traceback, its causes and its contexts."""
     while error is not None:
         yield from traceback.format_exception(error)
         yield repr(error) + str(error) + repr(error.args) + repr(vars(error))
         cursor = getattr(error, "cursor", None)
         yield decoded(cursor) if cursor else ""
-        yield from told_by(error.__cause__)
+        yield from contents_of(error.__cause__)
         error = error.__context__
 
 
 async def fail(fault: Fault, auth: Any) -> list[str]:
-    """A run of walks, of entries and of events, that fails; everything it said and left."""
+    """Return all output and all objects, as strings, of a run whose walks fail."""
     customer = SandboxCustomer(MOBILE, ROWS, first_name=NAME, last_name=SURNAME, external_id=EXTERNAL)
     script = faults.when(lambda logged: logged.method == "GET" and len(box.requests) > 2, faults.always(fault))
     box = Sandbox([customer], users={USER: PASSWORD}, clients={KEY: SECRET}, faults=script)
-    told: list[str] = []
+    output: list[str] = []
     async with box:
         retry = RetryPolicy(attempts=2)
         async with LedgerSession(box.url, auth, timezone=UTC, clock=LoopClock(), retry=retry, timeout=5) as session:
@@ -140,37 +140,37 @@ async def fail(fault: Fault, auth: Any) -> list[str]:
                 except CapledgerError as error:
                     errors.append(error)
             for failure in errors:
-                told += told_by(failure)
-                told.append(pickle.dumps(failure).decode("latin-1"))
-            told += shown(reachable(session, walk, events, query, details, auth, pages, outcomes, errors))
-            told += [walk.cursor, decoded(walk.cursor), *(decoded(outcome.cursor) for outcome in outcomes)]
+                output += contents_of(failure)
+                output.append(pickle.dumps(failure).decode("latin-1"))
+            output += representations(reachable(session, walk, events, query, details, auth, pages, outcomes, errors))
+            output += [walk.cursor, decoded(walk.cursor), *(decoded(outcome.cursor) for outcome in outcomes)]
             tokens = {sent.headers.get("x-cap-api-oauth-token") for sent in box.requests} - {None}
-    assert not [text for text in told for token in tokens if str(token) in text]
-    return told
+    assert not [text for text in output for token in tokens if str(token) in text]
+    return output
 
 
 @pytest.mark.parametrize(
     "auth", [BasicAuth(USER, PASSWORD), OAuthClientCredentials(KEY, SECRET)], ids=["basic", "oauth"]
 )
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_failing_run_tells_nothing(fault: Fault, auth: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Logs of all loggers at DEBUG, warnings, reprs of all that is reachable, errors and cursors: no secret in any."""
+def test_a_failing_run_leaks_nothing(fault: Fault, auth: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """No secret is in the logs at DEBUG, the warnings, the errors, the cursors, or the repr of any reachable object."""
     caplog.set_level(logging.DEBUG)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        told = run(fail(fault, auth))
+        output = run(fail(fault, auth))
         gc.collect()
-    told += [json.dumps(vars(record), default=repr) + record.getMessage() for record in caplog.records]
-    told += [str(warning.message) for warning in caught]
+    output += [json.dumps(vars(record), default=repr) + record.getMessage() for record in caplog.records]
+    output += [str(warning.message) for warning in caught]
 
     assert [record for record in caplog.records if record.name.startswith("capledger")]
-    assert len(told) > 100
-    assert [(secret, text[:300]) for text in told for secret in SECRETS if secret in text] == []
+    assert len(output) > 100
+    assert [(secret, text[:300]) for text in output for secret in SECRETS if secret in text] == []
 
 
-def test_what_is_looked_for_can_be_found() -> None:
-    """The search itself works: what holds a secret openly is found."""
+def test_the_search_finds_a_leak() -> None:
+    """An error that contains a secret is found, so that the search itself works."""
     open_secret = CapledgerError(f"about {MOBILE}")
 
-    assert any(MOBILE in text for text in told_by(open_secret))
-    assert any(MOBILE in text for text in shown(reachable([{"errors": (open_secret,)}])))
+    assert any(MOBILE in text for text in contents_of(open_secret))
+    assert any(MOBILE in text for text in representations(reachable([{"errors": (open_secret,)}])))

@@ -1,4 +1,4 @@
-"""Ledgers, sandboxes and what a walk over them has to give."""
+"""Sandboxes with ledgers, queries for them, and the entries that a walk must yield."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def ids(entries: Iterable[LedgerEntry]) -> list[int]:
 
 
 def expected_ids(rows: Iterable[dict[str, Any]], start: datetime | None, end: datetime | None, order: str) -> list[int]:
-    """The ids of ``start <= ledgerCreatedDate < end`` by date, computed from the rows and nothing else."""
+    """Return the ids of ``start <= ledgerCreatedDate < end`` by date, computed from the rows alone."""
     dated = sorted((read_date(row["ledgerCreatedDate"]), row["eventLogId"]) for row in rows)
     chosen = [number for date, number in dated if (start is None or start <= date) and (end is None or date < end)]
     return chosen if order == "asc" else chosen[::-1]
 
 
 async def take(walk: LedgerWalk, count: int) -> list[int]:
-    """Iterate over so many entries and leave."""
+    """Iterate over this many entries, break, and return their ids."""
     taken: list[int] = []
     if count:
         async for entry in walk:

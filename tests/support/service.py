@@ -1,4 +1,4 @@
-"""A sandbox with a transport before it, for tests of what lies between the two."""
+"""A sandbox and a transport, for tests of the transport."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BASIC = BasicAuth("store.server", "server123")
 OAUTH = OAuthClientCredentials("sandbox-key", "sandbox-secret")
 
-#: As many attempts as a test can need.
+#: More attempts than any test needs.
 PATIENT = RetryPolicy(attempts=20)
 
 

@@ -1,4 +1,4 @@
-"""Walks through sandboxes that misbehave, in virtual time, and what came of them."""
+"""Walks over sandboxes that misbehave, in virtual time, and their results."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ DATES = {row["eventLogId"]: read_date(row["ledgerCreatedDate"]) for row in ROWS}
 
 
 def run(main: Coroutine[Any, Any, Came]) -> Came:
-    """In virtual time, without asyncio's debug mode, which would take most of the time."""
+    """Run in virtual time, without asyncio's debug mode, which would take most of the time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
 
 @define
 class Came:
-    """What a walk gave until it ended, by itself or by an error."""
+    """What a walk yielded until it ended, regularly or by an error."""
 
     ids: list[int]
     expected: list[int]
@@ -44,12 +44,12 @@ class Came:
 
     @property
     def exact(self) -> bool:
-        """Whether it gave everything, and ended without an error."""
+        """Whether it yielded everything and ended without an error."""
         return self.error is None and len(self.ids) == len(self.expected) and self.begins_well
 
     @property
     def begins_well(self) -> bool:
-        """Whether what it gave is right as far as it goes; entries of one moment may come in any order."""
+        """Whether the yielded entries are a correct beginning; entries of one instant may be in any order."""
         right = self.expected[: len(self.ids)]
         return len(set(self.ids)) == len(self.ids) and [DATES[number] for number in self.ids] == [
             DATES[number] for number in right
@@ -57,7 +57,7 @@ class Came:
 
 
 def expected(*, order: str = "asc", dated: bool = False) -> list[int]:
-    """The ids of a walk's entries, computed from the rows and nothing else."""
+    """Return the ids that a walk must yield, computed from the rows alone."""
     dates = sorted((date, number) for number, date in DATES.items())
     ids = [number for date, number in dates if not dated or START <= date < END]
     return ids if order == "asc" else ids[::-1]
@@ -74,7 +74,7 @@ def query(*, order: Any = "asc", page_size: int = 10, dated: bool = False, **opt
 async def opened(
     faults: FaultScript | None = None, rules: Rules | None = None, **options: Any
 ) -> AsyncIterator[tuple[Sandbox, LedgerSession]]:
-    """A sandbox with one customer, and a session before it, both in the running loop's time."""
+    """Yield a sandbox with one customer and a session, both in the time of the running loop."""
     time = asyncio.get_running_loop().time
     async with Sandbox([SandboxCustomer(MOBILE, ROWS)], faults=faults, rules=rules, clock=time) as box:
         settings = {"timezone": UTC, "clock": LoopClock(), **options}
@@ -83,7 +83,7 @@ async def opened(
 
 
 async def drain(walk: LedgerWalk) -> tuple[list[int], CapledgerError | None]:
-    """Take entries one by one until the walk ends."""
+    """Return the ids of all entries until the walk ends, and its error."""
     ids: list[int] = []
     try:
         async for entry in walk:

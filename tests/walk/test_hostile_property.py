@@ -13,7 +13,7 @@ from capledger.sandbox import Fault, faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("answer_size")
+pytestmark = pytest.mark.usefixtures("response_size")
 
 #: Ways for a page to be wrong. That there are no entries at all is not among them, since nothing contradicts it.
 PAGE_FAULTS: list[Callable[[], Fault]] = [

@@ -12,7 +12,7 @@ from support.ledgers import customer, expected_ids, group, group_sandbox, ids, s
 
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row, seed_rows
 
-pytestmark = pytest.mark.usefixtures("answer_size")
+pytestmark = pytest.mark.usefixtures("response_size")
 
 START = datetime(2023, 1, 1)
 SEAMS = [START + days * timedelta(days=88) for days in range(5)]
