@@ -1,4 +1,4 @@
-"""Dates: what a span selects, what is refused, and how dates are written."""
+"""Dates: what a date range selects, which ranges are errors, and the styles of dates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HALF = timedelta(milliseconds=500)
 
 
 def customer(*moments: datetime, **overrides: object) -> SandboxCustomer:
-    return SandboxCustomer("1", [make_row(number, moment, **overrides) for number, moment in enumerate(moments)])  # type: ignore[arg-type]  # by wire name
+    return SandboxCustomer("1", [make_row(number, moment, **overrides) for number, moment in enumerate(moments)])  # type: ignore[arg-type]  # overrides by name
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def customer(*moments: datetime, **overrides: object) -> SandboxCustomer:
     ],
 )
 @pytest.mark.parametrize("filter_on", ["created", "event"])
-async def test_edges_belong_to_a_span_by_the_rules(rules: Rules, ids: list[int], filter_on: Any) -> None:
-    """Rows on the edges, and within their second, are in or out as the rules say, whichever date is filtered on."""
+async def test_bounds_are_inclusive_by_the_rules(rules: Rules, ids: list[int], filter_on: Any) -> None:
+    """Rows on the bounds, and within their second, are selected by the rules, whichever date is filtered on."""
     rules = Rules(edges=rules.edges, edge_precision=rules.edge_precision, filter_on=filter_on)
     rows = customer(START - HALF, START, START + HALF, END - HALF, END, END + HALF)
     async with opened(rows, rules=rules) as client:
@@ -56,7 +56,7 @@ async def test_edges_belong_to_a_span_by_the_rules(rules: Rules, ids: list[int],
     ],
 )
 async def test_one_date_reaches_90_days_or_a_year(query: dict[str, str], ids: list[int]) -> None:
-    """From the start or up to the end; without dates, or with the filter off, the whole history comes."""
+    """One date selects from it or up to it; without dates, or without the filter, all rows are selected."""
     days = [timedelta(days=number) for number in (-91, -90, 0, 90, 91)]
     async with opened(customer(*(START + day for day in days))) as client:
         page = await client.ledger(query, order="ASC")
@@ -75,16 +75,16 @@ async def test_one_date_reaches_90_days_or_a_year(query: dict[str, str], ids: li
         ("2024-02-30T00:00:00", "2024-03-02T00:00:00", 11011),
     ],
 )
-async def test_spans_are_checked(start: str, end: str, code: int | None) -> None:
-    """90 days to the second are allowed, and each flaw has its code."""
+async def test_date_ranges_are_checked(start: str, end: str, code: int | None) -> None:
+    """90 days to the second are allowed, and each error has its code."""
     async with opened(customer(START), rules=Rules(edges="both")) as client:
         reply = await client.ledger(startDate=start, endDate=end)
 
     assert reply.body.get("errors", [{}])[0].get("code") == code
 
 
-async def test_the_longest_span_is_a_rule() -> None:
-    """A server that allows 30 days says so in the message."""
+async def test_the_longest_date_range_is_a_rule() -> None:
+    """The message has the number of days of the rule."""
     async with opened(customer(START), rules=Rules(max_days=30)) as client:
         reply = await client.ledger(startDate="2024-01-01T00:00:00", endDate="2024-02-01T00:00:00")
 
@@ -93,7 +93,7 @@ async def test_the_longest_span_is_a_rule() -> None:
 
 
 async def test_filtering_on_the_event_date_selects_other_rows() -> None:
-    """The date in ``eventDetails`` counts where the server filters on that."""
+    """With ``filter_on="event"`` the date in ``eventDetails`` is compared."""
     row = make_row(1, START, eventDetails={"eventDate": "2023-06-01 00:00:00.0"})
     async with opened(SandboxCustomer("1", [row]), rules=Rules(filter_on="event", empty="plain")) as client:
         replies = [await client.ledger(startDate=start) for start in ("2024-01-01T00:00:00", "2023-06-01T00:00:00")]
@@ -111,23 +111,23 @@ async def test_filtering_on_the_event_date_selects_other_rows() -> None:
     ],
 )
 async def test_dates_are_written_in_each_style(style: Any, created: str, date: str) -> None:
-    """Java's style is that of ``ledgerCreatedDate`` alone, and ISO twins come beside the legacy dates on v2."""
+    """Java's style is used for ``ledgerCreatedDate`` only, and ISO dates are added to the legacy dates on v2."""
     india = timezone(timedelta(hours=5, minutes=30), "IST")
     row = customer(datetime(2024, 1, 1, 10, 20, 30, 680_000))
     async with opened(row, rules=Rules(date_style=style), timezone=india) as client:
         (entry,) = (await client.ledger()).body["ledgerEntries"]
         (scoped,) = (await client.scoped()).body["ledgerEntries"]
 
-    twin = "2024-01-01T10:20:30+05:30" if style == "iso" else None
+    iso_date = "2024-01-01T10:20:30+05:30" if style == "iso" else None
     assert (entry["ledgerCreatedDate"], entry["transactionDetails"]["date"]) == (created, date)
     assert entry["eventDetails"]["eventDate"] == date
-    assert entry.get("ledgerCreatedDateISO") == twin
-    assert entry["transactionDetails"].get("dateISO") == twin
-    assert entry["eventDetails"].get("eventDateISO") == twin
+    assert entry.get("ledgerCreatedDateISO") == iso_date
+    assert entry["transactionDetails"].get("dateISO") == iso_date
+    assert entry["eventDetails"].get("eventDateISO") == iso_date
     assert "ledgerCreatedDateISO" not in scoped
 
 
-async def test_utc_is_written_as_the_documents_do() -> None:
+async def test_utc_is_printed_as_on_the_vendors_pages() -> None:
     """``Z`` in ISO dates, ``GMT`` in Java's, and ``.0`` where there is no fraction."""
     async with opened(customer(START), rules=Rules(date_style="iso")) as client:
         (iso,) = (await client.ledger()).body["ledgerEntries"]

@@ -1,4 +1,4 @@
-"""Event details: which events, which parts of them, and what is refused."""
+"""Event details: which events, which parts of them, and the errors."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def numbered(name: str) -> int:
     return EVENT_NAMES.index(name) + 1
 
 
-async def test_events_come_in_the_order_asked_for() -> None:
-    """Ten ids at most, each with its name, reference and organisation."""
+async def test_events_are_in_the_order_of_the_request() -> None:
+    """Each event has its name, reference and organisation."""
     async with opened(customer()) as client:
         reply = await client.events(eventIds="5,1,3")
 
@@ -75,7 +75,7 @@ async def test_events_come_in_the_order_asked_for() -> None:
 )
 @pytest.mark.parametrize("version", ["v2", "v2.1"])
 async def test_each_kind_of_event_has_its_parts(name: str, keys: list[str], version: str) -> None:
-    """With every flag on, an event has what its kind has, on both versions."""
+    """With every flag, an event has the parts of its kind, on both versions."""
     async with opened(customer()) as client:
         reply = await client.events(FLAGS, version=version, eventIds=numbered(name))
 
@@ -84,7 +84,7 @@ async def test_each_kind_of_event_has_its_parts(name: str, keys: list[str], vers
     assert sorted(event) == sorted(common + keys)
 
 
-async def test_without_flags_a_bill_is_its_event_alone() -> None:
+async def test_without_flags_a_bill_has_only_event_details() -> None:
     """Details and ids, and nothing else."""
     async with opened(customer()) as client:
         (event,) = (await client.events(eventIds=1)).body["events"]
@@ -101,7 +101,7 @@ async def test_without_flags_a_bill_is_its_event_alone() -> None:
         ("getPaymentModes", "paymentModes"),
     ],
 )
-async def test_a_flag_adds_its_part_alone(flag: str, key: str) -> None:
+async def test_a_flag_adds_only_its_part(flag: str, key: str) -> None:
     """Each flag by itself."""
     async with opened(customer()) as client:
         (without,) = (await client.events(eventIds=1)).body["events"]
@@ -119,21 +119,21 @@ async def test_a_flag_adds_its_part_alone(flag: str, key: str) -> None:
         ("v2.1", "getPaymentMode", True),
     ],
 )
-async def test_payment_modes_have_a_spelling_a_version(version: str, flag: str, *, shown: bool) -> None:
-    """The v2 page has the plural, v2.1 the singular."""
+async def test_the_flag_of_payment_modes_differs_by_version(version: str, flag: str, *, shown: bool) -> None:
+    """The flag is plural on v2, singular on v2.1."""
     async with opened(customer()) as client:
         (event,) = (await client.events({flag: "true"}, version=version, eventIds=1)).body["events"]
 
     assert ("paymentModes" in event) == shown
 
 
-def shown_line(event: dict[str, Any]) -> bool:
-    """Whether the bill's line has its breakdown."""
+def line_has_breakdown(event: dict[str, Any]) -> bool:
+    """Return whether the line of the bill has its breakdown."""
     return "pointsEarnedBreakup" in event["billDetails"]["lineItems"][0]
 
 
-async def test_a_bill_has_what_its_flags_ask_for() -> None:
-    """Breakdowns only with their flag, currencies only when asked, the conversion date in ``eventDetails``."""
+async def test_a_bill_has_the_parts_of_its_flags() -> None:
+    """Breakdowns and currencies only with their flags, the conversion date in ``eventDetails``."""
     plain = {"getBillDetails": "true"}
     async with opened(customer()) as client:
         bills = [
@@ -150,13 +150,13 @@ async def test_a_bill_has_what_its_flags_ask_for() -> None:
     extra = ["pointsEarnedBreakup", "alternateCurrencyValueEarned", "alternateCurrencyValueEarnedBreakup"]
     shown = [[key in event["billDetails"] for key in extra] for event in bills]
     assert shown == [[False] * 3, [True, False, False], [False, True, False], [True] * 3, [False] * 3]
-    assert [shown_line(event) for event in bills] == [False, True, False, True, False]
+    assert [line_has_breakdown(event) for event in bills] == [False, True, False, True, False]
     assert bills[0]["billDetails"]["pointsEarned"]["regular"][0]["value"] == 12.34
     assert bills[4]["eventDetails"]["maxConversionDate"] == "2024-01-16 00:00:00.0"
 
 
-async def test_a_breakdown_alone_is_a_bill_of_that_alone() -> None:
-    """No line items and no amounts with ``getPointsEarnedBreakup`` by itself."""
+async def test_a_breakdown_alone_has_no_line_items() -> None:
+    """With ``getPointsEarnedBreakup`` alone there are no line items and no amounts."""
     async with opened(customer()) as client:
         (event,) = (await client.events(getPointsEarnedBreakup="true", eventIds=1)).body["events"]
 
@@ -164,8 +164,8 @@ async def test_a_breakdown_alone_is_a_bill_of_that_alone() -> None:
     assert event["billDetails"]["lineItems"] == []
 
 
-async def test_currencies_that_nobody_knows_are_a_warning() -> None:
-    """9018 beside the events, whose currencies are those named."""
+async def test_unknown_currencies_are_a_warning_of_event_details() -> None:
+    """The warning is 9018, and the events have no other currencies."""
     async with opened(customer()) as client:
         reply = await client.events(getBillDetails="true", alternateCurrencyNames="Doubloons", eventIds=1)
 
@@ -183,7 +183,7 @@ async def test_currencies_that_nobody_knows_are_a_warning() -> None:
     ],
 )
 async def test_events_are_found_by_reference(name: str, reference: int) -> None:
-    """A bill's by its transaction, a redemption's by the customer, goodwill by -1, others by their own id."""
+    """A bill by its transaction, a redemption by the customer, goodwill by -1, others by their own id."""
     async with opened(customer()) as client:
         (event,) = (await client.events(eventName=name, eventReferenceIds=reference)).body["events"]
 
@@ -206,8 +206,8 @@ async def test_events_are_found_by_reference(name: str, reference: int) -> None:
         ({"eventIds": "1", "getBillDetails": "1"}, 400),
     ],
 )
-async def test_requests_for_events_are_refused(query: dict[str, str], code: int) -> None:
-    """Each flaw has its documented code."""
+async def test_invalid_requests_for_events_are_errors(query: dict[str, str], code: int) -> None:
+    """Each error has its documented code."""
     async with opened(customer()) as client:
         assert (await client.events(query)).code == code
 
@@ -216,7 +216,7 @@ async def test_requests_for_events_are_refused(query: dict[str, str], code: int)
     ("unknown", "events", "notices"), [("null", [1, None, 2], []), ("omit", [1, 2], []), ("warning", [1, 2], [9021])]
 )
 async def test_unknown_ids_by_the_rules(unknown: Any, events: list[int | None], notices: list[int]) -> None:
-    """A null in their place, nothing, or a warning; the others come all the same."""
+    """A null in their place, nothing, or a warning; the other events are returned."""
     async with opened(customer(), rules=Rules(unknown_events=unknown)) as client:
         reply = await client.events(eventIds="1,999,2")
 
@@ -233,23 +233,23 @@ async def test_events_without_details_by_the_rules(unsupported: Any, events: lis
     assert reply.body["events"] == events
 
 
-async def test_source_values_may_not_be_recorded() -> None:
-    """11019 refuses the breakdown where the organisation does not keep it."""
+async def test_a_breakdown_is_an_error_where_source_values_are_not_recorded() -> None:
+    """The code is 11019."""
     async with opened(customer(), rules=Rules(source_values_recorded=False)) as client:
         assert (await client.events(getPointsEarnedBreakup="true", eventIds=1)).code == 11019
 
 
-async def test_given_details_replace_those_made() -> None:
-    """A customer's own answer for an event is sent, with the flags applied to it."""
-    given = {"eventLogId": 1, "eventName": "TransactionAdd", "customFields": [], "notes": "ours"}
-    async with opened(customer(events={1: given})) as client:
+async def test_event_details_of_a_customer_replace_the_built_ones() -> None:
+    """The ``events`` of a customer are sent, with the flags applied to them."""
+    details = {"eventLogId": 1, "eventName": "TransactionAdd", "customFields": [], "notes": "ours"}
+    async with opened(customer(events={1: details})) as client:
         (event,) = (await client.events(eventIds=1)).body["events"]
 
     assert event == {"eventLogId": 1, "eventName": "TransactionAdd", "notes": "ours"}
 
 
-async def test_iso_twins_stand_beside_dates_on_v2_alone() -> None:
-    """At any depth, in the server's zone."""
+async def test_iso_dates_are_added_on_v2_only() -> None:
+    """ISO dates are added at any depth, in the server's zone."""
     async with opened(customer(), rules=Rules(date_style="iso")) as client:
         (event,) = (await client.events(FLAGS, eventIds=1)).body["events"]
         (scoped,) = (await client.events(FLAGS, version="v2.1", eventIds=1)).body["events"]
@@ -261,7 +261,7 @@ async def test_iso_twins_stand_beside_dates_on_v2_alone() -> None:
 
 
 async def test_a_groups_events_are_found() -> None:
-    """``type=USERGROUP2`` asks for a group's events."""
+    """``type=USERGROUP2`` selects the events of a group."""
     group = SandboxGroup("900", customer().rows)
     about = {"type": "USERGROUP2", "identifierName": "groupId", "identifierValue": "900"}
     async with opened(groups=[group]) as client:

@@ -1,4 +1,4 @@
-"""Faults: what each does to an answer, and which requests the scripts choose."""
+"""Faults: what each does to a response, and which requests the scripts select."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ async def raw(client: Client, fault: Fault, **query: str | int) -> tuple[int, st
         (faults.drip(0, chunk=100), 200, "application/json", b'{"customerDetails":'),
     ],
 )
-async def test_answers_that_are_not_the_services(
+async def test_responses_that_are_not_the_services(
     client: Client, fault: Fault, status: int, content_type: str, start: bytes
 ) -> None:
     """Status, content type and the beginning of the body."""
-    answer = await raw(client, fault)
+    response = await raw(client, fault)
 
-    assert answer[:2] == (status, content_type)
-    assert answer[2].startswith(start)
+    assert response[:2] == (status, content_type)
+    assert response[2].startswith(start)
     assert client.box.requests[0].fault == fault.name
 
 
@@ -90,20 +90,20 @@ async def test_headers_of_faults(client: Client) -> None:
         (faults.stall(), TimeoutError),
     ],
 )
-async def test_answers_that_never_arrive(client: Client, fault: Fault, error: type[Exception]) -> None:
-    """The client sees a reset, a cut body or no end; nothing is left in flight and the server goes on."""
+async def test_responses_that_never_complete(client: Client, fault: Fault, error: type[Exception]) -> None:
+    """The client gets a reset, a cut body or no end; no request stays in flight and the server continues."""
     with pytest.raises(error):
         await raw(client, fault)
     client.box.faults = None
-    honest = await client.ledger()
+    regular = await client.ledger()
 
-    assert honest.status == 200
+    assert regular.status == 200
     assert client.box.requests[0].status is None
     assert client.box.requests[1].in_flight == 1
 
 
 async def test_garbage_and_nan_are_no_json(client: Client) -> None:
-    """Random bytes are the same for a seed, and NaN stands where a net was."""
+    """Random bytes are the same for a seed, and NaN is in place of a net."""
     first, second = await raw(client, faults.garbage(1)), await raw(client, faults.garbage(1))
     _, _, body = await raw(client, faults.nan())
 
@@ -137,8 +137,8 @@ async def test_pages_that_contradict(client: Client, fault: Fault, rows: list[in
     assert reply.body["ledgerDetails"] | details == reply.body["ledgerDetails"]
 
 
-async def test_a_total_that_moves(client: Client) -> None:
-    """It is one more each time."""
+async def test_a_moving_total(client: Client) -> None:
+    """The total is one more each time."""
     client.box.faults = faults.always(faults.moving_total())
     totals = [(await client.ledger()).body["ledgerDetails"]["totalEntries"] for _ in range(3)]
 
@@ -146,7 +146,7 @@ async def test_a_total_that_moves(client: Client) -> None:
 
 
 async def test_pages_of_the_wrong_shape(client: Client) -> None:
-    """Nulls, missing keys and swapped types in a page that is otherwise whole."""
+    """Nulls, missing keys and swapped types in a page that is otherwise complete."""
     shapes = [faults.null_ledger(), faults.null_entry(), faults.without("ledgerDetails"), faults.swapped_types()]
     bodies = []
     for fault in shapes:
@@ -160,7 +160,7 @@ async def test_pages_of_the_wrong_shape(client: Client) -> None:
     assert (entry["eventLogId"], entry["entryDetails"][0]["points"]) == ("7", 100.0)
 
 
-async def test_notices_beside_a_whole_page(client: Client) -> None:
+async def test_errors_and_warnings_beside_the_rows(client: Client) -> None:
     """An error or a warning with the rows."""
     client.box.faults = faults.numbered({1: faults.error_beside(9003, "oh"), 2: faults.warning_beside(9004, "hm")})
     failed, warned = await client.ledger(), await client.ledger()
@@ -169,15 +169,15 @@ async def test_notices_beside_a_whole_page(client: Client) -> None:
     assert (warned.warning_codes, len(warned.ids)) == ([9004], 7)
 
 
-async def test_a_page_fault_leaves_refusals_alone(client: Client) -> None:
-    """Where there is no page, the answer is the honest one."""
+async def test_a_page_fault_does_not_change_errors(client: Client) -> None:
+    """A response that is no page is the regular one."""
     client.box.faults = faults.always(faults.short_page())
 
     assert (await client.ledger(limit=1000)).code == 11029
 
 
-async def test_a_fault_of_ones_own(client: Client) -> None:
-    """A change to the page, or anything at all."""
+async def test_a_custom_fault(client: Client) -> None:
+    """``edit_page`` applies any change to a page."""
 
     def shout(page: dict[str, dict[str, str]], _: faults.FaultContext) -> None:
         page["customerDetails"]["firstName"] = "ADA"
@@ -202,7 +202,7 @@ def logged(path: str = f"/v2/{LEDGER}") -> LoggedRequest:
         (lambda: faults.when(lambda _: False, faults.always(OTHER)), []),
     ],
 )
-def test_scripts_choose_their_requests(make: Callable[[], faults.FaultScript], played: list[int]) -> None:
+def test_scripts_select_their_requests(make: Callable[[], faults.FaultScript], played: list[int]) -> None:
     """Which of six requests get the fault, counted from 1."""
     script = make()
 
@@ -210,7 +210,7 @@ def test_scripts_choose_their_requests(make: Callable[[], faults.FaultScript], p
 
 
 def test_scripts_can_be_for_one_endpoint() -> None:
-    """Only that endpoint's requests count."""
+    """Only the requests of that endpoint are counted."""
     paths = ["/v2/pointsLedger/getLedgerExplodeInfo", f"/v2.1/{LEDGER}", "/v3/oauth/token/generate"] * 2
     found = {}
     for only in (faults.on_events, faults.on_ledgers, faults.on_tokens):
@@ -221,7 +221,7 @@ def test_scripts_can_be_for_one_endpoint() -> None:
 
 
 def test_random_faults_repeat_for_a_seed() -> None:
-    """About the share asked for, and the same requests each time."""
+    """About the requested share, and the same requests each time."""
     played = []
     for _ in range(2):
         script = faults.random_faults(3, 0.3, [OTHER, faults.reset()])
@@ -232,12 +232,12 @@ def test_random_faults_repeat_for_a_seed() -> None:
     assert set(played[0]) == {None, "status 500", "reset"}
 
 
-async def test_closing_ends_what_hangs() -> None:
-    """A sandbox that is closed under a request ends at once."""
+async def test_closing_ends_requests_that_hang() -> None:
+    """A sandbox that is closed with a request in flight stops at once."""
     async with opened(SandboxCustomer("1", []), faults=faults.always(faults.hang())) as client:
-        asked = asyncio.create_task(client.ledger())
+        request = asyncio.create_task(client.ledger())
         while not client.box.requests:  # noqa: ASYNC110 - the request is on its way
             await asyncio.sleep(0)
         await client.box.close()
         with pytest.raises(aiohttp.ClientError):
-            await asked
+            await request

@@ -1,4 +1,4 @@
-"""Filters: the v2 document's table of alternate currencies and categories, and all the others."""
+"""Filters: the table of alternate currencies and categories of the v2 page, and all others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mixed() -> SandboxCustomer:
 
 
 async def shown(client: Client, query: Query) -> dict[int, list[str]]:
-    """What each entry shown holds: currency names, or "points"."""
+    """Return the currency names, or "points", of each entry."""
     page = await client.ledger(query, order="ASC")
     return {
         entry["eventLogId"]: [detail.get("alternateCurrencyName", "points") for detail in entry["entryDetails"]]
@@ -59,19 +59,23 @@ CURRENCIES = {1: ["Stars"], 2: ["Coins"], 3: ["Stars"]}
         (None, None, None, {1: ["points"], 2: ["points"], 4: ["points"]}),
     ],
 )
-async def test_each_row_of_the_documents_table(
+async def test_each_row_of_the_currency_table(
     include: str | None, category: str | None, exclude: str | None, expected: dict[int, list[str]]
 ) -> None:
-    """The table of the v2 document, row by row."""
-    given = {"includeAlternateCurrencies": include, "pointCategoryType": category, "excludePointCategories": exclude}
+    """The table of the v2 customer ledger page, row by row."""
+    parameters = {
+        "includeAlternateCurrencies": include,
+        "pointCategoryType": category,
+        "excludePointCategories": exclude,
+    }
     async with opened(mixed()) as client:
-        found = await shown(client, {name: value for name, value in given.items() if value is not None})
+        found = await shown(client, {name: value for name, value in parameters.items() if value is not None})
 
     assert found == expected
 
 
-async def test_named_currencies_alone() -> None:
-    """Names without ``includeAlternateCurrencies`` show those currencies only; with it, everything comes."""
+async def test_named_currencies() -> None:
+    """Names without ``includeAlternateCurrencies`` select those currencies only; with it, everything is selected."""
     async with opened(mixed()) as client:
         coins = await shown(client, {"alternateCurrencyNames": "Coins"})
         both = await shown(client, {"alternateCurrencyNames": "Stars,Coins"})
@@ -82,7 +86,7 @@ async def test_named_currencies_alone() -> None:
     assert every == EVERYTHING
 
 
-async def test_the_nets_of_currencies_follow_what_is_shown() -> None:
+async def test_the_nets_of_currencies_follow_the_filter() -> None:
     """``netAlternateCurrenciesOnEvent`` is empty without currencies; without points their net is "0"."""
     async with opened(mixed()) as client:
         points = (await client.ledger(order="ASC")).body["ledgerEntries"][0]
@@ -95,14 +99,14 @@ async def test_the_nets_of_currencies_follow_what_is_shown() -> None:
 
 
 async def test_unknown_currencies_are_a_warning() -> None:
-    """9018 stands beside the rows, and an empty name is 9005."""
+    """The warning is 9018, and an empty name is the error 9005."""
     async with opened(mixed(), rules=Rules(empty="plain")) as client:
         page = await client.ledger(alternateCurrencyNames="Stars,Doubloons")
-        refused = await client.ledger(alternateCurrencyNames="Stars,,Coins")
+        rejected = await client.ledger(alternateCurrencyNames="Stars,,Coins")
 
     assert page.warning_codes == [9018]
     assert "Doubloons" in page.body["warnings"][0]["message"]
-    assert refused.code == 9005
+    assert rejected.code == 9005
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ async def test_unknown_currencies_are_a_warning() -> None:
         ({"programId": "4110"}, {1, 2, 4}),
     ],
 )
-async def test_other_filters_leave_their_rows(query: dict[str, str], expected: set[int]) -> None:
+async def test_other_filters_select_their_rows(query: dict[str, str], expected: set[int]) -> None:
     """By entry type, event and program."""
     async with opened(mixed()) as client:
         assert set(await shown(client, query)) == expected
@@ -137,14 +141,14 @@ async def test_other_filters_leave_their_rows(query: dict[str, str], expected: s
         ({"includeConceptDetails": "yes"}, 400),
     ],
 )
-async def test_values_that_are_no_such_thing_are_refused(query: dict[str, str], code: int) -> None:
+async def test_invalid_values_are_errors(query: dict[str, str], code: int) -> None:
     """Each parameter has its documented code."""
     async with opened(mixed()) as client:
         assert (await client.ledger(query)).code == code
 
 
 def spread() -> SandboxCustomer:
-    """A row at each of four tills in three stores; the last two are deductions of another program."""
+    """Return a row at each of four tills in three stores; the last two are deductions of another program."""
     tills = [("quay", "quay.till1"), ("quay", "quay.till2"), ("mill", "mill.till1"), ("pier", "pier.till1")]
     foreign: dict[str, Any] = {"entryDetails": [entry_detail("1.00", ledgerEntryType="DEBIT", programId=4120)]}
     rows = [
@@ -163,13 +167,13 @@ def spread() -> SandboxCustomer:
         ({"storeId": "302"}, [2]),
     ],
 )
-async def test_tills_and_stores_leave_their_rows(query: dict[str, str], expected: list[int]) -> None:
+async def test_tills_and_stores_select_their_rows(query: dict[str, str], expected: list[int]) -> None:
     """One till, several, or those of a store by code or id."""
     async with opened(spread()) as client:
         assert (await client.ledger(query, order="ASC")).ids == expected
 
 
-async def test_a_concept_takes_in_deductions_at_its_tills() -> None:
+async def test_a_concept_includes_deductions_at_its_tills() -> None:
     """With ``includeTillConceptEvents``, deductions of other programs count at the tills of the program's concept."""
     rows = spread().rows
     row = make_row(9, MOMENT, entryDetails=[entry_detail("1.00", ledgerEntryType="DEBIT", programId=4120)])
@@ -181,8 +185,8 @@ async def test_a_concept_takes_in_deductions_at_its_tills() -> None:
     assert with_concept.ids == [0, 1, 9]
 
 
-async def test_concepts_are_named_where_they_are_known() -> None:
-    """``includeConceptDetails`` adds id and name, or -1 alone where the store has no concept."""
+async def test_concepts_are_added_where_they_are_known() -> None:
+    """``includeConceptDetails`` adds id and name, or -1 where the store has no concept."""
     async with opened(spread()) as client:
         page = await client.ledger(order="ASC", includeConceptDetails="true")
         plain = await client.ledger()

@@ -18,7 +18,7 @@ def seven() -> SandboxCustomer:
 
 
 async def test_a_page_has_the_documented_parts() -> None:
-    """A v2 page holds customer, page, rows in the wire's shape and warnings, newest first, ten on a page."""
+    """A v2 page has customer, details, rows and warnings, newest first, ten rows on a page."""
     async with opened(seven()) as client:
         page = await client.ledger()
 
@@ -38,7 +38,7 @@ async def test_a_page_has_the_documented_parts() -> None:
 
 
 async def test_offset_is_a_page_number_for_customers() -> None:
-    """Page 1 of three rows each holds rows 4 to 6, and says so."""
+    """Page 1 of three rows each has rows 4 to 6, and its number."""
     async with opened(seven()) as client:
         page = await client.ledger(limit=3, offset=1, order="ASC")
 
@@ -55,7 +55,7 @@ async def test_offset_is_a_page_number_for_customers() -> None:
     ],
 )
 async def test_offset_for_groups_goes_by_the_rules(rules: Rules, ids: list[int], number: int) -> None:
-    """A group's offset is a starting index or a page number, and the page number says which page it is."""
+    """A group's offset is an index or a page number, and ``pageNumber`` follows the rules."""
     group = SandboxGroup("900", seven().rows)
     async with opened(groups=[group], rules=rules) as client:
         page = await client.group("900", limit=2, offset=1, order="ASC")
@@ -76,8 +76,10 @@ async def test_offset_for_groups_goes_by_the_rules(rules: Rules, ids: list[int],
         (Rules(default_order="ASC"), {}, [1, 2, 3]),
     ],
 )
-async def test_the_order_goes_by_the_parameters_honoured(rules: Rules, query: dict[str, str], ids: list[int]) -> None:
-    """Only the parameters of the rules set the order; without one, the default does."""
+async def test_the_order_follows_the_parameters_of_the_rules(
+    rules: Rules, query: dict[str, str], ids: list[int]
+) -> None:
+    """Only the parameters of the rules set the order; without one, it is the default."""
     async with opened(seven(), rules=rules) as client:
         page = await client.ledger(query, limit=3)
 
@@ -85,7 +87,7 @@ async def test_the_order_goes_by_the_parameters_honoured(rules: Rules, query: di
 
 
 async def test_a_shuffled_order_is_the_same_each_time() -> None:
-    """A server in no order still pages through every row once."""
+    """Pages in random order still have every row once."""
     async with opened(seven(), rules=Rules(default_order="SHUFFLED")) as client:
         pages = [(await client.ledger(limit=4, offset=number)).ids for number in (0, 1)]
         again = (await client.ledger(limit=7)).ids
@@ -104,8 +106,8 @@ async def test_a_shuffled_order_is_the_same_each_time() -> None:
         (Rules(), "ten", 400),
     ],
 )
-async def test_a_limit_out_of_bounds_is_refused(rules: Rules, limit: str | int, code: int) -> None:
-    """The documented code says which cap was exceeded."""
+async def test_a_limit_out_of_bounds_is_an_error(rules: Rules, limit: str | int, code: int) -> None:
+    """The code is that of the rules above the maximum, 400 for an invalid number."""
     async with opened(seven(), rules=rules) as client:
         reply = await client.ledger(limit=limit)
 
@@ -113,7 +115,7 @@ async def test_a_limit_out_of_bounds_is_refused(rules: Rules, limit: str | int, 
 
 
 async def test_a_limit_can_be_capped_silently() -> None:
-    """A server that caps gives fewer rows and says how many fit."""
+    """The page is the largest one, and ``pageSize`` is its size."""
     async with opened(seven(), rules=Rules(max_limit=2, cap_silently=True)) as client:
         page = await client.ledger(limit=100, order="ASC", offset=1)
 
@@ -122,26 +124,26 @@ async def test_a_limit_can_be_capped_silently() -> None:
 
 
 async def test_v21_can_have_a_smaller_page() -> None:
-    """The OpenAPI of v2.1 allows ten rows where v2 allows a hundred."""
+    """The OpenAPI description of v2.1 allows ten rows, v2 a hundred."""
     async with opened(seven(), rules=Rules(max_limit_v21=5)) as client:
-        allowed, refused = await client.ledger(limit=6), await client.scoped(limit=6)
+        allowed, rejected = await client.ledger(limit=6), await client.scoped(limit=6)
 
     assert allowed.status == 200
-    assert refused.code == 11029
+    assert rejected.code == 11029
 
 
 @pytest.mark.parametrize("query", [{"offset": 1}, {"startDate": "2030-01-01T00:00:00"}])
 @pytest.mark.parametrize(("empty", "status"), [("error400", 400), ("error200", 200)])
-async def test_nothing_to_show_is_an_error(empty: str, status: int, query: dict[str, str | int]) -> None:
-    """Past the end and in an empty span, 11003 comes as an error with either HTTP status."""
+async def test_a_page_without_entries_is_an_error(empty: str, status: int, query: dict[str, str | int]) -> None:
+    """Beyond the end and in an empty date range, the error is 11003 with either HTTP status."""
     async with opened(seven(), rules=Rules(empty=empty)) as client:  # type: ignore[arg-type]  # one of its literals
         reply = await client.ledger(query)
 
     assert (reply.status, reply.code) == (status, 11003)
 
 
-async def test_nothing_to_show_can_be_a_page() -> None:
-    """As a warning or with no word, the page is there and empty, and keeps the total."""
+async def test_a_page_without_entries_can_be_empty() -> None:
+    """With a warning or without, the page is empty and has the total."""
     async with opened(seven(), rules=Rules(empty="warning")) as client:
         warned = await client.ledger(offset=1)
         client.box.rules = Rules(empty="plain")
@@ -152,8 +154,8 @@ async def test_nothing_to_show_can_be_a_page() -> None:
     assert plain.body["ledgerDetails"] == {"pageNumber": 1, "pageSize": 10, "totalEntries": 7, "pageCount": 1}
 
 
-async def test_totals_and_sizes_can_mislead() -> None:
-    """The total can be off, and the page size can be the rows on the page."""
+async def test_totals_and_sizes_can_be_wrong() -> None:
+    """The total can be wrong, and the page size can be the rows on the page."""
     async with opened(seven(), rules=Rules(total_offset=-2, echo_page_size="rows")) as client:
         page = await client.ledger(limit=3, offset=2)
 
@@ -164,7 +166,7 @@ async def test_totals_and_sizes_can_mislead() -> None:
     ("name", "value"), [("mobile", "1"), ("MOBILE", "1"), ("id", "55"), ("externalId", "X1"), ("email", "a@b.example")]
 )
 async def test_a_customer_is_found_by_each_identifier(name: str, value: str) -> None:
-    """Names of identifiers count in any case."""
+    """Names of identifiers match in any case."""
     async with opened(seven()) as client:
         page = await client.ledger(identifierName=name, identifierValue=value, source="instore")
 
@@ -187,25 +189,25 @@ async def test_a_customer_is_found_by_each_identifier(name: str, value: str) -> 
         ({"type": "USERGROUP2", "identifierName": "groupId"}, 1632, 1632),
     ],
 )
-async def test_who_is_meant_must_be_clear(changed: dict[str, str], v2: int, v21: int) -> None:
-    """Each flaw of the identifier has its documented code."""
+async def test_invalid_identifiers_are_errors(changed: dict[str, str], v2: int, v21: int) -> None:
+    """Each error of the identifier has its documented code."""
     async with opened(seven()) as client:
         codes = [(await client.ledger(changed, version=version)).code for version in ("v2", "v2.1")]
 
     assert codes == [v2, v21]
 
 
-async def test_an_account_is_told_by_its_id() -> None:
-    """With another account's id, the customer of a source is not found."""
+async def test_an_account_is_selected_by_its_id() -> None:
+    """With the id of another account, the customer of a source is not found."""
     async with opened(SandboxCustomer("1", seven().rows, source="WECHAT", account_id="a1")) as client:
         replies = [await client.ledger(source="WECHAT", accountId=account) for account in ("a1", "a2")]
-        anywhere = await client.ledger(source="ALL")
+        any_source = await client.ledger(source="ALL")
 
-    assert [reply.status for reply in (*replies, anywhere)] == [200, 400, 200]
+    assert [reply.status for reply in (*replies, any_source)] == [200, 400, 200]
 
 
 async def test_pending_events_are_a_warning() -> None:
-    """11002 comes beside the rows."""
+    """The warning 11002 is added to the rows."""
     async with opened(SandboxCustomer("1", seven().rows, pending=True)) as client:
         page = await client.ledger()
 
@@ -213,7 +215,7 @@ async def test_pending_events_are_a_warning() -> None:
 
 
 async def test_groups_are_found_and_filtered_by_role() -> None:
-    """A group answers to all its names; roles leave its members' entries, and unknown ones are 11018."""
+    """A group has several identifiers; roles select entries of its members, and unknown roles are 11018."""
     members = [
         make_member(1, first_name="A", last_name="B", mobile="11"),
         make_member(2, first_name="C", last_name="D", mobile="12", role="SECONDARY"),
@@ -232,19 +234,19 @@ async def test_groups_are_found_and_filtered_by_role() -> None:
 
 
 async def test_scopes_reach_connected_organisations() -> None:
-    """SELF is the own organisation, OTHER those named, ALL both; each row says whose it is; v2 knows only the own."""
+    """SELF is the own organisation, OTHER the named ones, ALL both; rows have their organisation; v2 has only SELF."""
     other = SandboxCustomer("1", [make_row(100, START)], org_id=70002)
     async with opened(seven(), other) as client:
         own = await client.scoped()
         child = await client.scoped({"DATA-SCOPE": "OTHER", "DATA-SCOPE-ORG": "70002"})
         both = await client.scoped({"DATA-SCOPE": "ALL"})
-        elsewhere = await client.ledger()
+        unscoped = await client.ledger()
 
     assert own.body["ledgerDetails"]["totalEntries"] == 7
     assert [entry["orgId"] for entry in child.body["ledgerEntries"]] == [70002]
     assert both.body["ledgerDetails"]["totalEntries"] == 8
     assert both.body["ledgerDetails"]["ledgerClosingBalance"] == []
-    assert elsewhere.body["ledgerDetails"]["totalEntries"] == 7
+    assert unscoped.body["ledgerDetails"]["totalEntries"] == 7
 
 
 @pytest.mark.parametrize(
@@ -258,8 +260,8 @@ async def test_scopes_reach_connected_organisations() -> None:
         {"DATA-SCOPE": "MINE"},
     ],
 )
-async def test_scopes_that_make_no_sense_are_310144(headers: dict[str, str]) -> None:
-    """No name, a stranger, more than two, and ALL of a parent with three children are refused."""
+async def test_invalid_scopes_are_310144(headers: dict[str, str]) -> None:
+    """No name, an unknown one, more than two, and ALL of a parent with three children are errors."""
     async with opened(seven(), connected_orgs=(70002, 70003, 70004)) as client:
         reply = await client.scoped(headers)
 
@@ -267,7 +269,7 @@ async def test_scopes_that_make_no_sense_are_310144(headers: dict[str, str]) -> 
 
 
 async def test_closing_balances_are_sent_on_v21() -> None:
-    """What a customer was given as closing balance stands in the page's details."""
+    """The ``closing_balance`` of a customer is sent in the details of the page."""
     balance = [{"pointsCategory": "Main", "programName": "P", "programId": 1, "closingBalance": "30.000"}]
     async with opened(SandboxCustomer("1", seven().rows, closing_balance=balance)) as client:
         scoped, plain = await client.scoped(), await client.ledger()

@@ -1,4 +1,4 @@
-"""The server around the answers: its log, its limit, its watchers, and its life."""
+"""The server: its log, its rate limit, its request hook, and its lifecycle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def two() -> SandboxCustomer:
     return SandboxCustomer("1", [make_row(1, START), make_row(2, START)])
 
 
-async def test_the_log_has_each_request_as_it_came() -> None:
+async def test_the_log_has_each_request_as_received() -> None:
     """Path, parameters, the URL as sent, headers in lower case, status and times."""
     async with opened(two()) as client:
         await client.ledger(limit=1)
@@ -50,7 +50,7 @@ async def test_the_log_has_each_request_as_it_came() -> None:
 
 
 async def test_requests_in_flight_are_counted() -> None:
-    """Three at once are three in flight, and the log says how many each one found."""
+    """Three at once are three in flight, and the log has the number at each request."""
     release = asyncio.Event()
 
     async def wait_for_three(box: Sandbox, _: LoggedRequest) -> None:
@@ -65,8 +65,8 @@ async def test_requests_in_flight_are_counted() -> None:
     assert [logged.in_flight for logged in client.box.requests] == [1, 2, 3]
 
 
-async def test_a_watcher_writes_between_pages() -> None:
-    """A row appended when a request comes is in its answer already, and shifts what follows."""
+async def test_a_request_hook_writes_between_pages() -> None:
+    """A row appended when a request arrives is in its response, and shifts the following pages."""
 
     def write(box: Sandbox, _: LoggedRequest) -> None:
         box.append("1", make_row(len(box.requests) + 10, START + timedelta(days=len(box.requests))))
@@ -78,8 +78,8 @@ async def test_a_watcher_writes_between_pages() -> None:
     assert second.body["ledgerDetails"]["totalEntries"] == 4
 
 
-async def test_an_appended_row_takes_its_place() -> None:
-    """A row with an old date goes among the old ones, in every view that exists."""
+async def test_an_appended_row_is_at_the_position_of_its_date() -> None:
+    """A row with an old date is among the old ones, in every existing view."""
     async with opened(two()) as client:
         before = await client.ledger(includeAlternateCurrencies="true")
         client.box.append("1", make_row(3, START - timedelta(days=1), currencies={"Stars": "1.00"}))
@@ -91,8 +91,8 @@ async def test_an_appended_row_takes_its_place() -> None:
     assert debits.code == 11003
 
 
-async def test_appending_needs_somebody_and_room() -> None:
-    """An unknown identifier and a synthetic ledger are refused."""
+async def test_appending_needs_a_known_customer_with_stored_rows() -> None:
+    """An unknown identifier and a synthetic ledger are errors."""
     box = Sandbox([SandboxCustomer("1", synthetic_rows(3, START, timedelta(days=1)))])
 
     with pytest.raises(LookupError, match="has that identifier"):
@@ -101,8 +101,8 @@ async def test_appending_needs_somebody_and_room() -> None:
         box.append("1", make_row(1, START))
 
 
-async def test_beyond_the_limit_requests_are_429_until_there_is_room() -> None:
-    """Two a minute, counted by the clock over any sixty seconds; token requests are free."""
+async def test_requests_above_the_limit_are_429() -> None:
+    """Two in any sixty seconds of the clock; token requests do not count."""
     now = [0.0]
     async with opened(two(), rules=Rules(requests_per_minute=2, retry_after=7), clock=lambda: now[0]) as client:
         statuses = []
@@ -121,7 +121,7 @@ async def test_beyond_the_limit_requests_are_429_until_there_is_room() -> None:
 
 
 async def test_retry_after_can_be_a_date() -> None:
-    """The date at which there is room again, in GMT."""
+    """The date at which a request is accepted again, in GMT."""
     async with opened(two(), rules=Rules(requests_per_minute=1, retry_after="date")) as client:
         await client.ledger()
         reply = await client.ledger()
@@ -130,7 +130,7 @@ async def test_retry_after_can_be_a_date() -> None:
     assert parsedate_to_datetime(reply.headers["Retry-After"]).tzname() == "UTC"
 
 
-async def test_latency_is_before_every_answer() -> None:
+async def test_latency_delays_every_response() -> None:
     """A hundredth of a second at the least, by the event loop's clock."""
     loop = asyncio.get_running_loop()
     async with opened(two(), rules=Rules(latency=0.01)) as client:
@@ -141,14 +141,14 @@ async def test_latency_is_before_every_answer() -> None:
 
 
 @pytest.mark.parametrize(("path", "status"), [("v1/nothing", 404), ("v3/oauth/token/generate", 405)])
-async def test_other_paths_and_methods_are_refused(path: str, status: int) -> None:
+async def test_other_paths_and_methods_are_errors(path: str, status: int) -> None:
     """404 for an unknown path, 405 for a GET of a token."""
     async with opened(two()) as client:
         assert (await client.get(path, {}, basic())).status == status
 
 
 async def test_a_closed_sandbox_has_no_url() -> None:
-    """Its address is known only while it listens."""
+    """The address is known only while it listens."""
     box = Sandbox([two()])
     with pytest.raises(RuntimeError, match="not running"):
         _ = box.url
@@ -159,8 +159,8 @@ async def test_a_closed_sandbox_has_no_url() -> None:
         _ = box.url
 
 
-async def test_without_customers_it_has_the_demos() -> None:
-    """The demo customer has three years of entries, some in alternate currencies, and a life elsewhere."""
+async def test_without_customers_it_has_those_of_the_demo() -> None:
+    """The demo customer has three years of entries, some in alternate currencies, and another organisation."""
     async with opened() as client:
         query = {"identifierValue": DEMO_MOBILE, "includeAlternateCurrencies": "true", "limit": "100"}
         newest = await client.ledger(query)
@@ -179,7 +179,7 @@ async def test_without_customers_it_has_the_demos() -> None:
 
 
 async def test_the_command_prints_its_url_and_serves() -> None:
-    """In a process of its own, it answers at the URL on its first line, until it is interrupted."""
+    """In a process of its own, it serves at the URL on its first line, until it is interrupted."""
     command = (sys.executable, "-m", "capledger.sandbox", "--rows", "500")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
