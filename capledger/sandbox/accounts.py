@@ -36,11 +36,23 @@ class Account:
             self._ledger = rows if isinstance(rows, SyntheticLedger) else StoredLedger(map(self._stamped, rows))
         return self._ledger
 
+    @property
+    def version(self) -> int:
+        """Number of changes of the ledger so far."""
+        return 0 if isinstance(self.ledger, SyntheticLedger) else self.ledger.version
+
     def append(self, row: Row) -> None:
         """Add a row; raise TypeError for a synthetic ledger."""
+        self._writable().append(self._stamped(row))
+
+    def remove(self, event_log_id: int) -> int:
+        """Remove the rows of an event and return their number; raise TypeError for a synthetic ledger."""
+        return self._writable().remove(event_log_id)
+
+    def _writable(self) -> StoredLedger:
         if isinstance(self.ledger, SyntheticLedger):
-            raise TypeError("a synthetic ledger cannot take more rows; create the customer with a list of rows")
-        self.ledger.append(self._stamped(row))
+            raise TypeError("a synthetic ledger cannot change; create the customer with a list of rows")
+        return self.ledger
 
     def _stamped(self, row: Row) -> Row:
         return row if self.holder.org_id is None else row | {"orgId": self.holder.org_id}
@@ -64,10 +76,19 @@ class AccountMatch:
         """First customer or group; its details are sent with the page."""
         return self.accounts[0].holder
 
+    def ledger_before(self, changes: int) -> Ledger:
+        """Return the ledger before the latest changes of each account."""
+        ledgers = [account.ledger.before(changes) for account in self.accounts]
+        return ledgers[0] if len(ledgers) == 1 else _merge(ledgers)
+
     def event(self, event_log_id: int) -> dict[str, Any] | None:
         """Return the event details that the customer was created with; None where they are built from the row."""
         provided = (account.holder.events.get(event_log_id) for account in self.accounts)
         return next((event for event in provided if event is not None), None)
+
+
+def _merge(ledgers: Iterable[Ledger]) -> StoredLedger:
+    return StoredLedger(ledger.row(rank) for ledger in ledgers for rank in range(len(ledger)))
 
 
 class Accounts:
@@ -112,10 +133,9 @@ class Accounts:
     def _ledger(self, accounts: tuple[Account, ...]) -> Ledger:
         if len(accounts) == 1:
             return accounts[0].ledger
-        key = tuple((id(account), len(account.ledger)) for account in accounts)
+        key = tuple((id(account), account.version) for account in accounts)
         if key not in self._merged:
-            ledgers = [account.ledger for account in accounts]
-            self._merged[key] = StoredLedger(ledger.row(rank) for ledger in ledgers for rank in range(len(ledger)))
+            self._merged[key] = _merge(account.ledger for account in accounts)
         return self._merged[key]
 
     def scope(self, headers: Mapping[str, str]) -> frozenset[int]:

@@ -10,7 +10,6 @@ from capledger.sandbox import params as read
 from capledger.sandbox.event_shapes import EXPLAINED_EVENTS, Details, whole_event
 from capledger.sandbox.ledger_endpoint import EndpointRequest, currency_warnings
 from capledger.sandbox.responses import ErrorResponse, error_item, json_response
-from capledger.sandbox.serialization import with_iso_dates
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -39,8 +38,8 @@ def events_page(found: AccountMatch, request: EndpointRequest) -> web.Response:
         warnings.append(error_item(9021, _unknown_message(unknown)))
     parts = EventParts.of(request)
     events = [event for row in rows for event in _event_items(found, row, request.rules, parts)]
-    if request.rules.date_style == "iso" and not request.scoped:
-        events = with_iso_dates(events, request.zone, _DATE_KEYS)
+    if request.rules.response_zone is not None or (request.rules.date_style == "iso" and not request.scoped):
+        events = request.row_format().with_event_dates(events, _DATE_KEYS)
     return json_response({"events": events, "warnings": warnings})
 
 

@@ -6,15 +6,15 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
-from zlib import crc32
 
 from attrs import define, field, frozen
 
 from capledger.sandbox.rows import Row, event_reference, read_date
 from capledger.sandbox.serialization import RowFormat
+from capledger.sandbox.zones import EARLIEST, LATEST
 
 if TYPE_CHECKING:
-    from capledger.sandbox.rules import Order, Rules
+    from capledger.sandbox.rules import Rules
 
 #: Returns the part of a row that matches; None if nothing does.
 Filter = Callable[[Row], Row | None]
@@ -27,6 +27,9 @@ class Ledger(Protocol):
 
     def created(self, rank: int) -> datetime:
         """Return the creation time of the row of this rank, naive server time."""
+
+    def event_log_id(self, rank: int) -> int:
+        """Return the event log id of the row of this rank."""
 
     def row(self, rank: int) -> Row:
         """Return the row of this rank as the API sends it."""
@@ -46,6 +49,9 @@ class Ledger(Protocol):
     def filtered(self, keep: Filter) -> Ledger:
         """Return the view of the rows that match; equal filters return the same view."""
 
+    def before(self, changes: int) -> Ledger:
+        """Return the ledger before the latest changes; before any change, without the newest rows."""
+
 
 @define(eq=False)
 class _Stored:
@@ -56,11 +62,19 @@ class _Stored:
 
     @classmethod
     def of(cls, row: Row) -> _Stored:
-        return cls(read_date(row["ledgerCreatedDate"]), row["eventLogId"], row)
+        return cls(_sort_date(row["ledgerCreatedDate"]), row["eventLogId"], row)
 
     @property
     def key(self) -> tuple[datetime, int]:
         return self.created, self.event_log_id
+
+
+def _sort_date(string: str) -> datetime:
+    """Read a date; one that the calendar does not have, such as ``0000-00-00 00:00:00``, is at its edge."""
+    try:
+        return read_date(string)
+    except ValueError:
+        return EARLIEST if string.startswith(("0000", "-")) else LATEST
 
 
 class StoredLedger:
@@ -71,6 +85,13 @@ class StoredLedger:
         self._views: dict[Filter, StoredLedger] = {}
         self._ids: dict[int, Row] | None = None
         self._references: dict[tuple[str, str], Row] | None = None
+        self._changes: list[_Change] = []
+        self._before: dict[int, StoredLedger] = {}
+
+    @property
+    def version(self) -> int:
+        """Number of changes so far."""
+        return len(self._changes)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -78,6 +99,10 @@ class StoredLedger:
     def created(self, rank: int) -> datetime:
         """Return the creation time of the row of this rank."""
         return self._rows[rank].created
+
+    def event_log_id(self, rank: int) -> int:
+        """Return the event log id of the row of this rank."""
+        return self._rows[rank].event_log_id
 
     def row(self, rank: int) -> Row:
         """Return the row of this rank, not a copy."""
@@ -119,11 +144,51 @@ class StoredLedger:
         """Insert a row at the position of its date, here and in the existing views."""
         stored = _Stored.of(row)
         _insert(self._rows, stored)
-        self._ids = self._references = None
+        self._record(_Change(stored, added=True))
         for keep, view in self._views.items():
             left = _narrowed(stored, keep)
             if left is not None:
                 _insert(view._rows, left)  # noqa: SLF001 - a view is a StoredLedger
+
+    def remove(self, event_log_id: int) -> int:
+        """Remove the rows of an event; return their number."""
+        removed = [stored for stored in self._rows if stored.event_log_id == event_log_id]
+        self._rows = [stored for stored in self._rows if stored.event_log_id != event_log_id]
+        for stored in removed:
+            self._record(_Change(stored, added=False))
+        self._views.clear()
+        return len(removed)
+
+    def _record(self, change: _Change) -> None:
+        self._changes.append(change)
+        self._ids = self._references = None
+        self._before.clear()
+
+    def before(self, changes: int) -> StoredLedger:
+        """Return the ledger before the latest changes, from a cache; before any change, without the newest rows."""
+        if changes not in self._before:
+            ledger = StoredLedger(())
+            ledger._rows = self._rows_before(changes)
+            self._before[changes] = ledger
+        return self._before[changes]
+
+    def _rows_before(self, changes: int) -> list[_Stored]:
+        rows = list(self._rows)
+        for change in reversed(self._changes[max(0, self.version - changes) :]):
+            if change.added:
+                rows.remove(change.stored)
+            else:
+                _insert(rows, change.stored)
+        newest = max(0, changes - self.version)
+        return rows[: max(0, len(rows) - newest)]
+
+
+@frozen
+class _Change:
+    """A row that was added or removed."""
+
+    stored: _Stored
+    added: bool
 
 
 def _insert(rows: list[_Stored], stored: _Stored) -> None:
@@ -179,10 +244,3 @@ def _compared(moment: datetime, rules: Rules) -> datetime:
 def _event_date(row: Row) -> datetime:
     event, transaction = row.get("eventDetails") or {}, row.get("transactionDetails") or {}
     return read_date(event.get("eventDate") or transaction.get("date") or row["ledgerCreatedDate"])
-
-
-def ordered(ledger: Ledger, ranks: Sequence[int], order: Order) -> Sequence[int]:
-    """Return the ranks in the order of the response; "SHUFFLED" sorts by a checksum of the id, so it is stable."""
-    if order == "SHUFFLED":
-        return sorted(ranks, key=lambda rank: crc32(str(ledger.row(rank)["eventLogId"]).encode()))
-    return ranks if order == "ASC" else ranks[::-1]

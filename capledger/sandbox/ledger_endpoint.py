@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiohttp import web
 from attrs import frozen
 
 from capledger.sandbox import params as read
 from capledger.sandbox.customers import SandboxCustomer
 from capledger.sandbox.filters import RowFilter, roles_of
-from capledger.sandbox.ledger import Ledger, ordered, select
+from capledger.sandbox.ledger import Ledger, select
+from capledger.sandbox.paging import PageRequest, Sorting, Totals, ledger_details
 from capledger.sandbox.params import AccountSelector, Parameters
 from capledger.sandbox.responses import ErrorResponse, error_item, json_response
 from capledger.sandbox.rules import Rules
-from capledger.sandbox.serialization import RowFormat
+from capledger.sandbox.serialization import RowFormat, encode_json
 from capledger.sandbox.stores import Stores
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _NO_ENTRIES = error_item(
 _PENDING = error_item(11002, "Customer has pending events, hence ledger may be incomplete. Retry after some time")
 
 
-@frozen
+@frozen(kw_only=True)
 class EndpointRequest:
     """One request to a ledger or event details endpoint, and what is needed to respond to it."""
 
@@ -38,8 +38,24 @@ class EndpointRequest:
     rules: Rules
     stores: Stores
     zone: tzinfo
+    """The zone of the dates in rows."""
     scoped: bool
     """Whether the request is to v2.1, which has scopes and closing balances and no ISO dates."""
+    number: int
+    """Number of the request among those to this endpoint, from 1."""
+
+    def page(self) -> PageRequest:
+        """Return the requested page; raise the documented error for an invalid one."""
+        limit, offset = read.limit(self.query, self.rules, scoped=self.scoped), read.whole(self.query, "offset", 0)
+        meaning = self.rules.group_offset if self.selector.is_group else self.rules.offset
+        return PageRequest(
+            limit=limit.capacity,
+            requested_limit=limit.requested,
+            offset=offset,
+            by_page=meaning == "page",
+            order=read.order(self.query, self.rules),
+            rules=self.rules,
+        )
 
     def row_filter(self, ledger: Ledger) -> RowFilter:
         """Return the filters of the request; raise the documented error for an invalid value."""
@@ -73,7 +89,14 @@ class EndpointRequest:
         """Return the format of the rows in the response."""
         style = "fraction" if self.scoped and self.rules.date_style == "iso" else self.rules.date_style
         with_concepts = read.flag(self.query, "includeConceptDetails")
-        return RowFormat(style, self.zone, self.stores.concepts if with_concepts else None, with_concepts)
+        zone = self.rules.response_zone
+        return RowFormat(
+            style,
+            self.zone if zone is None else zone,
+            self.stores.concepts if with_concepts else None,
+            with_concepts,
+            None if zone is None else self.zone,
+        )
 
 
 def _currency_filter(query: Parameters) -> tuple[str | None, bool, bool | tuple[str, ...]]:
@@ -96,42 +119,47 @@ class PageSlice:
 
     view: Ledger
     ranks: Sequence[int]
+    """The rows of the page, before any are hidden."""
+    shown: Sequence[int]
+    """The rows of the page, without those that are hidden."""
     details: dict[str, Any]
 
 
 def ledger_page(found: AccountMatch, request: EndpointRequest) -> web.Response:
     """Return the response to a request for a page of entries."""
-    page = _page_slice(found.ledger, request)
-    warnings = _warnings(found, request.query)
-    if not page.ranks and request.rules.empty in {"error400", "error200"}:
-        return json_response({"errors": [_NO_ENTRIES]}, status=400 if request.rules.empty == "error400" else 200)
-    if not page.ranks and request.rules.empty == "warning":
-        warnings.append(_NO_ENTRIES)
-    row_format = request.row_format()
-    return _page(found, request, page.details, [page.view.encoded(rank, row_format) for rank in page.ranks], warnings)
+    page = _page_slice(_ledger(found, request), request)
+    empty = None if page.ranks else request.rules.empty
+    if empty in {"error400", "error200"}:
+        return json_response({"errors": [_NO_ENTRIES]}, status=400 if empty == "error400" else 200)
+    if empty == "nothing":
+        return json_response({"ledgerEntries": [], "warnings": []})
+    warnings = _warnings(found, request.query) + ([_NO_ENTRIES] if empty == "warning" else [])
+    return _page(found, request, page, warnings)
+
+
+def _ledger(found: AccountMatch, request: EndpointRequest) -> Ledger:
+    """Return the ledger as the replica that serves the request has it."""
+    rules = request.rules
+    lagging = rules.lag > 0 and request.number % rules.lag_every == 0
+    return found.ledger_before(rules.lag) if lagging else found.ledger
 
 
 def _page_slice(ledger: Ledger, request: EndpointRequest) -> PageSlice:
-    query, rules = request.query, request.rules
-    limit, offset = read.limit(query, rules, scoped=request.scoped), read.whole(query, "offset", 0)
-    order, date_range = read.order(query, rules), read.date_range(query, rules)
+    rules, page = request.rules, request.page()
+    date_range = read.date_range(request.query, rules, request.zone)
     view = ledger.filtered(request.row_filter(ledger))
-    ranks = ordered(view, select(view, date_range, rules), order)
-    by_page = (rules.group_offset if request.selector.is_group else rules.offset) == "page"
-    first = offset * limit if by_page else offset
-    shown = ranks[first : first + limit]
-    number = first // limit if rules.echo_page_number == "page" else offset
-    return PageSlice(view, shown, _details(len(ranks), number, len(shown), limit, rules))
+    selected = select(view, date_range, rules)
+    page.check_depth()
+    ranks = Sorting(view, page.order, rules, request.number).page(selected, page.first, page.limit)
+    shown = _without_hidden(view, ranks, rules.hidden_every)
+    totals = Totals(date_range=len(selected), all_dates=len(view), customer=len(ledger))
+    return PageSlice(view, ranks, shown, ledger_details(page, totals, len(shown)))
 
 
-def _details(total: int, page_number: int, shown: int, limit: int, rules: Rules) -> dict[str, Any]:
-    total_entries = max(0, total + rules.total_offset)
-    return {
-        "pageNumber": page_number,
-        "pageSize": limit if rules.echo_page_size == "capacity" else shown,
-        "totalEntries": total_entries,
-        "pageCount": -(-total_entries // limit),
-    }
+def _without_hidden(view: Ledger, ranks: Sequence[int], hidden_every: int | None) -> Sequence[int]:
+    if hidden_every is None:
+        return ranks
+    return [rank for rank in ranks if view.event_log_id(rank) % hidden_every != 0]
 
 
 def currency_warnings(found: AccountMatch, query: Parameters) -> list[dict[str, Any]]:
@@ -150,18 +178,16 @@ def _warnings(found: AccountMatch, query: Parameters) -> list[dict[str, Any]]:
 
 
 def _page(
-    found: AccountMatch,
-    request: EndpointRequest,
-    details: dict[str, Any],
-    rows: Sequence[bytes],
-    warnings: list[dict[str, Any]],
+    found: AccountMatch, request: EndpointRequest, page: PageSlice, warnings: list[dict[str, Any]]
 ) -> web.Response:
     """Return the response, joined from the JSON of the rows."""
-    holder = found.holder
-    head: dict[str, Any] = {"customerDetails": holder.details()} if isinstance(holder, SandboxCustomer) else {}
-    head["ledgerDetails"] = details | ({"ledgerClosingBalance": holder.closing_balance} if request.scoped else {})
-    opening = msgspec.json.encode(head)[:-1]
-    body = b"".join(
-        (opening, b',"ledgerEntries":[', b",".join(rows), b'],"warnings":', msgspec.json.encode(warnings), b"}")
-    )
-    return web.Response(body=body, content_type="application/json", charset="utf-8")
+    holder, omitted, row_format = found.holder, request.rules.omitted, request.row_format()
+    details = page.details | ({"ledgerClosingBalance": holder.closing_balance} if request.scoped else {})
+    head = {"ledgerDetails": details}
+    if isinstance(holder, SandboxCustomer):
+        head = {"customerDetails": holder.details()} | head
+    parts = {key: encode_json(value) for key, value in head.items()}
+    parts["ledgerEntries"] = b"[" + b",".join(page.view.encoded(rank, row_format) for rank in page.shown) + b"]"
+    parts["warnings"] = encode_json(warnings)
+    body = b",".join(b'"%b":%b' % (key.encode(), part) for key, part in parts.items() if key not in omitted)
+    return web.Response(body=b"{" + body + b"}", content_type="application/json", charset="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -12,6 +12,7 @@ from attrs import frozen
 from capledger.sandbox.ledger import DateRange
 from capledger.sandbox.responses import ErrorResponse
 from capledger.sandbox.rows import CATEGORIES
+from capledger.sandbox.zones import converted, shifted
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Order, Rules
@@ -42,6 +43,14 @@ class AccountSelector:
     value: str
     source: str
     account_id: str | None
+
+
+@frozen
+class Limit:
+    """The rows of a page: as requested, and at most the maximum."""
+
+    requested: int
+    capacity: int
 
 
 def selector(query: Parameters, *, scoped: bool) -> AccountSelector:
@@ -99,13 +108,13 @@ def whole(query: Parameters, name: str, default: int, *, least: int = 0) -> int:
     return int(string)
 
 
-def limit(query: Parameters, rules: Rules, *, scoped: bool) -> int:
-    """Read ``limit``, the rows of a page; above the maximum raise 11029 (or 11006), or return the maximum."""
+def limit(query: Parameters, rules: Rules, *, scoped: bool) -> Limit:
+    """Read ``limit``; above the maximum raise the error of the rules, or return the maximum."""
     maximum = rules.max_limit_v21 if scoped and rules.max_limit_v21 is not None else rules.max_limit
-    value = whole(query, "limit", min(rules.default_limit, maximum), least=1)
-    if value > maximum and not rules.cap_silently:
-        raise ErrorResponse(rules.limit_code, f"Limit cannot be greater than {maximum}")
-    return min(value, maximum)
+    requested = whole(query, "limit", min(rules.default_limit, maximum), least=1)
+    if requested > maximum and not rules.cap_silently:
+        raise ErrorResponse(rules.limit_code, rules.limit_message.format(limit=maximum))
+    return Limit(requested, min(requested, maximum))
 
 
 def order(query: Parameters, rules: Rules) -> Order:
@@ -116,9 +125,9 @@ def order(query: Parameters, rules: Rules) -> Order:
     return "DESC" if value == "DESC" else rules.default_order
 
 
-def date_range(query: Parameters, rules: Rules) -> DateRange | None:
+def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> DateRange | None:
     """
-    Read the date range; None without dates or with ``isFilterBasedOnDate=false``.
+    Read the date range in the ``zone`` of the rows; None without dates or with ``isFilterBasedOnDate=false``.
 
     One date selects 90 days from it or up to it, or a year with ``includeLastOneYearData``. Raise 11011, 11009 or
     11010.
@@ -126,20 +135,43 @@ def date_range(query: Parameters, rules: Rules) -> DateRange | None:
     start, end = _date(query, "startDate"), _date(query, "endDate")
     if not flag(query, "isFilterBasedOnDate", default=True):
         return None
+    days = 365 if flag(query, "includeLastOneYearData") else 90
+    requested = _range(start, end, days)
+    if requested is None:
+        return None
     if start and end:
-        return _checked(DateRange(start, end), rules)
-    reach = timedelta(days=365 if flag(query, "includeLastOneYearData") else 90)
+        _check_range(requested, rules)
+    return _in_zone(_by_precision(requested, rules), rules, zone)
+
+
+def _range(start: datetime | None, end: datetime | None, days: int) -> DateRange | None:
+    """Return the range of both dates, or so many days from or up to the one that was sent."""
     if start:
-        return DateRange(start, start + reach)
-    return DateRange(end - reach, end) if end else None
+        return DateRange(start, end or shifted(start, days=days))
+    return DateRange(shifted(end, days=-days), end) if end else None
 
 
-def _checked(date_range: DateRange, rules: Rules) -> DateRange:
-    if date_range.start > date_range.end:
+def _check_range(requested: DateRange, rules: Rules) -> None:
+    if requested.start > requested.end:
         raise ErrorResponse(11009, "Startdate is after endDate")
-    if rules.max_days is not None and date_range.end - date_range.start > timedelta(days=rules.max_days):
-        raise ErrorResponse(11010, f"Interval between startDate and endDate greater than {rules.max_days} days")
-    return date_range
+    if rules.max_days is not None and requested.end - requested.start > timedelta(days=rules.max_days):
+        raise ErrorResponse(rules.max_days_code, rules.max_days_message.format(days=rules.max_days))
+
+
+def _by_precision(requested: DateRange, rules: Rules) -> DateRange:
+    start, end = requested.start, requested.end
+    if rules.start_date_precision == "day":
+        start = datetime.combine(start, time.min)
+    if rules.end_date_precision != "second":
+        end = datetime.combine(end, time.min if rules.end_date_precision == "day" else time.max)
+    return DateRange(start, end)
+
+
+def _in_zone(requested: DateRange, rules: Rules, zone: tzinfo) -> DateRange:
+    source = rules.request_zone or rules.response_zone
+    if source is None:
+        return requested
+    return DateRange(converted(requested.start, source, zone), converted(requested.end, source, zone))
 
 
 def _date(query: Parameters, name: str) -> datetime | None:

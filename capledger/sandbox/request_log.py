@@ -23,6 +23,8 @@ class LoggedRequest:
     """Time of the response; None until then."""
     status: int | None = None
     """HTTP status of the response; None until then, or if a fault closed the connection."""
+    number: int = 1
+    """Number of the request among those to its path, from 1."""
     in_flight: int
     """Number of requests in flight when this one arrived, itself included."""
     fault: str | None = None

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiohttp import web
+
+from capledger.sandbox.serialization import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return an ``application/json`` response with this body."""
     return web.Response(
-        body=_ENCODER.encode(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
+        body=encode_json(body), status=status, headers=headers, content_type="application/json", charset="utf-8"
     )
 
 

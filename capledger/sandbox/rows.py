@@ -39,7 +39,7 @@ def plain_date(moment: datetime) -> str:
 def java_date(moment: datetime, zone: tzinfo) -> str:
     """Return ``Fri Aug 30 11:17:57 GMT 2024``, as Java's ``Date.toString`` does: no fraction."""
     name = moment.replace(tzinfo=zone).tzname()
-    return f"{moment:%a %b %d %H:%M:%S} {'GMT' if name == 'UTC' else name} {moment:%Y}"
+    return f"{moment:%a %b %d %H:%M:%S} {'GMT' if name == 'UTC' else name} {moment.year:04}"
 
 
 def iso_date(moment: datetime, zone: tzinfo) -> str:

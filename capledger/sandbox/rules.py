@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Literal
 
 from attrs import frozen
 
 Edges = Literal["both", "start", "end", "none"]
-Order = Literal["ASC", "DESC", "SHUFFLED"]
+Order = Literal["ASC", "DESC", "SHUFFLED", "RANDOM"]
+TieOrder = Literal["same", "opposite", "ascending", "descending", "random", "replica"]
 OffsetMeaning = Literal["page", "index"]
-Empty = Literal["error400", "error200", "warning", "plain"]
+Total = Literal["range", "all_dates", "customer", "page"]
+PageNumberEcho = Literal["page", "offset", "index", "zero", "one_more"]
+PageSizeEcho = Literal["capacity", "requested", "rows", "zero", "one_more"]
+PageCountEcho = Literal["pages", "zero", "one_more"]
+Empty = Literal["error400", "error200", "warning", "plain", "nothing"]
 DateStyle = Literal["fraction", "plain", "java", "iso"]
 
 
@@ -17,44 +23,121 @@ DateStyle = Literal["fraction", "plain", "java", "iso"]
 class Rules:
     """One reading of the vendor's pages; the defaults are the reading of the newest ones."""
 
+    seed: int = 0
+    """Seed of every random order."""
+
     edges: Edges = "both"
     """Which bounds of ``startDate`` and ``endDate`` are inclusive; the vendor's pages do not say."""
     edge_precision: Literal["full", "second"] = "full"
     """Whether bounds are compared with the fraction of a second ("full") or in whole seconds ("second")."""
     filter_on: Literal["created", "event"] = "created"
     """Which date of an entry is filtered on: its creation, or the business date of its event."""
+    start_date_precision: Literal["second", "day"] = "second"
+    """Whether ``startDate`` is used as sent, or as the start of its day."""
+    end_date_precision: Literal["second", "day", "whole_day"] = "second"
+    """Whether ``endDate`` is used as sent, as the start of its day, or as the end of its day."""
+    request_zone: tzinfo | None = None
+    """Zone that ``startDate`` and ``endDate`` are read in; None for that of the responses."""
+    response_zone: tzinfo | None = None
+    """Zone that dates are printed in; None for the ``timezone`` of the sandbox, which is that of its rows."""
     max_days: int | None = 90
-    """The longest date range in days; beyond it, 11010. None for no limit."""
+    """The longest date range in days; beyond it, an error. None for no limit."""
+    max_days_code: int = 11010
+    """The code for a date range that is too long."""
+    max_days_message: str = "Interval between startDate and endDate greater than {days} days"
+    """The message for a date range that is too long; ``{days}`` is ``max_days``."""
 
     order_parameters: tuple[str, ...] = ("order",)
     """Query parameters that set the order, the first one present wins; () ignores them all."""
     default_order: Order = "DESC"
-    """The order without such a parameter; "SHUFFLED" is the same random order every time."""
+    """
+    The order without such a parameter.
+
+    "SHUFFLED" is the same random order with every request to the same replica, "RANDOM" another one with every request.
+    """
+    sort_precision: Literal["full", "second"] = "full"
+    """Whether rows are sorted by the fraction of a second too ("full") or by whole seconds ("second")."""
+    tie_order: TieOrder = "same"
+    """
+    The order of rows with equal dates.
+
+    By id in the "same" direction as the dates or in the "opposite" one, by id always "ascending" or "descending", or
+    unstable: another order with every request ("random") or on every replica ("replica").
+    """
+
+    replicas: int = 1
+    """Number of replicas, which serve the ledger requests in turn; see "SHUFFLED" and "replica"."""
+    lag: int = 0
+    """Number of the latest changes that a lagging replica has not seen; before any change, the newest rows."""
+    lag_every: int = 2
+    """With ``lag``, every so many ledger requests are served by a lagging replica; 1 for all of them."""
 
     offset: OffsetMeaning = "page"
     """Whether ``offset`` is a page number or the index of a row, for customers."""
     group_offset: OffsetMeaning = "index"
     """Whether ``offset`` is a page number or the index of a row, for user groups."""
-    echo_page_number: Literal["page", "offset"] = "page"
-    """Value of ``pageNumber`` where ``offset`` is an index: the page of that index, or the offset itself."""
-    echo_page_size: Literal["capacity", "rows"] = "capacity"
-    """Value of ``pageSize``: the capacity of a page (as documented), or the number of rows on this one."""
-    total_offset: int = 0
-    """Added to ``totalEntries``: a server that misstates its totals."""
-
+    first_page: Literal[0, 1] = 0
+    """The number of the first page; with 1, ``offset`` 0 and 1 both return it."""
     default_limit: int = 10
     """Rows of a page without ``limit``."""
     max_limit: int = 100
     """The largest ``limit``, on v2 and, without ``max_limit_v21``, on v2.1."""
     max_limit_v21: int | None = None
     """The largest ``limit`` on v2.1 if it differs."""
-    limit_code: Literal[11029, 11006] = 11029
+    limit_code: int = 11029
     """The code for a ``limit`` above the maximum: 11029 on the newest pages, 11006 on older ones."""
+    limit_message: str = "Limit cannot be greater than {limit}"
+    """The message for a ``limit`` above the maximum; ``{limit}`` is the maximum."""
     cap_silently: bool = False
     """Whether a ``limit`` above the maximum returns the largest page instead of an error."""
+    max_depth: int | None = None
+    """Number of rows that can be paged through; a page that ends beyond it is an error. None for no limit."""
+    max_depth_code: int = 9003
+    """The code for a page beyond ``max_depth``."""
+    max_depth_message: str = "Result window is too large, from + size must be less than or equal to: [{rows}]"
+    """The message for a page beyond ``max_depth``; ``{rows}`` is ``max_depth``."""
+    max_depth_status: int = 500
+    """HTTP status for a page beyond ``max_depth``."""
+    hidden_every: int | None = None
+    """Rows whose ``eventLogId`` is a multiple of it are counted and paged, but not shown; None hides nothing."""
+
+    total: Total = "range"
+    """
+    What ``totalEntries`` counts.
+
+    The entries that match the filters and the date range ("range"), the filters alone ("all_dates"), all entries of the
+    customer ("customer"), or the rows shown on the page ("page").
+    """
+    total_cap: int | None = None
+    """The number at which ``totalEntries`` stops counting; None for no limit."""
+    total_offset: int = 0
+    """Added to ``totalEntries``: a server with wrong totals."""
+    echo_page_number: PageNumberEcho = "page"
+    """
+    Value of ``pageNumber``.
+
+    The number of the page ("page"), the ``offset`` as sent ("offset"), the number of the page counted from 0 whatever
+    ``first_page`` is ("index"), always 0 ("zero"), or one more than the number of the page ("one_more").
+    """
+    echo_page_size: PageSizeEcho = "capacity"
+    """
+    Value of ``pageSize``.
+
+    The capacity of the page, as documented ("capacity"), the ``limit`` as sent ("requested"), the number of rows shown
+    ("rows"), always 0 ("zero"), or one more than the capacity ("one_more").
+    """
+    echo_page_count: PageCountEcho = "pages"
+    """Value of ``pageCount``: the number of pages of the total, always 0, or one more."""
+    omitted: tuple[str, ...] = ()
+    """Keys that pages lack: keys of ``ledgerDetails`` such as "totalEntries", or of the page ("ledgerDetails")."""
 
     empty: Empty = "error400"
-    """A page without entries: an 11003 error with HTTP 400 or 200, an 11003 warning, or just no rows."""
+    """
+    The response without entries.
+
+    An 11003 error with HTTP 400 or 200, an 11003 warning, just no rows ("plain"), or neither rows nor details of
+    ledger and customer ("nothing").
+    """
     date_style: DateStyle = "fraction"
     """
     The style of dates.

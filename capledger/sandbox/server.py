@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from asyncio import get_running_loop, sleep
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, tzinfo
+from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 from aiohttp import web
+from attrs import evolve
 
 from capledger.sandbox.accounts import Accounts
 from capledger.sandbox.auth import CredentialStore
@@ -108,6 +111,7 @@ class Sandbox:
         self._rate_limiter = ServerRateLimiter(clock)
         self._address = host, port
         self._in_flight = 0
+        self._numbers = Counter[str]()
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,6 +153,10 @@ class Sandbox:
         """Add an entry to the ledger of a customer or group, at the position of its date."""
         self._accounts.by_value(identifier_value).append(row)
 
+    def remove(self, identifier_value: str, event_log_id: int) -> int:
+        """Remove the entries of an event from the ledger of a customer or group; return their number."""
+        return self._accounts.by_value(identifier_value).remove(event_log_id)
+
     def add(self, holder: SandboxCustomer | SandboxGroup) -> None:
         """Add a customer or group."""
         self._accounts.add(holder)
@@ -175,6 +183,7 @@ class Sandbox:
             self._in_flight -= 1
 
     def _log(self, request: web.BaseRequest) -> LoggedRequest:
+        self._numbers[request.path] += 1
         logged = LoggedRequest(
             method=request.method,
             path=request.path,
@@ -182,6 +191,7 @@ class Sandbox:
             url=request.path_qs,
             headers={name.lower(): value for name, value in request.headers.items()},
             started=self._clock(),
+            number=self._numbers[request.path],
             in_flight=self._in_flight,
         )
         self.requests.append(logged)
@@ -198,40 +208,56 @@ class Sandbox:
             if isawaitable(called):
                 await called
         fault = None if self.faults is None else self.faults(logged)
+        respond = partial(self._regular_response, request, logged)
         if fault is None:
-            response = await self._regular_response(request, {})
+            response = await respond({}, {})
             await _wait_until(due)
             return response
         logged.fault = fault.name
         await _wait_until(due)
-        return await fault.respond(FaultContext(request, logged, self._regular_response))
+        return await fault.respond(FaultContext(self, request, logged, respond))
 
-    async def _regular_response(self, request: web.BaseRequest, changed: Mapping[str, str]) -> web.Response:
-        """Return the response without a fault, with the ``changed`` parameters in place of those sent."""
+    async def _regular_response(
+        self,
+        request: web.BaseRequest,
+        logged: LoggedRequest,
+        parameters: Mapping[str, str],
+        rule_changes: Mapping[str, Any],
+    ) -> web.Response:
+        """Return the response without a fault, with these query parameters and fields of the rules changed."""
+        rules = evolve(self.rules, **rule_changes) if rule_changes else self.rules
         try:
             if request.path == _TOKEN_PATH:
-                return await self._token(request)
-            return self._resource(request, {**request.rel_url.query, **changed})
+                return await self._token(request, rules)
+            return self._resource(request, {**request.rel_url.query, **parameters}, rules, logged.number)
         except ErrorResponse as error:
             return error.response()
 
-    async def _token(self, request: web.BaseRequest) -> web.Response:
+    async def _token(self, request: web.BaseRequest, rules: Rules) -> web.Response:
         _require_method(request, "POST")
         try:
             body = msgspec.json.decode(await request.read())
         except msgspec.DecodeError:
             body = None
-        return self.credentials.token_response(body, self.rules)
+        return self.credentials.token_response(body, rules)
 
-    def _resource(self, request: web.BaseRequest, query: Mapping[str, str]) -> web.Response:
+    def _resource(self, request: web.BaseRequest, query: Mapping[str, str], rules: Rules, number: int) -> web.Response:
         handler, scoped = _ENDPOINTS.get(request.path, (None, False))
         if handler is None:
             raise ErrorResponse(404, "Not found", status=404)
         _require_method(request, "GET")
-        self.credentials.authenticate(request.headers, self.rules)
+        self.credentials.authenticate(request.headers, rules)
         account = selector(query, scoped=scoped)
         orgs = self._accounts.scope(request.headers) if scoped else self._accounts.own()
-        endpoint_request = EndpointRequest(query, account, self.rules, self._stores, self._zone, scoped)
+        endpoint_request = EndpointRequest(
+            query=query,
+            selector=account,
+            rules=rules,
+            stores=self._stores,
+            zone=self._zone,
+            scoped=scoped,
+            number=number,
+        )
         return handler(self._accounts.find(account, orgs), endpoint_request)
 
 

@@ -48,6 +48,10 @@ class SyntheticLedger:
         """Return the start plus ``rank`` steps."""
         return self.start + rank * self.step
 
+    def event_log_id(self, rank: int) -> int:
+        """Return the first id plus the rank."""
+        return self.first_id + rank
+
     def row(self, rank: int) -> Row:
         """Return a new dictionary of the row."""
         row: Row = msgspec.json.decode(self.encoded(rank, RowFormat("fraction", UTC)))
@@ -58,7 +62,7 @@ class SyntheticLedger:
         if row_format not in self._templates:
             self._templates[row_format] = _make_template(self.sample, row_format)
         template, dates = self._templates[row_format]
-        number, moment = self.first_id + rank, self.created(rank)
+        number, moment = self.event_log_id(rank), row_format.local(self.created(rank))
         values: dict[bytes, Any] = {
             b"id": number,
             b"bill": number + BILL_OFFSET,
@@ -92,6 +96,10 @@ class SyntheticLedger:
         count = 0 if left is None else self.count
         return SyntheticLedger(count, self.start, self.step, self.first_id, left or self.sample)
 
+    def before(self, changes: int) -> SyntheticLedger:
+        """Return the ledger without the newest rows: a synthetic ledger never changes."""
+        return SyntheticLedger(max(0, self.count - changes), self.start, self.step, self.first_id, self.sample)
+
 
 def synthetic_points(rank: int) -> str:
     """Return the points of a row; they repeat after 997 rows, so a row at the wrong position shows."""
@@ -119,7 +127,7 @@ def _make_template(sample: Row, row_format: RowFormat) -> _Template:
     template = template.replace(_SAMPLE_POINTS.encode(), b"%(points)s")
     used = []
     for name, format_date in _date_formatters(row_format):
-        date = format_date(_SAMPLE_MOMENT).encode()
+        date = format_date(row_format.local(_SAMPLE_MOMENT)).encode()
         if date in template:
             template = template.replace(date, b"%(" + name + b")s")
             used.append((name, format_date))

@@ -17,7 +17,7 @@ from capledger import (
     ServerError,
 )
 from capledger.errors import AnswerTooLargeError
-from capledger.sandbox import Fault, FaultContext, Rules, Sandbox, faults
+from capledger.sandbox import Fault, Rules, Sandbox, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,11 +183,7 @@ async def test_a_repeated_page_with_a_growing_total_ends(prefetch: int) -> None:
     seen: list[Any] = []
     endless = faults.edit_page("endless", grow)
 
-    async def first_page_again(context: FaultContext) -> Any:
-        first_page = FaultContext(context.request, context.logged, lambda _, __: context.regular_response(offset="0"))
-        return await endless.respond(first_page)
-
-    came = await came_of(faults.always(Fault("endless", first_page_again)), prefetch=prefetch)
+    came = await came_of(faults.always(faults.chain(faults.repeat_page(), endless)), prefetch=prefetch)
 
     assert isinstance(came.error, PaginationError | IncompleteLedgerError)
     assert came.requests <= 100

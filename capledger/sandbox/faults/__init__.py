@@ -6,6 +6,7 @@ Faults, and the scripts that select which requests get them.
 
 from capledger.sandbox.faults.connection import cut_body, drip, gzip_bomb, hang, huge, reset, slow, stall
 from capledger.sandbox.faults.context import Fault, FaultContext, FaultScript
+from capledger.sandbox.faults.events import append_row, chain, other_rules, remove_rows, write
 from capledger.sandbox.faults.http import (
     api_error,
     deep,
@@ -58,6 +59,8 @@ __all__ = [
     "FaultScript",
     "always",
     "api_error",
+    "append_row",
+    "chain",
     "cut_body",
     "deep",
     "doubled_row",
@@ -85,8 +88,10 @@ __all__ = [
     "on_events",
     "on_ledgers",
     "on_tokens",
+    "other_rules",
     "random_faults",
     "redirect",
+    "remove_rows",
     "repeat_page",
     "reset",
     "reversed_rows",
@@ -100,6 +105,7 @@ __all__ = [
     "warning_beside",
     "when",
     "without",
+    "write",
     "wrong_content_type",
     "wrong_page_number",
     "wrong_total",
