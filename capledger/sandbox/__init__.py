@@ -10,7 +10,7 @@ from capledger.sandbox.faults import Fault, FaultContext, FaultScript
 from capledger.sandbox.request_log import LoggedRequest, busiest_minute
 from capledger.sandbox.rows import entry_detail, make_member, make_row
 from capledger.sandbox.rules import Rules
-from capledger.sandbox.seeds import EVENT_NAMES, seed_rows
+from capledger.sandbox.seeds import EVENT_NAMES, add_twins, seed_rows
 from capledger.sandbox.server import Sandbox
 from capledger.sandbox.stores import STORES, Store
 from capledger.sandbox.synthetic import SyntheticLedger, synthetic_rows
@@ -32,6 +32,7 @@ __all__ = [
     "SandboxGroup",
     "Store",
     "SyntheticLedger",
+    "add_twins",
     "busiest_minute",
     "entry_detail",
     "make_member",

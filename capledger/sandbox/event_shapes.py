@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from capledger.sandbox.rows import PROGRAM_ID, PROGRAM_NAME, Row, event_reference, legacy_date, plain_date, read_date
+from capledger.sandbox.rows import PROGRAM_ID, PROGRAM_NAME, Row, event_reference, legacy_date, nearest_date, plain_date
+from capledger.sandbox.zones import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Details = dict[str, Any]
 _TILL: Final = 9301
-_YEAR: Final = timedelta(days=365)
+_YEAR: Final = timedelta(days=365, seconds=-1)
 _PROGRAM: Final = {"programId": PROGRAM_ID, "programName": PROGRAM_NAME}
 _PROMOTION: Final = {"promotionId": 52001, "promotionName": "Double Tide"}
 _NAMED: Final = {"customFields": [{"name": "gift_wrap", "value": "yes"}], "extendedFields": []}
@@ -37,13 +38,13 @@ class _Earning:
     def campaign(self) -> Details:
         """Return points of a promotion that has dates and no expiry."""
         span = {
-            "promotionStartDate": legacy_date(_midnight(self.moment) - timedelta(days=3)),
-            "promotionEndDate": legacy_date(_midnight(self.moment) + timedelta(days=3, seconds=-1)),
+            "promotionStartDate": legacy_date(shifted(_midnight(self.moment), -timedelta(days=3))),
+            "promotionEndDate": legacy_date(shifted(_midnight(self.moment), timedelta(days=3, seconds=-1))),
         }
         return {**_PROMOTION, **_PROGRAM, "value": self.amount, **span}
 
     def promised(self) -> Details:
-        conversion = legacy_date(_midnight(self.moment) + timedelta(days=15))
+        conversion = legacy_date(shifted(_midnight(self.moment), timedelta(days=15)))
         return {"value": self.amount, "conversionDate": conversion, **_PROGRAM}
 
     def breakdown(self, *, action: bool = True, promotion: bool = True) -> Details:
@@ -70,7 +71,7 @@ class _Earning:
         return row | {"value": 0, key: self.amount}
 
     def _expiry(self) -> dict[str, str]:
-        expiry = _midnight(self.moment) + _YEAR - timedelta(seconds=1)
+        expiry = shifted(_midnight(self.moment), _YEAR)
         return {"expiresOn": legacy_date(expiry), "expiryType": "rolling"}
 
 
@@ -111,7 +112,7 @@ class _SourceEntry:
     @property
     def moment(self) -> datetime:
         """Creation time of the entry, naive server time."""
-        return read_date(self.row["ledgerCreatedDate"])
+        return nearest_date(self.row["ledgerCreatedDate"])
 
     @property
     def time(self) -> str:
@@ -174,7 +175,7 @@ def _bill(source: _SourceEntry) -> Details:
         "alternateCurrencyValueEarnedBreakup": [_currency_breakdown(*item) for item in source.currencies().items()],
         "lineItems": [_line(source)],
     }
-    conversion = {"maxConversionDate": legacy_date(_midnight(source.moment) + timedelta(days=15))}
+    conversion = {"maxConversionDate": legacy_date(shifted(_midnight(source.moment), timedelta(days=15)))}
     return (
         _details(source, **conversion)
         | {"billDetails": bill}
@@ -225,7 +226,7 @@ def _return(source: _SourceEntry) -> Details:
         "returnBillId": source.number + 1,
         "returnDate": source.time,
         "returnAmount": 625,
-        "billDate": legacy_date(source.moment - timedelta(days=2)),
+        "billDate": legacy_date(shifted(source.moment, -timedelta(days=2))),
         "returnType": "LINE_ITEM",
         "pointsEarned": _earned([regular], [promo]),
         "pointsEarnedBreakup": _breakdown([earning.breakdown(action=False) | returned]),
@@ -332,7 +333,7 @@ def _adjustment(source: _SourceEntry) -> Details:
         "pointAwardedRefId": source.number - 1,
         "pointAwardedRefType": "BILL",
         "awardedTillId": _TILL,
-        "awardedTillDate": legacy_date(source.moment - timedelta(days=40)),
+        "awardedTillDate": legacy_date(shifted(source.moment, -timedelta(days=40))),
         "sourceType": "POINTS_AWARDED",
         "loyaltyId": 31,
         "customerId": source.row["customerId"],
@@ -355,7 +356,7 @@ def _import(source: _SourceEntry) -> Details:
     meta = {
         "fileName": "tide.csv",
         "importStartTime": source.time,
-        "importEndTime": legacy_date(source.moment + timedelta(minutes=1)),
+        "importEndTime": legacy_date(shifted(source.moment, timedelta(minutes=1))),
         "profileName": "Customer Promotion",
         "profileType": "Promotional Rewards",
     }

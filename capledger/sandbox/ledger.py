@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
 
-from capledger.sandbox.rows import Row, event_reference, read_date
+from capledger.sandbox.rows import Row, event_reference, nearest_date
 from capledger.sandbox.serialization import RowFormat
-from capledger.sandbox.zones import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Rules
@@ -62,19 +61,11 @@ class _Stored:
 
     @classmethod
     def of(cls, row: Row) -> _Stored:
-        return cls(_sort_date(row["ledgerCreatedDate"]), row["eventLogId"], row)
+        return cls(nearest_date(row["ledgerCreatedDate"]), row["eventLogId"], row)
 
     @property
     def key(self) -> tuple[datetime, int]:
         return self.created, self.event_log_id
-
-
-def _sort_date(string: str) -> datetime:
-    """Read a date; one that the calendar does not have, such as ``0000-00-00 00:00:00``, is at its edge."""
-    try:
-        return read_date(string)
-    except ValueError:
-        return EARLIEST if string.startswith(("0000", "-")) else LATEST
 
 
 class StoredLedger:
@@ -243,4 +234,4 @@ def _compared(moment: datetime, rules: Rules) -> datetime:
 
 def _event_date(row: Row) -> datetime:
     event, transaction = row.get("eventDetails") or {}, row.get("transactionDetails") or {}
-    return read_date(event.get("eventDate") or transaction.get("date") or row["ledgerCreatedDate"])
+    return nearest_date(event.get("eventDate") or transaction.get("date") or row["ledgerCreatedDate"])

@@ -135,43 +135,36 @@ def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> DateRange | Non
     start, end = _date(query, "startDate"), _date(query, "endDate")
     if not flag(query, "isFilterBasedOnDate", default=True):
         return None
-    days = 365 if flag(query, "includeLastOneYearData") else 90
-    requested = _range(start, end, days)
-    if requested is None:
-        return None
     if start and end:
-        _check_range(requested, rules)
-    return _in_zone(_by_precision(requested, rules), rules, zone)
+        _check_range(start, end, rules)
+    length = timedelta(days=365 if flag(query, "includeLastOneYearData") else 90)
+    first = _in_zone(_first_moment(start, rules), rules, zone) if start else None
+    last = _in_zone(_last_moment(end, rules), rules, zone) if end else None
+    if first:
+        return DateRange(first, last or shifted(first, length))
+    return DateRange(shifted(last, -length), last) if last else None
 
 
-def _range(start: datetime | None, end: datetime | None, days: int) -> DateRange | None:
-    """Return the range of both dates, or so many days from or up to the one that was sent."""
-    if start:
-        return DateRange(start, end or shifted(start, days=days))
-    return DateRange(shifted(end, days=-days), end) if end else None
-
-
-def _check_range(requested: DateRange, rules: Rules) -> None:
-    if requested.start > requested.end:
+def _check_range(start: datetime, end: datetime, rules: Rules) -> None:
+    if start > end:
         raise ErrorResponse(11009, "Startdate is after endDate")
-    if rules.max_days is not None and requested.end - requested.start > timedelta(days=rules.max_days):
+    if rules.max_days is not None and end - start > timedelta(days=rules.max_days):
         raise ErrorResponse(rules.max_days_code, rules.max_days_message.format(days=rules.max_days))
 
 
-def _by_precision(requested: DateRange, rules: Rules) -> DateRange:
-    start, end = requested.start, requested.end
-    if rules.start_date_precision == "day":
-        start = datetime.combine(start, time.min)
-    if rules.end_date_precision != "second":
-        end = datetime.combine(end, time.min if rules.end_date_precision == "day" else time.max)
-    return DateRange(start, end)
+def _first_moment(start: datetime, rules: Rules) -> datetime:
+    return datetime.combine(start, time.min) if rules.start_date_precision == "day" else start
 
 
-def _in_zone(requested: DateRange, rules: Rules, zone: tzinfo) -> DateRange:
+def _last_moment(end: datetime, rules: Rules) -> datetime:
+    if rules.end_date_precision == "second":
+        return end
+    return datetime.combine(end, time.min if rules.end_date_precision == "day" else time.max)
+
+
+def _in_zone(moment: datetime, rules: Rules, zone: tzinfo) -> datetime:
     source = rules.request_zone or rules.response_zone
-    if source is None:
-        return requested
-    return DateRange(converted(requested.start, source, zone), converted(requested.end, source, zone))
+    return moment if source is None else converted(moment, source, zone)
 
 
 def _date(query: Parameters, name: str) -> datetime | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
+from capledger.sandbox.zones import EARLIEST, LATEST
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,6 +53,14 @@ def iso_date(moment: datetime, zone: tzinfo) -> str:
 def read_date(string: str) -> datetime:
     """Read a date in the legacy style, with or without a fraction, as a naive datetime."""
     return datetime.fromisoformat(string)
+
+
+def nearest_date(string: str) -> datetime:
+    """Read a date; for one that no calendar has, such as ``0000-00-00 00:00:00``, return the edge of the calendar."""
+    try:
+        return read_date(string)
+    except ValueError:
+        return EARLIEST if string.startswith(("0000", "-")) else LATEST
 
 
 def entry_detail(points: str, **overrides: object) -> dict[str, Any]:

@@ -146,3 +146,23 @@ def _business_date(random: Random, moment: datetime) -> dict[str, Any]:
     """Return the event's own date: from a day before to three hours after the entry's."""
     shifted = moment + timedelta(seconds=random.randint(-86_400, 10_800))
     return {"eventDetails": {"eventDate": legacy_date(shifted)}}
+
+
+def add_twins(rows: Sequence[Row], seed: int, *, share: float = 0.2) -> list[Row]:
+    """
+    Return the rows with twins of a share (0 to 1) of them, the same for each seed.
+
+    A twin is a second row of the same event, date and till: one half are equal to the row, the others have the details
+    of another program.
+    """
+    random = Random(seed)
+    twins = [_twin(random, row) for row in rows if random.random() < share]
+    return [*rows, *twins]
+
+
+def _twin(random: Random, row: Row) -> Row:
+    if random.random() < 0.5:  # noqa: PLR2004 - one half
+        return dict(row)
+    details = [entry_detail(_amount(random), programId=4120, programName="Mill Rewards")]
+    nets = {"netPointsOnEvent": details[0]["points"], "netAlternateCurrenciesOnEvent": {}}
+    return row | {"entryDetails": details} | nets

@@ -16,9 +16,9 @@ def converted(moment: datetime, source: tzinfo, target: tzinfo) -> datetime:
         return moment
 
 
-def shifted(moment: datetime, *, days: int) -> datetime:
-    """Return a moment so many days later, at most the edge of the calendar."""
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Return a moment so much later, at most the edge of the calendar."""
     try:
-        return moment + timedelta(days=days)
+        return moment + by
     except OverflowError:
-        return EARLIEST if days < 0 else LATEST
+        return EARLIEST if by < timedelta(0) else LATEST

@@ -97,7 +97,7 @@ async def test_appending_needs_a_known_customer_with_stored_rows() -> None:
 
     with pytest.raises(LookupError, match="has that identifier"):
         box.append("2", make_row(1, START))
-    with pytest.raises(TypeError, match="synthetic ledger"):
+    with pytest.raises(TypeError, match="synthetic ledger cannot change"):
         box.append("1", make_row(1, START))
 
 

@@ -47,12 +47,14 @@ def write(change: Callable[[Sandbox], object], *, after: bool = False) -> Fault:
 
 def append_row(identifier_value: str, row: Row, *, after: bool = False) -> Fault:
     """Add an entry to a ledger when the request arrives, or ``after`` its response was made."""
-    return write(lambda sandbox: sandbox.append(identifier_value, row), after=after)
+    fault = write(lambda sandbox: sandbox.append(identifier_value, row), after=after)
+    return evolve(fault, name="append_row")
 
 
 def remove_rows(identifier_value: str, event_log_id: int, *, after: bool = False) -> Fault:
     """Remove the entries of an event when the request arrives, or ``after`` its response was made."""
-    return write(lambda sandbox: sandbox.remove(identifier_value, event_log_id), after=after)
+    fault = write(lambda sandbox: sandbox.remove(identifier_value, event_log_id), after=after)
+    return evolve(fault, name="remove_rows")
 
 
 def chain(*faults: Fault) -> Fault:

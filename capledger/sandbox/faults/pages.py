@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from capledger.sandbox.faults.context import Fault, FaultContext
 from capledger.sandbox.responses import body_of, json_response
@@ -31,7 +30,7 @@ def edit_page(name: str, change: Callable[[Page, FaultContext], object]) -> Faul
 def _edited(
     response: web.Response, change: Callable[[Page, FaultContext], object], context: FaultContext
 ) -> web.Response:
-    page = msgspec.json.decode(body_of(response))
+    page = json.loads(body_of(response))
     if "ledgerEntries" not in page:
         return response
     change(page, context)
@@ -140,3 +139,26 @@ def warning_beside(code: int, message: str) -> Fault:
     """Add an item of ``warnings`` to the page."""
     item = {"status": False, "code": code, "message": message}
     return edit_page("warning_beside", lambda page, _: page["warnings"].append(item))
+
+
+def empty_response() -> Fault:
+    """Respond with no rows, no details and no warning, with HTTP 200."""
+
+    async def respond(_: FaultContext) -> web.Response:
+        return json_response({"ledgerEntries": [], "warnings": []})
+
+    return Fault("empty_response", respond)
+
+
+def lone_surrogate(key: str = "store", *, row: int = 0) -> Fault:
+    """Add half of a surrogate pair, escaped as JSON allows, to a string of a row."""
+
+    def change(page: Page, _: FaultContext) -> None:
+        page["ledgerEntries"][row][key] += "\ud83d"
+
+    return edit_page("lone_surrogate", change)
+
+
+def with_date(date: str, *, row: int = 0) -> Fault:
+    """Put any string in place of the creation date of a row, such as one that no calendar has."""
+    return edit_page("with_date", lambda page, _: page["ledgerEntries"][row].update(ledgerCreatedDate=date))
