@@ -115,7 +115,7 @@ async def test_keys_can_be_missing(omitted: tuple[str, ...], keys: list[str] | N
     async with opened(customer(), rules=Rules(omitted=omitted)) as client:
         page = await client.ledger()
 
-    assert list(page.body) == keys or ["customerDetails", "ledgerDetails", "ledgerEntries", "warnings"]
+    assert list(page.body) == (keys or ["customerDetails", "ledgerDetails", "ledgerEntries", "warnings"])
     assert details is None or list(page.body["ledgerDetails"]) == details
     assert len(page.ids) == 10
 
