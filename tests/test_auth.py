@@ -28,7 +28,7 @@ TOKEN_REQUEST = Request(method="POST", path="/token", response_type=Token, endpo
 
 
 class TokenEndpoint:
-    """Stands in for the transport: hands out numbered tokens, or raises what it is told to."""
+    """Stands in for the transport: hands out numbered tokens, or raises what it is reported to."""
 
     def __init__(self, *, lifetime: float = 300.0, latency: float = 1.0) -> None:
         self.lifetime = lifetime
@@ -49,7 +49,7 @@ def new_authenticator() -> Any:
     return OAuthClientCredentials("key", "secret").authenticator(LoopClock())
 
 
-def answer(body: object, status: int = 200) -> Response:
+def response(body: object, status: int = 200) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {"X-Cap-Requestid": "r-1"}, content)
 
@@ -73,7 +73,7 @@ async def test_basic_auth_sends_the_documented_header(auth: BasicAuth) -> None:
 
 
 @virtual_time
-async def test_a_refused_password_is_not_tried_again() -> None:
+async def test_a_refused_password_is_not_retried() -> None:
     """There is nothing to renew about a password."""
     authenticator = BasicAuth("store.server", "server123").authenticator(LoopClock())
 
@@ -90,8 +90,8 @@ async def test_a_refused_password_is_not_tried_again() -> None:
         (None, "server123", False),
     ],
 )
-def test_basic_auth_refuses_what_cannot_be_right(username: str, password: str, *, hashed: bool) -> None:
-    """Empty parts, a colon in the name and a "hash" that is none are told when they are written."""
+def test_basic_auth_refuses_invalid_values(username: str, password: str, *, hashed: bool) -> None:
+    """Empty parts, a colon in the name and a "hash" that is none are reported when they are written."""
     with pytest.raises(ConfigurationError) as caught:
         BasicAuth(username, password, hashed=hashed)
 
@@ -100,7 +100,7 @@ def test_basic_auth_refuses_what_cannot_be_right(username: str, password: str, *
 
 @pytest.mark.parametrize(("key", "secret"), [("", "secret"), ("key", ""), ("key", None)])
 def test_client_credentials_must_be_filled(key: str, secret: str) -> None:
-    """Empty parts are told when they are written."""
+    """Empty parts are reported when they are written."""
     with pytest.raises(ConfigurationError):
         OAuthClientCredentials(key, secret)
 
@@ -123,7 +123,7 @@ def test_secrets_are_not_pickled(auth: object, take_out: Any) -> None:
 
 
 @virtual_time
-async def test_the_token_is_asked_for_as_documented() -> None:
+async def test_the_token_is_requested_as_documented() -> None:
     """Key and secret go as JSON to the token endpoint, and the token comes back in its header."""
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
     assert authenticator.headers() is None
@@ -221,7 +221,7 @@ async def test_only_the_token_that_failed_is_forgotten() -> None:
 def test_the_life_of_a_token_is_read_tolerantly(lifetime: object, expected: float) -> None:
     """A life that is missing or makes no sense counts as the shortest documented one."""
     token = decode_token(
-        TOKEN_REQUEST, answer({"data": {"accessToken": "a.b-c", "ttlSeconds": lifetime}, "errors": None})
+        TOKEN_REQUEST, response({"data": {"accessToken": "a.b-c", "ttlSeconds": lifetime}, "errors": None})
     )
 
     assert token == Token("a.b-c", expected)
@@ -256,12 +256,12 @@ INVALID = {"data": None, "errors": [{"code": 320001, "message": "Invalid client 
         ({"data": {"accessToken": "a\r\nX-Other: b"}}, 200, DecodeError, None),
     ],
 )
-def test_answers_without_a_token_become_the_right_error(
+def test_responses_without_a_token_become_the_right_error(
     body: object, status: int, error_class: type[CapledgerError], code: int | None
 ) -> None:
-    """Refused credentials are told as such whatever the HTTP status, and nothing else is taken for them."""
+    """Refused credentials are reported as such whatever the HTTP status, and nothing else is taken for them."""
     with pytest.raises(CapledgerError) as caught:
-        decode_token(TOKEN_REQUEST, answer(body, status))
+        decode_token(TOKEN_REQUEST, response(body, status))
 
     assert type(caught.value) is error_class
     assert getattr(caught.value, "code", None) == code
@@ -269,7 +269,7 @@ def test_answers_without_a_token_become_the_right_error(
 
 
 @given(st.binary(), st.sampled_from([200, 201, 302, 400, 401, 429, 500, 503]))
-def test_no_answer_of_the_token_endpoint_escapes_the_errors(body: bytes, status: int) -> None:
+def test_no_response_of_the_token_endpoint_escapes_the_error_tree(body: bytes, status: int) -> None:
     """Whatever comes is a token or an error of ours."""
     with suppress(CapledgerError):
-        assert decode_token(TOKEN_REQUEST, answer(body, status)).value
+        assert decode_token(TOKEN_REQUEST, response(body, status)).value

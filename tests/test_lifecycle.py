@@ -187,7 +187,7 @@ def test_a_walk_cancelled_at_any_moment_loses_nothing(moments: list[float], seed
 
 @pytest.mark.parametrize("pages", [False, True], ids=["entries", "pages"])
 @virtual_time
-async def test_a_session_closed_under_a_walk_is_told(pages: bool) -> None:  # noqa: FBT001 - a table of two
+async def test_a_session_closed_during_a_walk_raises(pages: bool) -> None:  # noqa: FBT001 - a table of two
     """The walk ends at once in the one error that says so, with its cursor; another session goes on from there."""
     async with sandbox() as box:
         session = session_at(box)
@@ -271,7 +271,7 @@ async def _first(session: LedgerSession) -> None:
 
 
 @virtual_time
-async def test_two_consumers_of_one_walk_are_told() -> None:
+async def test_two_consumers_of_one_walk_raise() -> None:
     """The second gets a clear error, and the first all its entries."""
     async with nothing_left() as (_, session):
         walk = session.entries(QUERY)

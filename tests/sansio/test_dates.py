@@ -70,7 +70,7 @@ def test_every_documented_variant_is_read(text: str, expected: datetime) -> None
         "1725016677",
     ],
 )
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_invalid_dates_are_refused(text: str) -> None:
     """A text that is no date, or whose zone cannot be told, is refused and never guessed."""
     with pytest.raises(NotADateError):
         read_date(text, INDIA)
@@ -118,8 +118,8 @@ def test_naive_dates_come_back(moment: datetime) -> None:
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused(text: str) -> None:
-    """Nothing but a NotADateError comes out of a text that is no date."""
+def test_any_string_is_parsed_or_refused(text: str) -> None:
+    """Nothing but a NotADateError comes out of a string that is no date."""
     try:
         read = read_date(text, UTC)
     except NotADateError:

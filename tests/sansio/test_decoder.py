@@ -49,7 +49,7 @@ def refused(document: object, status: int = 200, **headers: str) -> CapledgerErr
     return caught.value
 
 
-def test_a_ledger_answer_becomes_a_page() -> None:
+def test_a_ledger_response_becomes_a_page() -> None:
     """Entries, details, customer and warnings are there, and the body beside them."""
     page = decode(ledger_request(), LEDGER)
 
@@ -61,7 +61,7 @@ def test_a_ledger_answer_becomes_a_page() -> None:
     assert page.raw == body(LEDGER)
 
 
-def test_an_events_answer_becomes_a_page() -> None:
+def test_an_events_response_becomes_a_page() -> None:
     """The same for event details."""
     page = decode(events_request(), EVENTS)
 
@@ -70,15 +70,15 @@ def test_an_events_answer_becomes_a_page() -> None:
     assert page.raw == body(EVENTS)
 
 
-def test_an_unusual_answer_becomes_a_page_too() -> None:
-    """A date as Java prints it takes the tolerant road to the same kind of page."""
+def test_an_uncommon_response_becomes_a_page_too() -> None:
+    """A date as Java prints it takes the tolerant decoder to the same kind of page."""
     page = decode(ledger_request(), {"ledgerEntries": [JAVA]})
 
     assert page.entries[0].ledger_created_date == datetime(2024, 8, 30, 11, 17, 57, tzinfo=UTC)
 
 
 def test_dates_without_a_zone_need_the_sessions() -> None:
-    """The error says what to give; an answer whose dates are complete does not need it."""
+    """The error says what to give; a response whose dates are complete does not need it."""
     decoder = Decoder(None)
 
     with pytest.raises(ConfigurationError, match=r"LedgerSession\(timezone="):
@@ -201,7 +201,7 @@ def test_any_other_body_goes_by_its_status(
 @pytest.mark.parametrize("content", [HTML, b"", b'{"ledgerEntries": [{"eventLo'])
 @pytest.mark.parametrize("status", [200, 204])
 def test_success_without_json_is_a_failure_of_the_service(content: bytes, status: int) -> None:
-    """A gateway's page or a body that was cut off is no answer of the API's."""
+    """A gateway's page or a body that was cut off is no response of the API's."""
     error = refused(content, status)
 
     assert type(error) is ServerError
@@ -224,8 +224,8 @@ def test_success_without_json_is_a_failure_of_the_service(content: bytes, status
         ({"Retry_After": "Mon, 45 Jan 2026 12:00:45 GMT"}, None),
     ],
 )
-def test_a_429_says_when_to_come_back(headers: dict[str, str], expected: float | None) -> None:
-    """``Retry-After`` is seconds or a date, the date by the answer's own clock where it shows one."""
+def test_a_429_states_when_to_retry(headers: dict[str, str], expected: float | None) -> None:
+    """``Retry-After`` is seconds or a date, the date by the response's own clock where it shows one."""
     answer = Response(429, {name.replace("_", "-"): value for name, value in headers.items()}, HTML)
 
     with pytest.raises(RateLimitedError) as caught:
@@ -244,7 +244,7 @@ def test_a_429_says_when_to_come_back(headers: dict[str, str], expected: float |
     ],
 )
 def test_no_entries_is_an_empty_page(document: object, status: int) -> None:
-    """11003 is an answer, as an error or as a warning, with HTTP 400 or 200."""
+    """11003 is a response, as an error or as a warning, with HTTP 400 or 200."""
     page = decode(ledger_request(), document, status)
 
     assert page == LedgerPage(
@@ -255,7 +255,7 @@ def test_no_entries_is_an_empty_page(document: object, status: int) -> None:
 @pytest.mark.parametrize(
     "document", [{"ledgerEntries": []}, {"ledgerEntries": None, "ledgerDetails": LEDGER["ledgerDetails"]}]
 )
-def test_an_empty_list_is_an_answer(document: dict[str, Any]) -> None:
+def test_an_empty_list_is_a_response(document: dict[str, Any]) -> None:
     """A page past the end may hold no rows; null stands for none where the details say which page it is."""
     page = decode(ledger_request(), document)
 
@@ -289,8 +289,8 @@ def test_pending_events_are_not_swallowed() -> None:
         (b'{"x": ' + b"9" * 5000 + b"}", "$: a number with too many digits"),
     ],
 )
-def test_json_of_another_shape_is_told_by_path(document: object, path: str) -> None:
-    """An answer that is not one is never taken for an empty ledger."""
+def test_json_of_another_shape_is_reported_by_path(document: object, path: str) -> None:
+    """A response that is not one is never taken for an empty ledger."""
     error = refused(document, X_Cap_Requestid="abc-3")
 
     assert isinstance(error, DecodeError)
@@ -345,7 +345,7 @@ def test_only_a_few_problems_are_in_the_message() -> None:
         ("Zoë", "GET /x?identifierValue=Zo%C3%AB failed"),
     ],
 )
-def test_identifiers_are_taken_out_of_texts(subject: str, text: str) -> None:
+def test_identifiers_are_removed_from_messages(subject: str, text: str) -> None:
     """The customer's identifier is in no text of ours, as it is or percent-encoded."""
     scrubbed = Scrubber(subject)(text)
 
@@ -361,7 +361,7 @@ def test_a_short_identifier_does_not_garble_numbers() -> None:
     assert Scrubber("12")("code 11012 for 12") == "code 11012 for <identifier>"
 
 
-def test_texts_are_one_line_of_bounded_length() -> None:
+def test_messages_are_one_line_of_bounded_length() -> None:
     """A text of the service cannot forge a log line, nor fill the log."""
     assert Scrubber("")("one\r\ntwo\x1b[31m\ud800 three") == "one two [31m three"
     assert len(Scrubber("")("x" * 5000)) == 303
@@ -429,7 +429,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(KEYS, JSON), st.sampled_from([200, 400, 500]))
-def test_any_json_gives_a_page_or_an_error_of_ours(document: dict[str, Any], status: int) -> None:
+def test_any_json_is_a_page_or_a_capledger_error(document: dict[str, Any], status: int) -> None:
     """The same for JSON with the keys that matter in the wrong places."""
     requests: list[Any] = [ledger_request(), events_request()]
     for request in requests:
@@ -441,7 +441,7 @@ def test_any_json_gives_a_page_or_an_error_of_ours(document: dict[str, Any], sta
 
 
 @given(st.integers(0, 4000), st.binary(max_size=3))
-def test_a_damaged_page_gives_a_page_or_an_error_of_ours(place: int, damage: bytes) -> None:
+def test_a_damaged_page_is_a_page_or_a_capledger_error(place: int, damage: bytes) -> None:
     """A usual page with some bytes struck out or overwritten."""
     content = body(LEDGER)
     try:

@@ -1,4 +1,4 @@
-"""Whatever an answer is changed into, a page or an error of ours comes of it, and a walk over such pages ends."""
+"""Whatever a response is changed into, a page or an error of ours comes of it, and a walk over such pages ends."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ BYTE_CHANGES: list[Callable[[bytes, int, Random], bytes]] = [
 
 @settings(max_examples=EXAMPLES)
 @given(seed=st.integers(0, 2**64), events=st.booleans(), status=st.sampled_from([200, 200, 200, 400, 404, 429, 500]))
-def test_a_changed_body_is_a_page_or_an_error_of_ours(seed: int, events: bool, status: int) -> None:  # noqa: FBT001  # drawn
+def test_a_changed_body_is_a_page_or_an_error_of_ours(seed: int, events: bool, status: int) -> None:  # noqa: FBT001 - drawn
     """However the body of a page or of event details is changed, its model or a CapledgerError comes out."""
     request: Request[Any] = events_request() if events else ledger_request()
     answer = Response(status, {}, mutated(EVENTS if events else LEDGER, Random(seed)))
@@ -127,7 +127,7 @@ def test_a_changed_body_is_a_page_or_an_error_of_ours(seed: int, events: bool, s
     try:
         page = DECODER.decode(request, answer)
     except CapledgerError as error:
-        assert error.__cause__ is None  # noqa: PT017  # the page may as well still be one
+        assert error.__cause__ is None  # noqa: PT017 - the page may as well still be one
         return
     assert isinstance(page, request.response_type)
 
@@ -157,7 +157,7 @@ class Changed:
 
 
 class ChangedAnswers:
-    """Stands in for the transport: answers of an honest server, of which some are changed."""
+    """Stands in for the transport: responses of an honest server, of which some are changed."""
 
     def __init__(self, seed: int, share: float) -> None:
         self._random = Random(seed)
@@ -198,7 +198,7 @@ def test_a_walk_over_changed_bodies_ends_in_order_or_in_an_error_of_ours(
     try:
         entries = asyncio.run(walk())
     except CapledgerError as error:
-        assert error.cursor is not None  # noqa: PT017  # the entries may as well have come
+        assert error.cursor is not None  # noqa: PT017 - the entries may as well have come
     else:
         assert all(isinstance(entry, LedgerEntry) for entry in entries)
     assert answers.requests <= 500

@@ -62,7 +62,7 @@ def values(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
 
 
 def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
-    """JSON objects of a model as usual answers have them: keys may be missing or null, unless they are needed."""
+    """JSON objects of a model as usual responses have them: keys may be missing or null, unless they are needed."""
     needed: dict[str, st.SearchStrategy[Any]] = {}
     free: dict[str, st.SearchStrategy[Any]] = {"aNewKey": st.text()}
     for attribute in response_fields(model):
@@ -77,8 +77,8 @@ def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("document", "model"), [(LEDGER, LedgerPage), (GROUP_LEDGER, LedgerPage), (EVENTS, EventsPage)]
 )
-def test_usual_answers_take_the_quick_road(document: object, model: type[AttrsInstance]) -> None:
-    """The documented shapes do not need the tolerant road, and both roads make the same of them."""
+def test_common_responses_use_the_fast_decoder(document: object, model: type[AttrsInstance]) -> None:
+    """The documented shapes do not need the tolerant decoder, and both roads make the same of them."""
     quick = fast.decode(model, body(document), ZONE)
 
     assert quick is not None
@@ -87,8 +87,8 @@ def test_usual_answers_take_the_quick_road(document: object, model: type[AttrsIn
 
 
 @given(objects(LedgerPage))
-def test_both_roads_agree_on_ledgers(document: dict[str, Any]) -> None:
-    """Whatever usual values a page holds, the quick road reads it, and to what the tolerant road makes of it."""
+def test_both_decoders_agree_on_ledgers(document: dict[str, Any]) -> None:
+    """Whatever usual values a page holds, the fast decoder reads it, and to what the tolerant decoder makes of it."""
     content = encode(document)
 
     quick = fast.decode(LedgerPage, content, ZONE)
@@ -99,7 +99,7 @@ def test_both_roads_agree_on_ledgers(document: dict[str, Any]) -> None:
 
 
 @given(objects(EventsPage))
-def test_both_roads_agree_on_events(document: dict[str, Any]) -> None:
+def test_both_decoders_agree_on_events(document: dict[str, Any]) -> None:
     """The same for event details, which nest deeper."""
     content = encode(document)
 
@@ -125,8 +125,8 @@ def mutations(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(mutations(LedgerEntry))
-def test_the_quick_road_takes_nothing_that_the_tolerant_road_refuses(entry: dict[str, Any]) -> None:
-    """With a value of another kind, the quick road gives up or makes the same of it."""
+def test_the_fast_decoder_accepts_nothing_that_the_tolerant_one_refuses(entry: dict[str, Any]) -> None:
+    """With a value of another kind, the fast decoder gives up or makes the same of it."""
     content = encode({"ledgerEntries": [entry]})
 
     quick = fast.decode(LedgerPage, content, ZONE)
@@ -154,8 +154,8 @@ def test_the_quick_road_takes_nothing_that_the_tolerant_road_refuses(entry: dict
         b'{"warnings": [{"code": 1.5}]}',
     ],
 )
-def test_what_is_not_usual_is_left_to_the_other_road(content: bytes) -> None:
-    """Nothing raises here: the tolerant road has the last word, and the words."""
+def test_uncommon_responses_are_left_to_the_tolerant_decoder(content: bytes) -> None:
+    """Nothing raises here: the tolerant decoder has the last word, and the words."""
     assert fast.decode(LedgerPage, content, ZONE) is None
 
 
@@ -168,7 +168,7 @@ def test_no_amount_is_infinite_or_nothing() -> None:
 
 
 def test_without_a_zone_only_complete_dates_are_read() -> None:
-    """A date of its own zone needs no other; one without is left to the tolerant road, which says what to do."""
+    """A date of its own zone needs no other; one without is left to the tolerant decoder, which says what to do."""
     aware = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDateISO": "2026-01-01T00:00:00Z"}
     naive = {"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}
 

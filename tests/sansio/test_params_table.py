@@ -1,4 +1,4 @@
-"""What goes over the wire and what comes of each answer, held against the documents."""
+"""What goes over the wire and what comes of each response, held against the documents."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize(("request_", "url", "headers"), REQUESTS)
 async def test_requests(web: AioResponses, request_: Request[Any], url: str, headers: dict[str, str]) -> None:
-    """The URL and every header are the documents'; at any other URL this server would not answer."""
+    """The URL and every header are the documents'; at any other URL this server would not respond."""
     web.get(HOST + url, payload=EMPTY_LEDGER | {"events": []})
 
     await fetch(request_)
@@ -199,7 +199,7 @@ CODES = [
 @pytest.mark.parametrize("status", [400, 200])
 @pytest.mark.parametrize(("code", "name"), CODES)
 async def test_codes(web: AioResponses, code: int, name: str, status: int) -> None:
-    """A code in ``errors`` raises its class whatever the HTTP status, says what is known, and names nobody."""
+    """A code in ``errors`` raises its class whatever the HTTP status, says what is known, and names no task."""
     message = f"Refused for {MOBILE}"
     body = {"errors": [{"status": False, "code": code, "message": message}], "warnings": []}
     web.get(f"{LEDGER}&offset=0&limit=10&order=ASC", status=status, payload=body, headers={"X-Cap-Requestid": "req-1"})
@@ -215,7 +215,7 @@ async def test_codes(web: AioResponses, code: int, name: str, status: int) -> No
 
 @pytest.mark.parametrize("status", [400, 200])
 async def test_no_entries(web: AioResponses, status: int) -> None:
-    """11003 is an answer, of no entries, and stays visible as a warning."""
+    """11003 is a response, of no entries, and stays visible as a warning."""
     body = {"errors": [{"status": False, "code": 11003, "message": "There are no ledger entries present"}]}
     web.get(f"{LEDGER}&offset=0&limit=10&order=ASC", status=status, payload=body)
 
@@ -234,7 +234,7 @@ def refusal(code: int) -> dict[str, Any]:
     return {"errors": [{"status": False, "code": code, "message": "no"}]}
 
 
-#: An answer, the class of its error, and the fields that this has to have.
+#: A response, the class of its error, and the fields that this must have.
 ANSWERS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"status": 401, "payload": envelope("401", "Unauthorized")}, "AuthenticationError", {"status": 401, "code": 401}),
     ({"status": 200, "payload": envelope("401", "Unauthorized")}, "AuthenticationError", {"status": 200, "code": 401}),
@@ -277,7 +277,7 @@ ANSWERS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("answer", "name", "expected"), ANSWERS)
 async def test_answers(web: AioResponses, answer: dict[str, Any], name: str, expected: dict[str, Any]) -> None:
-    """Whatever stands in for an answer becomes the most specific error, asked for once and never followed elsewhere."""
+    """Whatever comes in place of a response becomes the most specific error, without retry or redirect."""
     web.get(f"{LEDGER}&offset=0&limit=10&order=ASC", **answer)
 
     with pytest.raises(CapledgerError) as caught:

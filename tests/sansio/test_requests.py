@@ -257,8 +257,8 @@ def test_scopes(scope: OrgScope | None, ledger_version: str, headers: tuple[tupl
         (events(), "event_details", EventsPage),
     ],
 )
-def test_requests_know_their_answer(request_: Request[Any], endpoint: str, answer: type) -> None:
-    """A request carries its method, its name for logs, the type of its answer and whom to keep quiet about."""
+def test_requests_know_their_response_type(request_: Request[Any], endpoint: str, answer: type) -> None:
+    """A request carries its method, its name for logs, the type of its response and whom to keep quiet about."""
     assert (request_.method, request_.endpoint, request_.response_type) == ("GET", endpoint, answer)
     assert request_.body is None
     assert request_.subject in {"917406401004", "381335652"}

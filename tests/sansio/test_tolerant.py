@@ -60,7 +60,7 @@ def told(document: object, model: type[Any]) -> list[str]:
     ],
 )
 def test_amounts_keep_every_digit(text: str, expected: str) -> None:
-    """Digits and scale are those of the answer, from a text or a number; no float on the way."""
+    """Digits and scale are those of the response, from a string or a number; no float on the way."""
     detail = structure(parse_json(b'{"points": ' + text.encode() + b"}"), EntryDetail)
 
     assert str(detail.points) == expected
@@ -131,7 +131,7 @@ def test_nothing_is_coerced(key: str, value: object, model: type[Any]) -> None:
     ],
 )
 def test_what_is_tolerated(document: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Whole numbers in texts, references in numbers, nulls and blank objects are taken for what they mean."""
+    """Whole numbers in strings, references in numbers, nulls and blank objects are taken for what they mean."""
     document = json.loads(json.dumps(document), parse_float=Decimal)
 
     entry = structure(document, LedgerEntry)
@@ -162,7 +162,7 @@ def test_twins_are_enough() -> None:
 
 
 def test_every_problem_is_named_by_path_without_its_value() -> None:
-    """One pass finds all of them, in the answer's order, and none shows what stood there."""
+    """One pass finds all of them, in the response's order, and none shows what stood there."""
     document: Any = parse_json(body(LEDGER))
     first, second = document["ledgerEntries"]
     first["entryDetails"][1]["points"] = True
@@ -193,7 +193,7 @@ def test_unknown_events_may_be_null() -> None:
 
 
 @pytest.mark.parametrize("key", ["returnPoints", "returnedPoints"])
-def test_returned_points_go_by_two_names(key: str) -> None:
+def test_returned_points_have_two_names(key: str) -> None:
     """Regular rows say returnPoints and promotional ones returnedPoints; each takes the other's too."""
     amount = Decimal("1.125")
 
@@ -211,7 +211,7 @@ def test_open_values_are_kept_as_they_came(value: object) -> None:
 @pytest.mark.parametrize(
     ("document", "model"), [(LEDGER, LedgerPage), (GROUP_LEDGER, LedgerPage), (EVENTS, EventsPage)]
 )
-def test_no_key_of_the_answers_is_dropped(document: dict[str, Any], model: type[Any]) -> None:
+def test_no_key_of_a_response_is_dropped(document: dict[str, Any], model: type[Any]) -> None:
     """Every key of the documented shapes has its attribute, and every value is there as it came."""
     parsed = parse_json(body(document))
 
@@ -231,7 +231,7 @@ def test_no_key_of_the_answers_is_dropped(document: dict[str, Any], model: type[
     ],
 )
 def test_what_is_no_readable_json(content: bytes, error: type[Exception]) -> None:
-    """A page of something before the service is told from JSON that cannot be read."""
+    """A page of something before the service is reported from JSON that cannot be read."""
     with pytest.raises(error) as caught:
         parse_json(content)
 
@@ -241,7 +241,7 @@ def test_what_is_no_readable_json(content: bytes, error: type[Exception]) -> Non
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text() | st.just(Decimal("NaN")), lambda inner: (
     st.lists(inner) | st.dictionaries(st.sampled_from(["ledgerEntries", "entryDetails", "userId", "warnings"]), inner)
 )))  # fmt: skip
-def test_any_document_is_read_or_its_problems_told(document: Any) -> None:
+def test_any_document_is_decoded_or_its_problems_are_reported(document: Any) -> None:
     """Whatever JSON comes, the outcome is a page or a list of paths."""
     found = []
     try:

@@ -1,4 +1,4 @@
-"""Invented answers in the shapes of the documents' own: nobody's names, ids or amounts."""
+"""Invented responses in the shapes of the documents' own: nobody's names, ids or amounts."""
 
 from __future__ import annotations
 

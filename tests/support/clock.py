@@ -45,7 +45,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop whose time jumps to the next timer when nothing is ready; sockets within the process work as ever.
 
-    Not for sockets to other processes: while their answer is on its way, all timers would run out.
+    Not for sockets to other processes: while their response is on its way, all timers would run out.
     """
 
     def __init__(self) -> None:

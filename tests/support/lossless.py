@@ -1,4 +1,4 @@
-"""Whether a model holds all of the JSON that it was made of; as a script, over a folder of printed answers.
+"""Whether a model holds all of the JSON that it was made of; as a script, over a folder of printed responses.
 
 ``python tests/lossless.py FOLDER`` decodes each ``*.json`` and names every key or value that its model does not hold.
 """
@@ -69,7 +69,7 @@ def _has_twin(raw: str, made: datetime) -> bool:
 
 
 def main(folder: str) -> None:
-    """Print what each answer in the folder loses, or the error that it is."""
+    """Print what each response in the folder loses, or the error that it is."""
     for path in sorted(Path(folder).glob("*.json")):
         body = path.read_bytes()
         model: type[Any] = EventsPage if "explode" in path.name else LedgerPage

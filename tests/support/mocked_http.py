@@ -11,7 +11,7 @@ from aiohttp.client_proto import ResponseHandler
 if TYPE_CHECKING:
     import asyncio
 
-#: Bytes that a mocked body may have; aioresponses stops reading at 128 KiB, and the largest answers are 64 MiB.
+#: Bytes that a mocked body may have; aioresponses stops reading at 128 KiB, and the largest responses are 64 MiB.
 LARGEST_BODY = 128 * 1024 * 1024
 
 

@@ -63,8 +63,8 @@ TRANSIENT = [
 
 @pytest.mark.parametrize("fault", TRANSIENT, ids=lambda fault: fault.name)
 @virtual_time
-async def test_what_passes_is_asked_again(fault: Fault) -> None:
-    """After two faults the third answer is the page; each request sent is counted, and none is sent unseen."""
+async def test_transient_faults_are_retried(fault: Fault) -> None:
+    """After two faults the third response is the page; each request sent is counted, and none is sent unseen."""
     async with service(faults.first(2, fault)) as it:
         context = new_context()
         page = await it.fetch(context)
@@ -89,7 +89,7 @@ async def test_what_passes_is_asked_again(fault: Fault) -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 @virtual_time
-async def test_what_does_not_pass_ends_in_the_last_attempt_s_error(
+async def test_lasting_faults_end_in_the_error_of_the_last_attempt(
     fault: Fault, error_class: type[CapledgerError]
 ) -> None:
     """After all attempts the error says what happened, and nothing foreign hangs on it."""
@@ -116,8 +116,8 @@ async def test_what_does_not_pass_ends_in_the_last_attempt_s_error(
     ids=lambda value: getattr(value, "name", ""),
 )
 @virtual_time
-async def test_what_will_not_pass_is_not_asked_again(fault: Fault, error_class: type[CapledgerError]) -> None:
-    """An answer of the API's is an answer, and so is a wait longer than the policy's."""
+async def test_permanent_errors_are_not_retried(fault: Fault, error_class: type[CapledgerError]) -> None:
+    """A response of the API is final, and so is a wait longer than the policy's."""
     async with service(faults.first(1, fault)) as it:
         with pytest.raises(error_class):
             await it.fetch()
@@ -127,7 +127,7 @@ async def test_what_will_not_pass_is_not_asked_again(fault: Fault, error_class: 
 
 
 @virtual_time
-async def test_retry_after_is_what_is_waited() -> None:
+async def test_retry_after_is_obeyed() -> None:
     """Seven seconds asked for are seven seconds waited, and stand in the report."""
     async with service(faults.first(1, faults.too_many("7"))) as it:
         context = new_context()
@@ -138,7 +138,7 @@ async def test_retry_after_is_what_is_waited() -> None:
 
 
 @virtual_time
-async def test_a_refusal_that_is_passed_on_says_when_to_come_back() -> None:
+async def test_a_rate_limited_error_states_when_to_retry() -> None:
     """The error has the seconds, stated or our own."""
     async with service(faults.first(1, faults.too_many("3600"))) as it:
         with pytest.raises(RateLimitedError) as stated:
@@ -156,7 +156,7 @@ async def test_a_refusal_that_is_passed_on_says_when_to_come_back() -> None:
 
 
 @virtual_time
-async def test_a_refusal_pauses_the_whole_session() -> None:
+async def test_an_http_429_pauses_the_whole_session() -> None:
     """While one walk was told to wait, no other sends."""
     async with service(faults.nth(3, faults.too_many("30")), rules=Rules(latency=0.1), max_connections=4) as it:
         await asyncio.gather(*(it.fetch() for _ in range(20)))
@@ -178,7 +178,7 @@ async def test_no_connection_is_held_while_waiting() -> None:
 
 
 @virtual_time
-async def test_a_service_that_stumbles_is_asked_more_often_than_one_that_is_down() -> None:
+async def test_failures_that_change_get_more_attempts_than_failures_of_one_kind() -> None:
     """Failures that change are outlasted up to three times the attempts; alike in a row, six are the end."""
     ways = [faults.status(500), faults.reset(), faults.html(), faults.too_many("0"), faults.status(503)]
     async with service(faults.numbered({number: ways[number % 5] for number in range(1, 18)})) as it:
@@ -191,7 +191,7 @@ async def test_a_service_that_stumbles_is_asked_more_often_than_one_that_is_down
 
 
 @virtual_time
-async def test_a_lone_refusal_holds_nobody_up_for_long() -> None:
+async def test_a_single_http_429_costs_little_time() -> None:
     """A 429 without a stated wait costs the session a tenth of a second, and leaves no limit behind."""
     async with service(faults.nth(5, faults.too_many()), rules=Rules(latency=0.01)) as it:
         await asyncio.gather(*(it.fetch() for _ in range(100)))
@@ -201,8 +201,8 @@ async def test_a_lone_refusal_holds_nobody_up_for_long() -> None:
 
 @pytest.mark.parametrize("stated", [None, 0, 1, 5])
 @virtual_time
-async def test_a_wait_that_is_stated_too_short_loses_nothing(stated: int | None) -> None:
-    """A limit by the minute whose answers say to come back at once is outlasted, without a stampede."""
+async def test_a_retry_after_that_is_too_short_loses_nothing(stated: int | None) -> None:
+    """A limit by the minute whose responses say to come back at once is outlasted, without a stampede."""
     async with service(rules=Rules(latency=0.1, requests_per_minute=100, retry_after=stated)) as it:
         await asyncio.gather(*(it.fetch() for _ in range(300)))
 
@@ -223,7 +223,7 @@ async def test_a_walk_s_deadline_ends_its_requests() -> None:
 
 
 @virtual_time
-async def test_an_outage_is_not_made_worse() -> None:
+async def test_retries_do_not_make_an_outage_worse() -> None:
     """With everything failing, a hundred fetches send their hundred requests and the reserve of retries, no more."""
     async with service(faults.always(faults.status(503)), retry=RetryPolicy(budget=30)) as it:
         outcomes = await asyncio.gather(*(it.fetch() for _ in range(100)), return_exceptions=True)
@@ -266,7 +266,7 @@ async def test_the_limit_is_kept_and_used_over_http() -> None:
 
 @virtual_time
 async def test_a_limit_that_is_not_stated_is_learned() -> None:
-    """Against a limit of 100 a minute nobody told of, all pages come, with few refusals and no stampede."""
+    """Against a limit of 100 a minute that is not stated, all pages come with few HTTP 429."""
     rules = Rules(latency=0.1, requests_per_minute=100, retry_after="date")
     async with service(rules=rules, max_connections=8, retry=PATIENT) as it:
         await asyncio.gather(*(it.fetch() for _ in range(500)))
@@ -320,7 +320,7 @@ async def test_a_lost_token_is_renewed_once(lost: str) -> None:
 
 @virtual_time
 async def test_tokens_are_renewed_before_they_end() -> None:
-    """Over ten lives of a token the service never has to refuse one."""
+    """Over ten lives of a token the service never must refuse one."""
     async with service(auth=OAUTH, rules=Rules(latency=0.5, token_ttl=30)) as it:
         while now() < 300:
             await it.fetch()
@@ -340,7 +340,7 @@ async def test_a_token_that_ends_in_the_queue_is_replaced() -> None:
 
 
 @virtual_time
-async def test_wrong_client_credentials_are_told() -> None:
+async def test_wrong_client_credentials_raise() -> None:
     """320001 with HTTP 200 is an error of its own, asked once however many wait."""
     async with service(auth=OAuthClientCredentials("sandbox-key", "wrong")) as it:
         outcomes = await asyncio.gather(*(it.fetch() for _ in range(10)), return_exceptions=True)
@@ -352,7 +352,7 @@ async def test_wrong_client_credentials_are_told() -> None:
 
 @pytest.mark.parametrize("status", [401, 498])
 @virtual_time
-async def test_a_token_refused_twice_is_an_error(status: int) -> None:
+async def test_a_token_refused_twice_raises(status: int) -> None:
     """A fetch asks for one new token, no more."""
     async with service(faults.on_ledgers(faults.always(faults.gateway_error(status))), auth=OAUTH) as it:
         context = new_context()
@@ -364,7 +364,7 @@ async def test_a_token_refused_twice_is_an_error(status: int) -> None:
 
 
 @virtual_time
-async def test_a_refused_password_is_told_at_once() -> None:
+async def test_a_refused_password_raises_at_once() -> None:
     """There is nothing to renew."""
     async with service(auth=BasicAuth("store.server", "wrong")) as it:
         with pytest.raises(AuthenticationError):
@@ -374,7 +374,7 @@ async def test_a_refused_password_is_told_at_once() -> None:
 
 
 @virtual_time
-async def test_the_token_endpoint_is_asked_again_like_any_other() -> None:
+async def test_requests_for_tokens_are_retried_like_any_other() -> None:
     """Faults of the token endpoint are outlasted, under the same limit."""
     script = faults.on_tokens(faults.numbered({1: faults.status(503), 2: faults.too_many("5"), 3: faults.reset()}))
     async with service(script, auth=OAUTH, max_connections=1) as it:

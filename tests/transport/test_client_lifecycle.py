@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_transport_is_checked_when_it_is_made(wrong: dict[str, Any]) -> None:
-    """What cannot work is told before anything is sent, outside any event loop."""
+    """What cannot work is reported before anything is sent, outside any event loop."""
     with pytest.raises(ConfigurationError):
         new_transport(**{"url": "https://ledger.example", **wrong})
 
@@ -85,7 +85,7 @@ async def test_closing_ends_what_is_under_way(fault: faults.Fault, auth: Auth) -
         assert (it.transport.limiter.free_slots, it.transport.limiter.waiting) == (2, 0)
 
 
-def test_another_event_loop_is_told() -> None:
+def test_another_event_loop_raises() -> None:
     """A transport belongs to the loop of its first use."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as one:
         box = one.run(Sandbox().__aenter__())
@@ -164,7 +164,7 @@ SECRETS = ("server123", "8a16a6b70505eb1f1ff7cdc0cd5559a7", "sandbox-secret", "s
     ids=lambda fault: fault.name,
 )
 @virtual_time
-async def test_nothing_tells_who_was_asked_for(
+async def test_no_message_log_or_repr_contains_personal_data(
     fault: faults.Fault, auth: Auth, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither logs at DEBUG nor the error, its repr, its traceback or its past hold a secret or an identifier."""
@@ -189,7 +189,7 @@ async def test_nothing_tells_who_was_asked_for(
 
 
 @virtual_time
-async def test_logs_tell_what_happened(caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_record_what_happened(caplog: pytest.LogCaptureFixture) -> None:
     """Endpoint, customer's pseudonym, attempt, status, wait and request id are fields of the records."""
     caplog.set_level(logging.DEBUG, "capledger.transport")
     fault = faults.status(503, headers={"X-Cap-Requestid": "r-77"})
@@ -206,7 +206,7 @@ async def test_logs_tell_what_happened(caplog: pytest.LogCaptureFixture) -> None
     assert answered_again.__dict__["attempt"] == 2
 
 
-def test_pseudonyms_tell_customers_apart() -> None:
+def test_pseudonyms_distinguish_customers() -> None:
     """The same customer has one for the life of the process, another customer another, and none is the identifier."""
     assert pseudonym("77001") == pseudonym("77001") != pseudonym("77002")
     assert len(pseudonym("77001")) == 8

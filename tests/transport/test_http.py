@@ -77,7 +77,7 @@ def test_these_addresses_will_not(url: Any) -> None:
     assert caught.value.__context__ is None
 
 
-def test_plain_http_elsewhere_must_be_asked_for() -> None:
+def test_plain_http_elsewhere_must_be_allowed() -> None:
     """A proxy inside a cluster, say."""
     assert check_base_url("http://ledger.internal", allow_plain_http=True) == URL("http://ledger.internal")
 
@@ -127,7 +127,7 @@ async def test_a_redirect_is_not_followed(auth: Auth) -> None:
     ids=["chunked", "gzip", "announced", "with an error status"],
 )
 @virtual_time
-async def test_answers_that_are_too_large_are_refused(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_responses_that_are_too_large_are_refused(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is announced, comes in pieces or unpacks, too much is an error at once, and is not asked for again."""
     monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(fault)) as it:
@@ -138,7 +138,7 @@ async def test_answers_that_are_too_large_are_refused(fault: Fault, monkeypatch:
 
 
 @virtual_time
-async def test_an_answer_just_within_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_just_within_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is allowed."""
     monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(faults.text_body(b"x" * (1 << 20))), retry=ONCE) as it:
@@ -147,8 +147,8 @@ async def test_an_answer_just_within_the_limit_is_read(monkeypatch: pytest.Monke
 
 
 @virtual_time
-async def test_a_bomb_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 32 MiB that a small answer unpacks to, little more than the limit is ever held."""
+async def test_a_decompression_bomb_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 32 MiB that a small response unpacks to, little more than the limit is ever held."""
     monkeypatch.setattr(http_module, "MAX_RESPONSE_BYTES", 1 << 20)
     async with service(faults.always(faults.gzip_bomb(32 << 20))) as it:
         await it.transport.open()
@@ -164,7 +164,7 @@ async def test_a_bomb_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPat
 
 
 @virtual_time
-async def test_the_time_limit_holds_for_the_whole_answer() -> None:
+async def test_the_time_limit_includes_the_body() -> None:
     """A body that drips is cut off when the time for one attempt is over, however steadily it comes."""
     async with service(faults.always(faults.drip(0.5)), retry=ONCE, timeout=10) as it:
         with pytest.raises(RequestTimeoutError, match="10 s"):
@@ -185,7 +185,7 @@ async def test_a_lost_connection_is_not_repeated_by_aiohttp() -> None:
 
 
 @virtual_time
-async def test_nobody_listening_is_told() -> None:
+async def test_a_refused_connection_raises() -> None:
     """A refused connection names the reason, and no address with a query."""
     async with Sandbox() as box:
         url = box.url
@@ -240,9 +240,9 @@ class Plain:
 
     async def handle(self, request: aiohttp_web.BaseRequest) -> aiohttp_web.Response:
         self.cookies.append(dict(request.cookies))
-        answer = aiohttp_web.json_response({})
-        answer.set_cookie("_cfuvid", "tracked")
-        return answer
+        response = aiohttp_web.json_response({})
+        response.set_cookie("_cfuvid", "tracked")
+        return response
 
 
 @virtual_time
@@ -276,8 +276,8 @@ async def test_a_borrowed_session_is_used_and_left_open() -> None:
 
 
 @virtual_time
-async def test_a_borrowed_session_that_is_closed_is_told() -> None:
-    """Not a lost connection: nothing to be asked again."""
+async def test_a_borrowed_session_that_is_closed_raises() -> None:
+    """Not a lost connection: nothing to be retried."""
     http = aiohttp.ClientSession()
     async with service(http=http) as it:
         await http.close()
@@ -288,7 +288,7 @@ async def test_a_borrowed_session_that_is_closed_is_told() -> None:
 @pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The 'auth' parameter:DeprecationWarning")
 @virtual_time
-async def test_a_borrowed_session_with_credentials_of_its_own_is_told() -> None:
+async def test_a_borrowed_session_with_its_own_credentials_raises() -> None:
     """Two kinds of credentials in one request are a mistake of set-up."""
     async with aiohttp.ClientSession(auth=aiohttp.BasicAuth("other", "s3cret")) as http, service(http=http) as it:
         with pytest.raises(ConfigurationError) as caught:

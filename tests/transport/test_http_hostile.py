@@ -81,8 +81,8 @@ async def before(raw: RawServer) -> AsyncIterator[Transport]:
 
 @pytest.mark.parametrize("sent", NO_ANSWERS, ids=lambda sent: repr(sent[-30:]))
 @virtual_time
-async def test_what_is_no_answer_is_an_error_of_ours(sent: bytes) -> None:
-    """Whatever a server sends in place of an answer, an error of the tree comes out, and no connection is held."""
+async def test_bytes_that_are_not_http_are_a_capledger_error(sent: bytes) -> None:
+    """Whatever a server sends in place of a response, an error of the tree comes out, and no connection is held."""
     async with before(RawServer(sent)) as transport:
         with pytest.raises(CapledgerError) as caught:
             await transport.fetch(page_request(), new_context())
@@ -92,14 +92,14 @@ async def test_what_is_no_answer_is_an_error_of_ours(sent: bytes) -> None:
 
 
 @virtual_time
-async def test_the_bytes_that_are_changed_below_are_an_answer() -> None:
+async def test_the_unchanged_bytes_are_a_response() -> None:
     """Unchanged, they are an empty page."""
     async with before(RawServer(WHOLE)) as transport:
         assert (await transport.fetch(page_request(), new_context())).entries == []
 
 
 def changed(seed: int) -> bytes:
-    """Return the answer with some bytes changed, lost or put in."""
+    """Return the response with some bytes changed, lost or put in."""
     random, sent = Random(seed), bytearray(WHOLE)
     for _ in range(random.randint(1, 5)):
         at = random.randrange(len(sent))
@@ -108,8 +108,8 @@ def changed(seed: int) -> bytes:
 
 
 @given(seeds=st.lists(st.integers(0, 1_000_000), min_size=5, max_size=5))
-def test_changed_bytes_are_an_answer_or_an_error_of_ours(seeds: list[int]) -> None:
-    """However an answer is mangled on its way, nothing but a page or an error of the tree comes out."""
+def test_changed_bytes_are_a_response_or_a_capledger_error(seeds: list[int]) -> None:
+    """However a response is mangled on its way, nothing but a page or an error of the tree comes out."""
 
     async def main() -> None:
         raw = RawServer(b"")

@@ -49,7 +49,7 @@ async def send(limiter: RequestLimiter, owner: object, latency: float = 0.1) -> 
         return slot.waited
 
 
-def test_a_gate_needs_a_connection() -> None:
+def test_a_limiter_needs_a_connection() -> None:
     """Without one nothing could ever be sent."""
     with pytest.raises(ConfigurationError):
         new_limiter(connections=0)
@@ -117,7 +117,7 @@ async def test_owners_take_turns() -> None:
 
 
 @virtual_time
-async def test_what_is_urgent_goes_first() -> None:
+async def test_urgent_requests_go_first() -> None:
     """A token for everybody does not stand in line behind those who wait for it."""
     limiter, done = new_limiter(connections=1), []
 
@@ -134,7 +134,7 @@ async def test_what_is_urgent_goes_first() -> None:
 
 
 @virtual_time
-async def test_waiting_for_the_rate_limiter_is_told_and_waiting_for_a_connection_is_not() -> None:
+async def test_only_waiting_for_the_rate_limit_is_counted() -> None:
     """The report's waits are those that the rate limit causes."""
     by_rate, by_connection = new_limiter(60), new_limiter(connections=1)
 
@@ -146,7 +146,7 @@ async def test_waiting_for_the_rate_limiter_is_told_and_waiting_for_a_connection
 
 
 @virtual_time
-async def test_a_refusal_pauses_everybody() -> None:
+async def test_a_pause_holds_for_all_requests() -> None:
     """Nobody sends in a pause, neither who waits nor who comes; afterwards they go one by one."""
     limiter, started = new_limiter(), []
     limiter.pause(30)
@@ -162,7 +162,7 @@ async def test_a_refusal_pauses_everybody() -> None:
 
 
 @virtual_time
-async def test_after_a_refusal_one_goes_to_see() -> None:
+async def test_after_a_pause_a_single_probe_is_sent() -> None:
     """The first request after a pause goes alone; the others follow when it got through, or wait on when it did not."""
     limiter, started = new_limiter(), []
     refused = [0, 1]
@@ -187,8 +187,8 @@ async def test_after_a_refusal_one_goes_to_see() -> None:
 
 
 @virtual_time
-async def test_when_nothing_gets_through_everybody_hears_of_it() -> None:
-    """A refusal for good ends the wait of all that are in line."""
+async def test_when_nothing_succeeds_all_waiting_requests_fail() -> None:
+    """An HTTP 429 for good ends the wait of all that are in line."""
     limiter = new_limiter()
     limiter.pause(30)
     waiting = [asyncio.create_task(send(limiter, owner)) for owner in range(3)]
@@ -214,7 +214,7 @@ async def test_the_longest_of_several_pauses_counts() -> None:
 
 
 @virtual_time
-async def test_in_a_pause_that_is_too_long_everybody_is_refused() -> None:
+async def test_in_a_pause_that_is_too_long_all_requests_fail() -> None:
     """Who waits and who comes learns at once when to come back; after the pause all goes on."""
     limiter = new_limiter(connections=1)
     busy, waiting = (asyncio.create_task(send(limiter, "walk", latency=10)) for _ in range(2))
@@ -234,7 +234,7 @@ async def test_in_a_pause_that_is_too_long_everybody_is_refused() -> None:
 
 
 @virtual_time
-async def test_who_would_wait_too_long_is_refused_at_once() -> None:
+async def test_a_request_that_would_wait_too_long_fails_at_once() -> None:
     """With ``max_wait`` those whose turn is further off fail without waiting, and the others get theirs."""
     limiter = new_limiter(60, max_wait=2.5)
 
@@ -246,7 +246,7 @@ async def test_who_would_wait_too_long_is_refused_at_once() -> None:
 
 
 @virtual_time
-async def test_a_pause_longer_than_max_wait_refuses_those_who_wait() -> None:
+async def test_a_pause_longer_than_max_wait_fails_waiting_requests() -> None:
     """The promise not to wait longer holds for pauses that begin later too."""
     limiter = new_limiter(60, max_wait=10)
     await send(limiter, "walk", latency=0)
@@ -261,8 +261,8 @@ async def test_a_pause_longer_than_max_wait_refuses_those_who_wait() -> None:
 
 
 @virtual_time
-async def test_waiting_for_a_connection_is_no_reason_to_refuse() -> None:
-    """``max_wait`` is about the rate; slow answers are waited for."""
+async def test_waiting_for_a_connection_does_not_count_as_max_wait() -> None:
+    """``max_wait`` is about the rate; slow responses are waited for."""
     limiter = new_limiter(600, connections=1, max_wait=1)
 
     waits = await asyncio.gather(*(send(limiter, "walk", latency=5) for _ in range(3)))
@@ -271,7 +271,7 @@ async def test_waiting_for_a_connection_is_no_reason_to_refuse() -> None:
 
 
 @virtual_time
-async def test_a_closed_gate_refuses_everybody() -> None:
+async def test_a_closed_limiter_refuses_all_requests() -> None:
     """Closing wakes those that wait; later ones are refused at once."""
     limiter = new_limiter(60)
     await send(limiter, "walk", latency=0)
@@ -317,7 +317,7 @@ def test_cancelled_requests_leave_nothing_behind(
 
 
 @virtual_time
-async def test_one_admitted_and_cancelled_at_once_gives_its_turn_back() -> None:
+async def test_a_slot_granted_to_a_cancelled_request_is_released() -> None:
     """Cancelled between being let in and noticing it, a request takes nothing with it."""
     limiter = new_limiter(connections=1)
     first, second = (asyncio.create_task(send(limiter, "walk", latency=1)) for _ in range(2))

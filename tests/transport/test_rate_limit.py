@@ -20,7 +20,7 @@ from capledger._transport.rate_limit import (
 
 
 class Sender:
-    """Sends whenever the budget lets it, on a clock that it turns itself; answers take the latencies given, in turn."""
+    """Sends whenever the limiter allows it, on a clock of its own; responses take the given latencies in turn."""
 
     def __init__(self, rate_limiter: RateLimiter, latencies: list[float] | None = None) -> None:
         self.rate_limiter = rate_limiter
@@ -48,9 +48,9 @@ class Sender:
         self.sent.append(self.now)
 
     def _hear_answers(self) -> None:
-        for answer in sorted(answer for answer in self._answers if answer <= self.now):
-            self._answers.remove(answer)
-            self.rate_limiter.complete(answer)
+        for response in sorted(response for response in self._answers if response <= self.now):
+            self._answers.remove(response)
+            self.rate_limiter.complete(response)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class Sender:
     ],
 )
 def test_a_limit_is_checked_when_it_is_made(wrong: dict[str, Any]) -> None:
-    """What makes no sense is told at once."""
+    """What makes no sense is reported at once."""
     with pytest.raises(ConfigurationError):
         RateLimit(**wrong)
 
@@ -105,7 +105,7 @@ def test_a_second_s_worth_goes_at_once_unless_said_otherwise(limit: RateLimit, e
 def test_the_limit_holds_whenever_the_server_counts(
     limit: int, latencies: list[float], counted: list[float], burst: int
 ) -> None:
-    """However long answers take, and wherever between sending and answer the server counts, no minute has more."""
+    """However long responses take, and wherever between sending and response the server counts, no minute has more."""
     sender = Sender(FixedRateLimiter(RateLimit(limit, burst=min(burst, limit))), latencies)
 
     sender.send_until(300.0)
@@ -119,7 +119,7 @@ def test_the_limit_holds_whenever_the_server_counts(
 
 @given(limit=st.integers(20, 300), latencies=st.lists(st.floats(0, 1), min_size=5, max_size=50))
 def test_the_limit_is_used(limit: int, latencies: list[float]) -> None:
-    """With answers within a second, at least 95% of the limit is used over the minutes."""
+    """With responses within a second, at least 95% of the limit is used over the minutes."""
     sender = Sender(FixedRateLimiter(RateLimit(limit)), latencies)
 
     sender.send_until(300.0)
@@ -127,7 +127,7 @@ def test_the_limit_is_used(limit: int, latencies: list[float]) -> None:
     assert len(sender.sent) >= 0.95 * limit * 5
 
 
-def test_turns_are_spread_over_the_minute() -> None:
+def test_requests_are_spread_over_the_minute() -> None:
     """No second has much more than its share, in the first minute and in those that follow."""
     sender = Sender(FixedRateLimiter(RateLimit(600)), [0.05])
 
@@ -136,7 +136,7 @@ def test_turns_are_spread_over_the_minute() -> None:
     assert busiest(sender.sent, 1.0) <= 2 * 10
 
 
-def test_a_place_that_was_not_used_is_given_back() -> None:
+def test_a_cancelled_place_is_free_again() -> None:
     """A request that was never sent costs nothing."""
     rate_limiter = FixedRateLimiter(RateLimit(1))
     rate_limiter.acquire(5.0)
@@ -146,7 +146,7 @@ def test_a_place_that_was_not_used_is_given_back() -> None:
     assert rate_limiter.delay(5.0) == 0
 
 
-def test_the_wait_of_those_further_back_is_foretold() -> None:
+def test_the_delay_of_later_requests_is_predicted() -> None:
     """Who is third in line at one a second waits two seconds longer than the first."""
     rate_limiter = FixedRateLimiter(RateLimit(60))
     rate_limiter.acquire(0.0)
@@ -156,7 +156,7 @@ def test_the_wait_of_those_further_back_is_foretold() -> None:
     assert FixedRateLimiter(RateLimit(60)).delay(0.0, 60) >= 60
 
 
-def test_the_memory_of_a_budget_follows_the_limit() -> None:
+def test_the_memory_of_a_limiter_is_bounded_by_the_limit() -> None:
     """After hours at full rate it remembers a minute."""
     rate_limiter = FixedRateLimiter(RateLimit(100))
 
@@ -174,8 +174,8 @@ def test_without_a_limit_nothing_waits() -> None:
     assert rate_limiter.delay(0.0) == 0
 
 
-def test_a_refusal_teaches_less_than_what_went_through() -> None:
-    """After 600 in a minute and a refusal it goes on below 600 a minute, one by one."""
+def test_an_http_429_sets_a_rate_below_what_succeeded() -> None:
+    """After 600 in a minute and an HTTP 429 it goes on below 600 a minute, one by one."""
     sender = Sender(AdaptiveRateLimiter())
     for second in range(60):
         sender.now = float(second)
@@ -191,7 +191,7 @@ def test_a_refusal_teaches_less_than_what_went_through() -> None:
     assert busiest(sender.sent[before:], 0.1) == 1
 
 
-def test_refusals_that_come_together_count_once() -> None:
+def test_http_429_that_come_together_count_once() -> None:
     """Eight refused at once do not cut the rate eight times."""
     one, eight = AdaptiveRateLimiter(), AdaptiveRateLimiter()
     for rate_limiter in (one, eight):
@@ -206,7 +206,7 @@ def test_refusals_that_come_together_count_once() -> None:
 
 
 def test_the_learned_rate_grows_back_slowly() -> None:
-    """A tenth for each minute without a refusal; and a later refusal takes a tenth off what was reached."""
+    """A tenth for each minute without an HTTP 429; and a later refusal takes a tenth off what was reached."""
     rate_limiter = AdaptiveRateLimiter()
     for _ in range(1_000):
         rate_limiter.acquire(0.0)
@@ -220,8 +220,8 @@ def test_the_learned_rate_grows_back_slowly() -> None:
     assert rate_limiter.rate(600.0) == pytest.approx(0.9 * 1.1**10 * learned)
 
 
-def test_a_rate_is_never_learned_so_low_that_nothing_moves() -> None:
-    """A refusal of the first request of all still leaves one a second."""
+def test_a_learned_rate_has_a_minimum() -> None:
+    """An HTTP 429 of the first request of all still leaves one a second."""
     rate_limiter = AdaptiveRateLimiter()
     rate_limiter.acquire(0.0)
 
@@ -231,7 +231,7 @@ def test_a_rate_is_never_learned_so_low_that_nothing_moves() -> None:
 
 
 def test_what_was_sent_in_the_last_minute_is_counted_in_bounded_memory() -> None:
-    """Hours without a refusal leave a minute of counts."""
+    """Hours without an HTTP 429 leave a minute of counts."""
     rate_limiter = AdaptiveRateLimiter()
     for second in range(10_000):
         rate_limiter.acquire(float(second))
@@ -239,7 +239,7 @@ def test_what_was_sent_in_the_last_minute_is_counted_in_bounded_memory() -> None
     assert len(rate_limiter._succeeded._seconds) <= 62
 
 
-def test_a_refusal_by_accident_teaches_nothing() -> None:
+def test_an_isolated_http_429_sets_no_limit() -> None:
     """One refusal now and then is obeyed with a pause, and is no limit."""
     rate_limiter = AdaptiveRateLimiter()
     for second in range(600):
@@ -250,7 +250,7 @@ def test_a_refusal_by_accident_teaches_nothing() -> None:
     assert rate_limiter.delay(600.0) == 0
 
 
-def test_where_some_go_through_the_last_seconds_tell_the_rate() -> None:
+def test_where_some_requests_succeed_the_last_seconds_set_the_rate() -> None:
     """A service that lets ten a second through and refuses the rest is asked for nine a second, burst or no burst."""
     rate_limiter = AdaptiveRateLimiter()
     for _ in range(600):
@@ -279,7 +279,7 @@ def test_a_learned_rate_that_is_too_high_is_noticed() -> None:
     assert rate_limiter.rate(120.0) < learned
 
 
-def test_refusals_are_in_a_row_until_something_gets_through() -> None:
+def test_a_streak_lasts_until_another_response() -> None:
     """Those of requests sent before the pause are not counted again, and what got through from then says nothing."""
     streak = RateLimitedStreak()
 
@@ -293,8 +293,8 @@ def test_refusals_are_in_a_row_until_something_gets_through() -> None:
     assert streak.record(3.0, sent=2.9) == 1
 
 
-def test_a_row_is_forgotten_after_a_minute_of_silence() -> None:
-    """A refusal an hour later has nothing to do with the last one."""
+def test_a_streak_ends_after_a_minute_without_responses() -> None:
+    """An HTTP 429 an hour later has nothing to do with the last one."""
     streak = RateLimitedStreak()
     streak.record(0.0, sent=0.0)
     streak.pause_until(5.0)
@@ -304,7 +304,7 @@ def test_a_row_is_forgotten_after_a_minute_of_silence() -> None:
 
 
 @pytest.mark.parametrize(("until", "severity"), [(0.1, "isolated"), (9.0, "isolated"), (11.0, "stalled")])
-def test_a_long_pause_is_a_standstill(until: float, severity: str) -> None:
+def test_a_long_pause_is_stalled(until: float, severity: str) -> None:
     """More than ten seconds with nothing through are no accident."""
     streak = RateLimitedStreak()
     streak.record(0.0, sent=0.0)
@@ -313,7 +313,7 @@ def test_a_long_pause_is_a_standstill(until: float, severity: str) -> None:
     assert streak.severity() == severity
 
 
-def test_many_refusals_are_called_so_once() -> None:
+def test_frequent_http_429_are_reported_once() -> None:
     """Fifteen of the last fifty show a limit; fifteen others have to come before that is said again."""
     streak = RateLimitedStreak()
     severities = []
@@ -325,8 +325,8 @@ def test_many_refusals_are_called_so_once() -> None:
     assert [number for number, severity in enumerate(severities) if severity == "frequent"] == [14, 29]
 
 
-def test_three_requests_in_ten_that_fail_by_accident_are_no_limit() -> None:
-    """Of ten kinds of faults two are refusals: in a hundred thousand answers they are never called many."""
+def test_random_failures_of_three_in_ten_are_no_limit() -> None:
+    """Of ten kinds of faults two are HTTP 429 responses: in a hundred thousand responses they are never called many."""
     random, streak = Random(1), RateLimitedStreak()
     for number in range(100_000):
         if random.random() < 0.3 * 2 / 9:

@@ -77,8 +77,8 @@ def pause(refusal: Failure, in_a_row: int = 1, **policy: Any) -> float:
         (PermissionDeniedError("refused", 403), 403, False),
     ],
 )
-def test_what_is_asked_again(error: CapledgerError, status: int | None, *, expected: bool) -> None:
-    """What may pass by itself is asked again, and an answer of the API's is not."""
+def test_transient_failures_are_retryable(error: CapledgerError, status: int | None, *, expected: bool) -> None:
+    """What may pass by itself is retried, and a response of the API's is not."""
     assert is_retryable(failure(error, status)) is expected
 
 
@@ -115,8 +115,8 @@ def test_a_stated_wait_that_proves_too_short_is_lengthened(stated: str, expected
     assert [pause(refusal, number) for number in range(1, 6)] == pytest.approx(expected)
 
 
-def test_other_answers_may_state_a_wait_as_well() -> None:
-    """A failing service's Retry-After is obeyed, with a little jitter since only the gate's pauses are paced."""
+def test_other_responses_may_state_a_wait_as_well() -> None:
+    """A failing service's Retry-After is obeyed, with a little jitter since only the limiter's pauses are paced."""
     stated = failure(ServerError("failed", 503), 503, Retry_After="7")
 
     assert decide(stated, random=0.0) == 7.0
@@ -169,7 +169,7 @@ def test_attempts_are_counted_by_kind(attempt: int, repeats: int, attempts: int,
 
 def test_three_requests_in_ten_may_fail_in_ten_ways() -> None:
     """Ten thousand requests of a service that stumbles all succeed, but for one time in a hundred and more."""
-    kinds = {"500": 1, "502": 1, "503": 1, "521": 1, "429": 2, "no answer": 2, "HTML": 1}
+    kinds = {"500": 1, "502": 1, "503": 1, "521": 1, "429": 2, "no response": 2, "HTML": 1}
     shares = [0.3 * number / sum(kinds.values()) for number in kinds.values()]
 
     repeats = sum(share**6 * (1 - share) / (1 - sum(shares)) for share in shares)
@@ -218,12 +218,12 @@ def test_times_may_be_timedeltas() -> None:
     ],
 )
 def test_a_policy_is_checked_when_it_is_made(wrong: dict[str, Any]) -> None:
-    """What makes no sense is told at once."""
+    """What makes no sense is reported at once."""
     with pytest.raises(ConfigurationError):
         RetryPolicy(**wrong)
 
 
-def test_an_outage_spends_the_reserve_and_no_more() -> None:
+def test_an_outage_spends_the_reserve_only() -> None:
     """Without successes the session asks again as often as its reserve allows."""
     budget = RetryBudget(RetryPolicy(budget=10))
 
@@ -231,7 +231,7 @@ def test_an_outage_spends_the_reserve_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("share", "always_allowed"), [(0.3, True), (0.7, False)])
-def test_single_faults_never_use_the_budget_up(share: float, *, always_allowed: bool) -> None:
+def test_single_faults_never_exhaust_the_budget(share: float, *, always_allowed: bool) -> None:
     """When three requests in ten fail the budget stays full; when seven do, it ends."""
     budget = RetryBudget(RetryPolicy())
     allowed = True

@@ -99,7 +99,7 @@ def test_five_hundred_walks_through_a_storm_are_exact(together: int) -> None:
 
 
 def test_a_storm_under_a_limit_keeps_the_limit() -> None:
-    """Faults, retries and refusals included, no minute has more than its 600 requests."""
+    """Faults, retries and HTTP 429 responses included, no minute has more than its 600 requests."""
     rows = ledgers(8, 600)
 
     async def main() -> None:
