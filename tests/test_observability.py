@@ -24,7 +24,7 @@ def without_query(url: URL) -> str:
 
 @virtual_time
 async def test_a_trace_config_sees_every_attempt_and_can_leave_the_identifier_out() -> None:
-    """Token requests and retries have spans of their own; the filtered URL tells the endpoint and no task's name."""
+    """Token requests and retries have spans of their own; the filtered URL tells the endpoint and no identifier."""
     spans: list[str] = []
 
     async def on_request_end(

@@ -199,7 +199,7 @@ CODES = [
 @pytest.mark.parametrize("status", [400, 200])
 @pytest.mark.parametrize(("code", "name"), CODES)
 async def test_codes(web: AioResponses, code: int, name: str, status: int) -> None:
-    """A code in ``errors`` raises its class whatever the HTTP status, says what is known, and names no task."""
+    """A code in ``errors`` raises its class whatever the HTTP status, says what is known, and names nobody."""
     message = f"Refused for {MOBILE}"
     body = {"errors": [{"status": False, "code": code, "message": message}], "warnings": []}
     web.get(f"{LEDGER}&offset=0&limit=10&order=ASC", status=status, payload=body, headers={"X-Cap-Requestid": "req-1"})
