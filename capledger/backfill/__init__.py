@@ -4,32 +4,51 @@ from __future__ import annotations
 
 from capledger.backfill.arrow import arrow_batches, arrow_schema
 from capledger.backfill.backfill import Backfill
-from capledger.backfill.customers import CustomersError, read_customers
+from capledger.backfill.customers import CustomerReader, CustomersReport, read_customers
+from capledger.backfill.errors import (
+    CustomersError,
+    DamagedFilesError,
+    DirectoryInUseError,
+    FileProblem,
+    JobStoppedError,
+    MisfitError,
+    StorageError,
+)
 from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, Manifest
+from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
-from capledger.backfill.schema import MisfitError, Row
+from capledger.backfill.schema import Row
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
-from capledger.backfill.workers import JobStoppedError
+from capledger.backfill.verification import Verification, verify
 
 __all__ = [
     "Backfill",
     "Chunks",
+    "CustomerReader",
     "CustomersError",
+    "CustomersReport",
+    "DamagedFilesError",
     "DataFile",
+    "DirectoryInUseError",
     "Estimate",
+    "FileProblem",
     "JobProgress",
     "JobStoppedError",
     "Manifest",
     "MisfitError",
+    "PlanSummary",
     "Row",
     "Shard",
     "Sink",
+    "StorageError",
+    "Verification",
     "arrow_batches",
     "arrow_schema",
     "cut_shards",
     "estimate",
     "read_customers",
     "run_shard",
+    "verify",
 ]

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.file_writer import FileWriter, StateWriter
 from capledger.backfill.files import make_directory
 from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest, write_set_aside
-from capledger.backfill.plan import check_plan, is_planned, make_plan, make_reader
+from capledger.backfill.plan import PlanSummary, check_plan, is_planned, make_plan, make_reader
 from capledger.backfill.progress import JobCounts, JobProgress, read_counts
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from capledger.backfill.sinks import Sink
     from capledger.many import Queries
+    from capledger.queries import EventFlags
     from capledger.session import LedgerSession
 
 _ROLL_ROWS: Final = 1_000_000
@@ -62,6 +63,13 @@ class Backfill:
         concurrency: customers at once; the session should have as many connections.
         roll_rows: rows in a data file, about.
         retry_set_aside: fetch only the customers that were set aside by an earlier run.
+        exact: refuse a list of customers that differs from the job's. By default new customers are added, and those
+            who are not in the list any more stay in the job.
+        repair: fetch the customers again whose data files are missing or were changed, instead of raising.
+        on_incomplete: "warn" keeps ledgers that cannot be proven complete; their customers are marked as unproven.
+        details: fetch the details of each event into the column ``event``, ten entries a request; an
+            :class:`~capledger.EventFlags` selects more of them.
+        on_plan: called once the list was read, before the first request.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
         pause: seconds before customers with a temporary failure are tried again, at most twice.
@@ -81,6 +89,11 @@ class Backfill:
         concurrency: int = 8,
         roll_rows: int = _ROLL_ROWS,
         retry_set_aside: bool = False,
+        exact: bool = False,
+        repair: bool = False,
+        on_incomplete: Literal["raise", "warn"] = "raise",
+        details: bool | EventFlags = False,
+        on_plan: Callable[[PlanSummary], None] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         interval: float = 1.0,
         pause: float = 10.0,
@@ -94,6 +107,11 @@ class Backfill:
         self._concurrency = concurrency
         self._roll_rows = roll_rows
         self._retry = retry_set_aside
+        self._exact = exact
+        self._repair = repair
+        self._on_incomplete: Literal["raise", "warn"] = on_incomplete
+        self._details = details
+        self._on_plan = on_plan
         self._on_progress = on_progress
         self._interval = interval
         self._pause = pause
@@ -117,9 +135,12 @@ class Backfill:
 
         Raises:
             InvalidQueryError: an item is not a query, or the directory belongs to another job; before any request.
-            ConfigurationError: the directory is in use, or the format needs a package that is not installed.
-            AuthenticationError: the service refuses the credentials. This, a service that fails for everybody
-                (:class:`~capledger.backfill.JobStoppedError`) and a full disk end a run; the next one continues.
+            ConfigurationError: the format needs a package that is not installed.
+            DirectoryInUseError: another process uses the directory.
+            DamagedFilesError: data files are missing or were changed, and ``repair`` is False.
+            AuthenticationError: the service refuses the credentials; the next run continues.
+            JobStoppedError: the service fails for everybody; nobody is set aside, and the next run continues.
+            StorageError: the directory, its state or a data file cannot be read or written, such as on a full disk.
         """
         make_directory(self._out)
         make_directory(self._out / ENTRIES)

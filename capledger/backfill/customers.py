@@ -1,154 +1,287 @@
-"""Files of customers: CSV with a header, or JSON lines; read as a stream, errors name the line."""
+"""Files of customers as they come: CSV of any spreadsheet, or JSON lines; read as a stream.
+
+What cannot be used is refused with the number of its line and what to do; no message has any content of a line.
+"""
 
 from __future__ import annotations
 
 import csv
-import sys
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import msgspec
+from attrs import define, field
 
-from capledger.errors import InvalidQueryError
+from capledger.backfill.customer_lines import TextLines, open_lines
+from capledger.backfill.customer_values import check_csv_value, check_value, digits_of_mobile, looks_like_customer
+from capledger.backfill.errors import CustomersError
 from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import Self
 
     from capledger.queries.options import CustomerLedgerOptions
 
-_REQUIRED: Final = ("identifier_name", "identifier_value")
-_KNOWN: Final = (*_REQUIRED, "source", "account_id")
-_HEADER_HINT: Final = f"{','.join(_REQUIRED)}[,source][,account_id]"
-STDIN: Final = "-"
+#: Columns that name the customer by themselves, with the identifier's name in the API.
+IDENTIFIER_COLUMNS: Final = {"mobile": "mobile", "email": "email", "external_id": "externalId", "customer_id": "id"}
+#: Columns that name the customer together.
+_PAIR: Final = ("identifier_name", "identifier_value")
+_OPTIONAL: Final = ("source", "account_id")
+#: All columns that are read.
+COLUMNS: Final = (*_PAIR, *_OPTIONAL, *IDENTIFIER_COLUMNS)
+#: Columns of ``set-aside.csv`` that say nothing about the customer.
+_OUR_OWN: Final = frozenset({"state", "code", "error"})
+_SEPARATORS: Final = ",;\t|"
 
 
-class CustomersError(InvalidQueryError):
-    """A file of customers cannot be read; the message has the number of the line, and nothing of its content."""
+@define
+class CustomersReport:
+    """What was found in a file of customers, brought up to date as it is read."""
+
+    rows: int = 0
+    """Number of customers read, duplicates included."""
+    ignored_columns: tuple[str, ...] = ()
+    """Headers of the columns that were not used."""
+    reformatted: int = 0
+    """Number of mobile numbers brought to digits, such as ``+91 74064 01004``."""
+
+
+class CustomerReader:
+    """Iterator over the queries of a file of customers; ``report`` has what was found in it."""
+
+    def __init__(self, queries: Iterator[CustomerLedgerQuery], report: CustomersReport) -> None:
+        self._queries = queries
+        self.report = report
+        """What was found so far."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> CustomerLedgerQuery:
+        return next(self._queries)
+
+
+def read_customers(
+    path: Path | str, *, column_names: Mapping[str, str] | None = None, **options: Unpack[CustomerLedgerOptions]
+) -> CustomerReader:
+    """Return an iterator over a query for each customer of a file; ``-`` is standard input.
+
+    Args:
+        path: CSV with a header, or JSON lines (a file that begins with ``{``). A customer is named by the columns
+            ``identifier_name`` and ``identifier_value``, or by one of ``mobile``, ``email``, ``external_id`` and
+            ``customer_id``; ``source`` and ``account_id`` are optional, and other columns are ignored. Encoding
+            (UTF-8 or UTF-16), separator, line ends and case of the header are detected.
+        column_names: headers of columns under other names, e.g. ``{"mobile": "Phone"}``.
+        options: for each query: ``start``, ``end`` and so on.
+
+    Raises:
+        CustomersError: the file cannot be read, has no customers, or a line of it cannot be used; raised while
+            iterating.
+        InvalidQueryError: ``column_names`` has an unknown name.
+    """
+    _check_column_names(column_names or {})
+    report = CustomersReport()
+    return CustomerReader(_read_file(path, dict(column_names or {}), options, report), report)
+
+
+def read_lines(
+    file: Iterable[bytes], column_names: Mapping[str, str] | None = None, **options: Unpack[CustomerLedgerOptions]
+) -> CustomerReader:
+    """Return an iterator over a query for each customer of some bytes, as :func:`read_customers` does."""
+    report = CustomersReport()
+    return CustomerReader(_read(TextLines(file), dict(column_names or {}), options, report), report)
+
+
+def _check_column_names(column_names: Mapping[str, str]) -> None:
+    for name in column_names:
+        if name not in COLUMNS:
+            raise CustomersError(f"there is no column {name}: choose from {', '.join(COLUMNS)}")
+
+
+def _read_file(
+    path: Path | str, column_names: dict[str, str], options: CustomerLedgerOptions, report: CustomersReport
+) -> Iterator[CustomerLedgerQuery]:
+    with open_lines(path) as lines:
+        yield from _read(lines, column_names, options, report)
+
+
+def _read(
+    lines: TextLines, column_names: dict[str, str], options: CustomerLedgerOptions, report: CustomersReport
+) -> Iterator[CustomerLedgerQuery]:
+    first = next(lines, None)
+    if first is None:
+        raise CustomersError("the file of customers is empty")
+    rows = _read_json(first, lines) if first.lstrip().startswith("{") else _read_csv(first, lines, column_names, report)
+    for row in rows:
+        with lines.located_errors():
+            query = _make_query(row, options, report)
+        report.rows += 1
+        yield query
+    if not report.rows:
+        raise CustomersError("the file has a header and no customers")
+
+
+def _make_query(row: dict[str, str], options: CustomerLedgerOptions, report: CustomersReport) -> CustomerLedgerQuery:
+    name, value = row["identifier_name"], row["identifier_value"]
+    if name.casefold() == "mobile":
+        value = digits_of_mobile(row["identifier_value"])
+    if value != row["identifier_value"]:
+        report.reformatted += 1
+    own: dict[str, Any] = {**options, "identifier_name": name, "identifier_value": value}
+    own.update((key, row[key]) for key in _OPTIONAL if row.get(key))
+    return CustomerLedgerQuery(**own)
+
+
+# JSON lines
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True):
-    identifier_name: str
-    identifier_value: str | int
+    identifier_name: str | None = None
+    identifier_value: str | int | None = None
+    mobile: str | int | None = None
+    email: str | None = None
+    external_id: str | int | None = None
+    customer_id: str | int | None = None
     source: str | None = None
     account_id: str | int | None = None
 
 
-def read_customers(path: Path | str, **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
-    """Yield a query for each customer of a file; ``-`` is standard input.
-
-    Args:
-        path: CSV with the header ``identifier_name,identifier_value[,source][,account_id]``, or JSON lines with those
-            keys, in UTF-8. A file that begins with ``{`` is JSON lines.
-        options: for each query: ``start``, ``end`` and so on.
-
-    Raises:
-        CustomersError: the file does not exist, or a line of it cannot be used.
-    """
-    with _open_file(path) as file:
-        yield from read_lines(file, **options)
-
-
-@contextmanager
-def _open_file(path: Path | str) -> Iterator[IO[bytes]]:
-    if str(path) == STDIN:
-        yield sys.stdin.buffer
-        return
-    try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; a path may be a string
-    except OSError as error:
-        raise CustomersError(f"the file of customers cannot be read: {error.strerror}") from None
-    with file:
-        yield file
-
-
-def read_lines(file: Iterable[bytes], **options: Unpack[CustomerLedgerOptions]) -> Iterator[CustomerLedgerQuery]:
-    """Yield a query for each customer of some lines, as :func:`read_customers` does."""
-    lines = _Lines(file)
-    first = next(lines, None)
-    if first is None:
-        raise CustomersError("the file of customers is empty")
-    read = _read_json if first.startswith("{") else _read_csv
-    for values in read(first, lines):
-        with lines.located_errors():
-            yield _query(values, options)
-
-
-class _Lines:
-    """Decoded lines that are not blank, and the number of the last one."""
-
-    def __init__(self, file: Iterable[bytes]) -> None:
-        self._file = iter(file)
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        for line in self._file:
-            self.number += 1
-            with self.located_errors():
-                decoded = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
-            if decoded.strip():
-                return decoded
-        raise StopIteration
-
-    @contextmanager
-    def located_errors(self) -> Iterator[None]:
-        """Add the number of the line to an error."""
-        try:
-            yield
-        except UnicodeDecodeError:
-            raise self.error("it is not UTF-8") from None
-        except csv.Error as error:
-            raise self.error(str(error)) from None
-        except msgspec.DecodeError as error:
-            raise self.error(str(error)) from None
-        except InvalidQueryError as error:
-            raise (error if isinstance(error, CustomersError) else self.error(str(error))) from None
-
-    def error(self, message: str) -> CustomersError:
-        """Return an error of the current line."""
-        return CustomersError(f"line {self.number} of the customers: {message}")
-
-
-def _read_json(first: str, lines: _Lines) -> Iterator[dict[str, Any]]:
+def _read_json(first: str, lines: TextLines) -> Iterator[dict[str, str]]:
     decoder = msgspec.json.Decoder(_Record)
     line: str | None = first
     while line is not None:
         with lines.located_errors():
-            record = decoder.decode(line)
-        yield {name: getattr(record, name) for name in _KNOWN}
+            record = decoder.decode(line.encode(errors="surrogateescape"))
+            given = {key: value for key, value in msgspec.structs.asdict(record).items() if value is not None}
+            values = {key: str(value).strip() for key, value in given.items()}
+            for value in values.values():
+                check_value(value)
+            values = _identified(values)
+        yield values
         line = next(lines, None)
 
 
-def _read_csv(first: str, lines: _Lines) -> Iterator[dict[str, Any]]:
-    names = [name.strip() for name in next(csv.reader([first]))]
-    _check_header(names, lines)
-    reader = csv.reader(lines, strict=True)
+def _identified(values: dict[str, str]) -> dict[str, str]:
+    """Return the values with the identifier as a pair of name and value."""
+    names = [name for name in IDENTIFIER_COLUMNS if values.get(name)]
+    pairs = [name for name in _PAIR if values.get(name)]
+    if len(names) + (1 if pairs else 0) != 1 or len(pairs) == 1:
+        raise CustomersError(
+            f"it must name the customer once: by {' and '.join(_PAIR)}, or by one of {', '.join(IDENTIFIER_COLUMNS)}"
+        )
+    if not names:
+        return values
+    return {**values, "identifier_name": IDENTIFIER_COLUMNS[names[0]], "identifier_value": values[names[0]]}
+
+
+# CSV
+
+
+def _read_csv(
+    first: str, lines: TextLines, column_names: dict[str, str], report: CustomersReport
+) -> Iterator[dict[str, str]]:
+    separator, header = _sniff(first, lines)
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator))]
+    with lines.located_errors():
+        columns = _Columns.of_header(names, column_names)
+    report.ignored_columns = columns.ignored
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         with lines.located_errors():
-            values = next(reader, None)
-        if values is None:
-            return
-        if len(values) != len(names):
-            raise lines.error(f"it has {len(values)} fields, and the header {len(names)}")
-        yield dict(zip(names, values, strict=True))
+            fields = next(reader, None)
+            if fields is None:
+                return
+            values = columns.read(fields) if any(value.strip() for value in fields) else None
+        if values is not None:
+            yield values
 
 
-def _check_header(names: list[str], lines: _Lines) -> None:
-    if not set(_REQUIRED) <= set(names):
-        raise lines.error(f"it must be the header, {_HEADER_HINT}")
-    if not set(names) <= set(_KNOWN) or len(set(names)) < len(names):
-        raise lines.error(f"the header may contain each of these once, and no other: {', '.join(_KNOWN)}")
+def _sniff(first: str, lines: TextLines) -> tuple[str, str]:
+    """Return the separator and the header; a first line ``sep=;`` of a spreadsheet names the separator."""
+    stripped = first.strip()
+    if stripped[:4].lower() == "sep=" and len(stripped) == len("sep=") + 1:
+        return stripped[-1], next(lines, "")
+    return max(_SEPARATORS, key=first.count), first
 
 
-def _query(values: dict[str, Any], options: CustomerLedgerOptions) -> CustomerLedgerQuery:
-    stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    own: dict[str, Any] = {**options, **{name: stripped[name] for name in _REQUIRED}}
-    if stripped.get("source"):
-        own["source"] = stripped["source"]
-    if stripped.get("account_id") not in ("", None):
-        own["account_id"] = str(stripped["account_id"])
-    return CustomerLedgerQuery(**own)
+def _key(header: str) -> str:
+    """Return a header without case, spaces and punctuation: ``External ID``, ``externalId`` and ``external_id``."""
+    return "".join(character for character in header.lower() if character.isalnum())
+
+
+_BY_KEY: Final = {_key(name): name for name in COLUMNS}
+
+
+@define
+class _Columns:
+    """Positions of the columns of a CSV file."""
+
+    positions: dict[str, int]
+    size: int
+    ignored: tuple[str, ...]
+    identifier: str | None = field(default=None)
+    """The column that names the customer by itself; None where it takes the pair."""
+
+    @classmethod
+    def of_header(cls, header: list[str], column_names: dict[str, str]) -> Self:
+        """Find the columns in a header."""
+        known = {**_BY_KEY, **{_key(there): name for name, there in column_names.items()}}
+        keys = [_key(name) for name in header]
+        _check_header(header, keys, column_names)
+        positions: dict[str, int] = {}
+        for position, key in enumerate(keys):
+            column = known.get(key)
+            if column is None or _key(column_names.get(column, key)) != key:
+                continue
+            if column in positions:
+                raise CustomersError(f"the header has the column {column} twice: rename one of them")
+            positions[column] = position
+        return cls._of_positions(positions, header, column_names)
+
+    @classmethod
+    def _of_positions(cls, positions: dict[str, int], header: list[str], column_names: dict[str, str]) -> Self:
+        identifier = None if set(_PAIR) <= set(positions) else _choose_identifier(positions, column_names)
+        used = {*_OPTIONAL, *(_PAIR if identifier is None else (identifier,))} & set(positions)
+        read = {positions[name] for name in used}
+        ignored = tuple(
+            name for position, name in enumerate(header) if position not in read and name and name not in _OUR_OWN
+        )
+        return cls({name: positions[name] for name in used}, len(header), ignored, identifier)
+
+    def read(self, fields: list[str]) -> dict[str, str]:
+        """Return the values of a line by the names of their columns."""
+        if len(fields) < self.size or any(value.strip() for value in fields[self.size :]):
+            raise CustomersError(
+                f"it has {len(fields)} fields, and the header {self.size}: put quotes around values with a separator"
+            )
+        values = {name: fields[position].strip() for name, position in self.positions.items()}
+        for name, value in values.items():
+            check_csv_value(name, value)
+        if self.identifier is None:
+            return values
+        value = values.pop(self.identifier)
+        return {**values, "identifier_name": IDENTIFIER_COLUMNS[self.identifier], "identifier_value": value}
+
+
+def _check_header(header: list[str], keys: list[str], column_names: dict[str, str]) -> None:
+    if [name for name in header if looks_like_customer(name)]:
+        raise CustomersError(f"it names a customer: put a header before it, such as {','.join(_PAIR)}")
+    for name, there in column_names.items():
+        if _key(there) not in keys:
+            raise CustomersError(f"the header has no column for {name}: check the name given for it")
+
+
+def _choose_identifier(positions: dict[str, int], column_names: dict[str, str]) -> str:
+    """Return the column that names the customer; one that was given a name is preferred."""
+    found = [name for name in IDENTIFIER_COLUMNS if name in positions]
+    chosen = [name for name in found if name in column_names] or found
+    if not chosen:
+        raise CustomersError(
+            f"it must be a header with {' and '.join(_PAIR)}, or with one of {', '.join(IDENTIFIER_COLUMNS)}"
+        )
+    if len(chosen) > 1:
+        raise CustomersError(
+            f"the header names the customer by {' and by '.join(chosen)}: choose one by giving it a column name"
+        )
+    return chosen[0]

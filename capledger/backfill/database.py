@@ -11,8 +11,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from capledger.backfill.errors import DirectoryInUseError
 from capledger.backfill.files import make_private
-from capledger.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Database:
         directory: of the job; None for a temporary database that leaves nothing behind.
 
     Raises:
-        ConfigurationError: another process uses the directory.
+        DirectoryInUseError: another process uses the directory.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -131,5 +131,5 @@ def _lock_directory(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError:
         connection.close()
-        raise ConfigurationError("another process uses this directory: wait until it ends, or stop it") from None
+        raise DirectoryInUseError("another process uses this directory: wait until it ends, or stop it") from None
     return connection

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from attrs import define, field
+from attrs import define, field, frozen
 
 from capledger.backfill.query_codec import TemplateEncoder
 from capledger.errors import ConfigurationError, InvalidQueryError
@@ -15,7 +16,6 @@ from capledger.queries import CustomerLedgerQuery, LedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
 
     from capledger.backfill.database import Database
     from capledger.many import Queries
@@ -59,6 +59,28 @@ class JobIdentity:
         if not found and self.digest != other.digest:
             found.append("the customers are others, or in another order")
         return found
+
+
+@frozen(kw_only=True)
+class PlanSummary:
+    """What a run is going to do, known before its first request."""
+
+    queries: int
+    """Number of queries in the list, duplicates included."""
+    duplicates: int
+    """Number of queries left out because they equal an earlier one in the list."""
+    customers: int
+    """Number of customers of the job, each once."""
+    added: int
+    """Number of customers in the list that the job did not contain; all of them when the job starts."""
+    missing: int
+    """Number of customers of the job that are not in the list any more; they stay as they are."""
+    to_fetch: int
+    """Number of customers that this run is going to fetch."""
+    started: datetime
+    """When the job was started, in the server's zone; the end of ranges without one."""
+    continued: bool
+    """Whether the job was started by an earlier run."""
 
 
 class PlanReader:

@@ -13,9 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import msgspec
-from attrs import define, frozen
+from attrs import frozen
 
-from capledger.errors import CapledgerError
+from capledger.backfill.errors import MisfitError
 
 if TYPE_CHECKING:
     from capledger.models import LedgerEntry
@@ -148,14 +148,6 @@ ENTRY_COLUMNS: Final = (
 )
 COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS)
 COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
-
-
-@define(slots=False)
-class MisfitError(CapledgerError):
-    """A value of an entry does not fit its column; the customer is set aside, and nothing is rounded or cut."""
-
-    path: str = ""
-    """The column, such as ``entry_details.points``."""
 
 
 # Checks

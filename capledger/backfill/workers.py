@@ -7,8 +7,7 @@ from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from attrs import define
-
+from capledger.backfill.errors import JobStoppedError
 from capledger.backfill.schema import check_entries, pack
 from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, StagedPage
 from capledger.errors import (
@@ -61,11 +60,6 @@ _MAX_ROUNDS: Final = 3
 _MAX_STREAK: Final = 50
 #: Pages of one customer in flight: one while other customers wait, since a killed process loses what is in flight.
 _PREFETCH, _PREFETCH_AT_THE_END = 1, 4
-
-
-@define(slots=False)
-class JobStoppedError(CapledgerError):
-    """Many ledgers failed one after the other, so the job was stopped; the same call continues it."""
 
 
 class Workers:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.jobs import mobile
 
 from capledger import CustomerLedgerQuery, GroupLedgerQuery, OrgScope
-from capledger.backfill import CustomersError, read_customers
+from capledger.backfill import CustomersError, CustomersReport, read_customers
 from capledger.backfill.customers import read_lines
 from capledger.backfill.query_codec import TemplateEncoder, decode_template, make_query
 
@@ -22,7 +22,7 @@ HEADER = b"identifier_name,identifier_value\n"
 
 
 def read(text: bytes) -> list[CustomerLedgerQuery]:
-    return list(read_lines(text.splitlines(keepends=True)))
+    return list(read_lines([text]))
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,25 @@ def test_both_formats(text: bytes) -> None:
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"mobile,917\n", "line 1 .* must be the header"),
-        (HEADER[:-1] + b",name\n", "line 1 .* and no other"),
-        (HEADER[:-1] + b",identifier_name\n", "line 1 .* once"),
+        (HEADER, "a header and no customers"),
+        (HEADER + b"\n , \n", "a header and no customers"),
+        (b"mobile,917\n", "line 1 .* put a header before it"),
+        (b"a@b.example\n", "line 1 .* put a header before it"),
+        (b"name,city\n", "line 1 .* must be a header with identifier_name and"),
+        (b"identifier_value\n", "line 1 .* must be a header"),
+        (b"mobile,email\n", "line 1 .* by mobile and by email: choose one"),
+        (HEADER[:-1] + b",Identifier Name\n", "line 1 .* identifier_name twice"),
         (HEADER + b"mobile,917\nmobile\n", "line 3 .* 1 fields, and the header 2"),
         (HEADER + b"\nmobile,917,x\n", "line 3 .* 3 fields"),
         (HEADER + b"mobile, \n", "line 2 .*identifier_value is empty"),
         (HEADER + b"mobile,917\n,917\n", "line 3 .*identifier_name is empty"),
         (HEADER + b'mobile,"917\n', "line 2 .*unexpected end"),
         (HEADER + b"mobile,\xff917\n", "line 2 .*not UTF-8"),
-        (b'{"identifier_name":"mobile","identifier_value":"917"}\n{"identifier_name":"mobile"}\n', "line 2 .*missing"),
+        (
+            b'{"identifier_name":"mobile","identifier_value":"917"}\n{"identifier_name":"mobile"}\n',
+            "line 2 .*once",
+        ),
+        (b'{"identifier_name":"mobile","identifier_value":"917","email":"x"}\n', "line 1 .*name the customer once"),
         (b'{"identifier_name":"mobile","identifier_value":"917","x":1}\n', "line 1 .*unknown field"),
         (b'{"identifier_name":"mobile","identifier_value":"917"}\n917\n', "line 2 .*Expected `object`"),
         (b'{"identifier_name":"mobile","identifier_value":"917"\n', "line 1 .*truncated"),
@@ -73,6 +82,89 @@ def test_malformed_lines_are_named(text: bytes, said: str) -> None:
         read(text)
 
     assert "917" not in str(caught.value)
+
+
+EXPECTED = [CustomerLedgerQuery.mobile(mobile(1)), CustomerLedgerQuery.mobile(mobile(2))]
+SHEET = "Name,Mobile,City\n\u00c5sa,917000000001,K\u00f8ge\n\u00d8ystein,917000000002,\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_spreadsheets_of_any_dialect(encoding: str, line_end: str, separator: str) -> None:
+    """Encoding, line ends, separator and case of the header are detected, and blank lines skipped."""
+    data = (SHEET + ",,\n\n").replace("\n", line_end).replace(",", separator).encode(encoding)
+    reader = read_lines([data[:7], data[7:50], data[50:]])
+
+    assert list(reader) == EXPECTED
+    assert reader.report == CustomersReport(rows=2, ignored_columns=("Name", "City"))
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        (b"mobile\n917\n", CustomerLedgerQuery.mobile("917")),
+        (b"E-Mail\na@b.example\n", CustomerLedgerQuery.email("a@b.example")),
+        (b"External ID;Source\nA=1;WEB_ENGAGE\n", CustomerLedgerQuery.external_id("A=1", source="WEB_ENGAGE")),
+        (b"customerId,accountId\n7,8\n", CustomerLedgerQuery.customer_id("7", account_id="8")),
+        (b"sep=;\r\nmobile;name\r\n917;x\r\n", CustomerLedgerQuery.mobile("917")),
+        (b"mobile,name\n917,x,,\n", CustomerLedgerQuery.mobile("917")),
+        (b'{"mobile":917,"source":"ALL"}\n', CustomerLedgerQuery.mobile("917", source="ALL")),
+        (b'{"external_id":"x"}\n', CustomerLedgerQuery.external_id("x")),
+    ],
+)
+def test_one_column_is_enough(text: bytes, query: CustomerLedgerQuery) -> None:
+    """A column named after the identifier takes the place of the pair of columns."""
+    assert read(text) == [query]
+
+
+def test_columns_can_be_mapped() -> None:
+    """Columns under other names are given by name, and a mapped identifier is preferred to others."""
+    text = b"Phone no.,Email,Channel\n917000000001,a@b.example,ALL\n"
+    reader = read_lines([text], {"mobile": "phone no", "source": "Channel"})
+
+    assert list(reader) == [CustomerLedgerQuery.mobile(mobile(1), source="ALL")]
+    assert reader.report.ignored_columns == ("Email",)
+    with pytest.raises(CustomersError, match="no column for mobile"):
+        list(read_lines([text], {"mobile": "Telephone"}))
+    with pytest.raises(CustomersError, match="no column phone: choose from identifier_name"):
+        read_customers("x.csv", column_names={"phone": "Phone"})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("9.17406E+11", "shortened by a spreadsheet"),
+        ('"9,17406e+11"', "shortened by a spreadsheet"),
+        ("917406401004.0", "decimal point"),
+        ('"917406401004,00"', "decimal point"),
+        ('"=""917406401004"""', "a formula"),
+        ("'917406401004", "an apostrophe"),
+        ("917406\u200b401004", "an invisible character"),
+        ("\ufeff917406401004", "an invisible character"),
+        ('"917406\n401004"', "a line break"),
+        ("917406\x00401004", "a control character"),
+        ("917406\ufffd401004", "could not be decoded"),
+        ("917406401004 917406401005", "more than one mobile number"),
+    ],
+)
+def test_spoiled_values_are_refused(value: str, message: str) -> None:
+    """What a spreadsheet has spoiled is refused with the line and what to do, and without the value."""
+    line = 4 if "\n" in value else 3
+    text = f"mobile,name\n917000000001,x\n{value},y\n"
+    with pytest.raises(CustomersError, match=f"line {line} of the customers: .*{message}.*: ") as caught:
+        read(text.encode())
+
+    assert "917" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["+91 70000 00001", "(91) 7000-000001", "+917000000001", "91\u00a07000\u2011000001"])
+def test_mobile_numbers_are_brought_to_digits(value: str) -> None:
+    """A mobile number as people write it becomes digits, and is counted."""
+    reader = read_lines([f"mobile\n{value}\n917000000002\n".encode()])
+
+    assert list(reader) == EXPECTED
+    assert reader.report.reformatted == 1
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""Bytes of a file of customers as numbered lines, whatever wrote them: UTF-8 or UTF-16, any line ends."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from capledger.backfill.errors import CustomersError
+from capledger.errors import InvalidQueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import Self
+
+STDIN: Final = "-"
+_CHUNK: Final = 65_536
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@contextmanager
+def open_lines(path: Path | str) -> Iterator[TextLines]:
+    """Open a file, or standard input for ``-``.
+
+    Raises:
+        CustomersError: there is no such file, or it cannot be read.
+    """
+    if str(path) == STDIN:
+        yield TextLines(sys.stdin.buffer)
+        return
+    try:
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; a path may be a string
+    except OSError as error:
+        raise CustomersError(f"the file of customers cannot be read: {error.strerror}") from None
+    with file:
+        yield TextLines(iter(lambda: file.read(_CHUNK), b""))
+
+
+class TextLines:
+    """Iterator over the decoded lines of some bytes that are not blank, each ending with a line feed.
+
+    Args:
+        chunks: the bytes, in pieces of any size.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._lines = _split(chunks)
+        self.number = 0
+        """Number of the last line, from 1."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            self.number += 1
+            if line.strip():
+                return line
+        raise StopIteration
+
+    @contextmanager
+    def located_errors(self) -> Iterator[None]:
+        """Add the number of the line to an error, and turn foreign errors into ours."""
+        try:
+            yield
+        except (csv.Error, msgspec.DecodeError, InvalidQueryError, UnicodeError) as error:
+            raise CustomersError(f"line {self.number} of the customers: {error}") from None
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield lines; a carriage return, a line feed, or both end one."""
+    rest = ""
+    for decoded in _decode(iter(chunks)):
+        rest += decoded
+        *lines, rest = _universal(rest)
+        yield from lines
+    if rest:
+        yield rest.replace("\r", "\n")
+
+
+def _universal(decoded: str) -> list[str]:
+    """Return complete lines, and last what may not be complete: a carriage return may be followed by a line feed."""
+    held = "\r" if decoded.endswith("\r") else ""
+    normal = decoded.removesuffix("\r").replace("\r\n", "\n").replace("\r", "\n")
+    lines = normal.split("\n")
+    return [*(f"{line}\n" for line in lines[:-1]), lines[-1] + held]
+
+
+def _decode(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Yield decoded pieces; what is not a character becomes one that no value may have."""
+    first = next(chunks, b"")
+    while len(first) < len(codecs.BOM_UTF8) and (more := next(chunks, b"")):
+        first += more
+    encoding = _encoding_of(first)
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    yield decoder.decode(first)
+    for chunk in chunks:
+        yield decoder.decode(chunk)
+    yield decoder.decode(b"", final=True)
+
+
+def _encoding_of(start: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if start.startswith(mark):
+            return encoding
+    zeros_at_odd, zeros_at_even = start[1::2].count(0), start[::2].count(0)
+    if max(zeros_at_odd, zeros_at_even) * 4 > len(start):
+        return "utf-16-le" if zeros_at_odd > zeros_at_even else "utf-16-be"
+    return "utf-8"
