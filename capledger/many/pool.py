@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from capledger.errors import ConfigurationError
+from capledger.errors import ConcurrentUseError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -61,10 +61,11 @@ class WorkerPool(Generic[Item, Result]):
 
         Raises:
             StopAsyncIteration: all results were taken.
-            ConfigurationError: the pool was stopped, or another task is waiting for the next result.
+            ConcurrentUseError: another task is waiting for the next result.
+            ConfigurationError: the pool was stopped.
         """
         if self._waiter is not None:
-            raise ConfigurationError("two tasks iterate over one object: use one for each, with its share of queries")
+            raise ConcurrentUseError("two tasks iterate over one object: use one for each, with its share of queries")
         if not self._started:
             self._started = True
             self._start_task(self._draw_items())

@@ -13,6 +13,7 @@ from support.customers import Counted, CountedAsync, always_hangs, client_tasks,
 from capledger import (
     AuthenticationError,
     BasicAuth,
+    ConcurrentUseError,
     ConfigurationError,
     CustomerNotFoundError,
     SessionClosedError,
@@ -205,7 +206,7 @@ async def test_two_consumers_are_refused() -> None:
         many = session.fetch_many(queries(2))
         first = asyncio.ensure_future(anext(many))
         await asyncio.sleep(1)
-        with pytest.raises(ConfigurationError, match="two tasks"):
+        with pytest.raises(ConcurrentUseError, match="two tasks"):
             await anext(many)
 
         assert (await first).error is None
