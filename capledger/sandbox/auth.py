@@ -74,7 +74,8 @@ class CredentialStore:
         self.tokens_issued += 1
         token = f"sandbox.{hashlib.sha256(f'{client}{self.tokens_issued}'.encode()).hexdigest()}.{self.tokens_issued}"
         self._tokens[token] = (client, self._clock() + rules.token_ttl)
-        return json_response({"data": {"accessToken": token, "ttlSeconds": rules.token_ttl}, "errors": None})
+        stated_ttl = rules.token_ttl if rules.stated_token_ttl is None else rules.stated_token_ttl
+        return json_response({"data": {"accessToken": token, "ttlSeconds": stated_ttl}, "errors": None})
 
     def expire_tokens(self) -> None:
         """Expire every token issued so far: 498."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from hashlib import blake2b
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from attrs import frozen
 from capledger.sandbox.ledger import Ledger
 from capledger.sandbox.responses import ErrorResponse
 from capledger.sandbox.rules import Order, Rules
+from capledger.sandbox.zones import converted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,12 @@ class PageRequest:
     def first(self) -> int:
         """The index of the first row of the page."""
         return max(0, self.offset - self.rules.first_page) * self.limit if self.by_page else self.offset
+
+    def first_of(self, count: int) -> int:
+        """Return the index of the first row to show of so many: beyond the last page, the rules may show that."""
+        if self.rules.beyond == "last_page" and self.first >= count > 0:
+            return (count - 1) // self.limit * self.limit
+        return self.first
 
     def check_depth(self) -> None:
         """Raise the error of the rules for a page beyond ``max_depth``."""
@@ -89,6 +97,8 @@ class Sorting:
     ledger: Ledger
     order: Order
     rules: Rules
+    zone: tzinfo
+    """The zone of the dates in rows."""
     request_number: int
     """Number of the ledger request, from 1; random orders depend on it."""
 
@@ -101,6 +111,8 @@ class Sorting:
         """Return a slice of the ranks, which are ascending, in the order of the response."""
         if self.order in {"SHUFFLED", "RANDOM"}:
             return self._shuffled(ranks, each_request=self.order == "RANDOM")[first : first + limit]
+        if self.rules.sort_by == "local":
+            ranks = sorted(ranks, key=self._sort_date)
         count = len(ranks)
         if self.order == "ASC":
             return self._slice(ranks, first, min(first + limit, count))
@@ -130,6 +142,8 @@ class Sorting:
 
     def _sort_date(self, rank: int) -> datetime:
         created = self.ledger.created(rank)
+        if self.rules.sort_by == "local" and self.rules.response_zone is not None:
+            created = converted(created, self.zone, self.rules.response_zone).replace(fold=0)
         return created if self.rules.sort_precision == "full" else created.replace(microsecond=0)
 
     def _sorted_ties(self, ranks: list[int]) -> list[int]:

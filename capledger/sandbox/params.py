@@ -113,7 +113,8 @@ def limit(query: Parameters, rules: Rules, *, scoped: bool) -> Limit:
     maximum = rules.max_limit_v21 if scoped and rules.max_limit_v21 is not None else rules.max_limit
     requested = whole(query, "limit", min(rules.default_limit, maximum), least=1)
     if requested > maximum and not rules.cap_silently:
-        raise ErrorResponse(rules.limit_code, rules.limit_message.format(limit=maximum))
+        message = rules.limit_message.format(limit=maximum)
+        raise ErrorResponse(rules.limit_code, message, status=rules.limit_status)
     return Limit(requested, min(requested, maximum))
 
 
@@ -148,8 +149,12 @@ def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> DateRange | Non
 def _check_range(start: datetime, end: datetime, rules: Rules) -> None:
     if start > end:
         raise ErrorResponse(11009, "Startdate is after endDate")
-    if rules.max_days is not None and end - start > timedelta(days=rules.max_days):
-        raise ErrorResponse(rules.max_days_code, rules.max_days_message.format(days=rules.max_days))
+    length = end - start
+    if rules.max_days_counts == "days":
+        length = timedelta(days=(end.date() - start.date()).days + 1)
+    if rules.max_days is not None and length > timedelta(days=rules.max_days):
+        message = rules.max_days_message.format(days=rules.max_days)
+        raise ErrorResponse(rules.max_days_code, message, status=rules.max_days_status)
 
 
 def _first_moment(start: datetime, rules: Rules) -> datetime:

@@ -25,6 +25,10 @@ class LoggedRequest:
     """HTTP status of the response; None until then, or if a fault closed the connection."""
     number: int = 1
     """Number of the request among those to its path, from 1."""
+    connection: int = 1
+    """Number of the connection that the request came on, from 1 in the order of their first requests."""
+    reused: bool = False
+    """Whether the connection had a request before this one."""
     in_flight: int
     """Number of requests in flight when this one arrived, itself included."""
     fault: str | None = None

@@ -42,10 +42,14 @@ class Rules:
     """Zone that dates are printed in; None for the ``timezone`` of the sandbox, which is that of its rows."""
     max_days: int | None = 90
     """The longest date range in days; beyond it, an error. None for no limit."""
+    max_days_counts: Literal["exact", "days"] = "exact"
+    """Whether the length of a date range is exact, or the number of days that it touches."""
     max_days_code: int = 11010
     """The code for a date range that is too long."""
     max_days_message: str = "Interval between startDate and endDate greater than {days} days"
     """The message for a date range that is too long; ``{days}`` is ``max_days``."""
+    max_days_status: int = 400
+    """HTTP status for a date range that is too long."""
 
     order_parameters: tuple[str, ...] = ("order",)
     """Query parameters that set the order, the first one present wins; () ignores them all."""
@@ -55,6 +59,8 @@ class Rules:
 
     "SHUFFLED" is the same random order with every request to the same replica, "RANDOM" another one with every request.
     """
+    sort_by: Literal["instant", "local"] = "instant"
+    """Whether rows are sorted by instant, or by the date as printed, where an hour can come twice."""
     sort_precision: Literal["full", "second"] = "full"
     """Whether rows are sorted by the fraction of a second too ("full") or by whole seconds ("second")."""
     tie_order: TieOrder = "same"
@@ -88,6 +94,8 @@ class Rules:
     """The code for a ``limit`` above the maximum: 11029 on the newest pages, 11006 on older ones."""
     limit_message: str = "Limit cannot be greater than {limit}"
     """The message for a ``limit`` above the maximum; ``{limit}`` is the maximum."""
+    limit_status: int = 400
+    """HTTP status for a ``limit`` above the maximum."""
     cap_silently: bool = False
     """Whether a ``limit`` above the maximum returns the largest page instead of an error."""
     max_depth: int | None = None
@@ -98,6 +106,8 @@ class Rules:
     """The message for a page beyond ``max_depth``; ``{rows}`` is ``max_depth``."""
     max_depth_status: int = 500
     """HTTP status for a page beyond ``max_depth``."""
+    beyond: Literal["nothing", "last_page"] = "nothing"
+    """What a page beyond the last one has: no rows, or those of the last page."""
     hidden_every: int | None = None
     """Rows whose ``eventLogId`` is a multiple of it are counted and paged, but not shown; None hides nothing."""
 
@@ -157,11 +167,23 @@ class Rules:
     """Seconds from a request to its response, which has the state of the ledger when the request arrived."""
     requests_per_minute: int | None = None
     """Requests accepted in any 60 seconds; beyond it, 429. None for no limit. Token requests do not count."""
-    retry_after: int | Literal["date"] | None = None
-    """``Retry-After`` of a 429: none, seconds, or "date" for the HTTP date at which a request is accepted again."""
+    retry_after: int | str | None = None
+    """
+    ``Retry-After`` of a 429: none, seconds, or a string.
+
+    "date" is the HTTP date at which a request is accepted again; any other string is sent as it is, such as "5.0".
+    """
+    idle_timeout: float | None = None
+    """
+    Seconds after which an idle connection is reset at its next use; None for no limit.
+
+    This is what a NAT or a load balancer does that forgot the connection. Idle time is that between two requests.
+    """
 
     token_ttl: int = 300
     """Seconds that a token is valid."""
+    stated_token_ttl: int | None = None
+    """``ttlSeconds`` of a token; None for ``token_ttl``."""
     gateway_status: int | None = None
     """HTTP status of the v1.1 responses 401, 403 and 498; None for the code itself."""
     token_error_status: int = 200

@@ -17,6 +17,7 @@ from attrs import evolve
 
 from capledger.sandbox.accounts import Accounts
 from capledger.sandbox.auth import CredentialStore
+from capledger.sandbox.connections import Connections, reset_connection
 from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
 from capledger.sandbox.faults.context import FaultContext, FaultScript
@@ -32,6 +33,7 @@ from capledger.sandbox.stores import STORES, Store, Stores
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from capledger.sandbox.connections import Connection
     from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
@@ -109,6 +111,7 @@ class Sandbox:
         self._zone = timezone
         self._clock = clock
         self._rate_limiter = ServerRateLimiter(clock)
+        self._connections = Connections(clock)
         self._address = host, port
         self._in_flight = 0
         self._numbers = Counter[str]()
@@ -169,20 +172,27 @@ class Sandbox:
         """Forget every token issued so far; requests with one get 401."""
         self.credentials.revoke_tokens()
 
+    def expire_connections(self) -> None:
+        """Reset every connection that is open now at its next use, as a NAT does that forgot them."""
+        self._connections.expire()
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
-        logged = self._log(request)
+        connection = self._connections.of(request.transport)
+        logged = self._log(request, connection)
+        stale = connection.is_stale(logged.started, self.rules.idle_timeout)
+        connection.requests += 1
         try:
-            response = await self._response(request, logged)
+            response = _reset(request, logged) if stale else await self._response(request, logged)
             closed = request.transport is None or request.transport.is_closing()
             logged.status = None if closed else response.status
             return response
         finally:
-            logged.finished = self._clock()
+            logged.finished = connection.last_used = self._clock()
             self._in_flight -= 1
 
-    def _log(self, request: web.BaseRequest) -> LoggedRequest:
+    def _log(self, request: web.BaseRequest, connection: Connection) -> LoggedRequest:
         self._numbers[request.path] += 1
         logged = LoggedRequest(
             method=request.method,
@@ -192,6 +202,8 @@ class Sandbox:
             headers={name.lower(): value for name, value in request.headers.items()},
             started=self._clock(),
             number=self._numbers[request.path],
+            connection=connection.number,
+            reused=connection.requests > 0,
             in_flight=self._in_flight,
         )
         self.requests.append(logged)
@@ -259,6 +271,12 @@ class Sandbox:
             number=number,
         )
         return handler(self._accounts.find(account, orgs), endpoint_request)
+
+
+def _reset(request: web.BaseRequest, logged: LoggedRequest) -> web.Response:
+    logged.fault = "stale connection"
+    reset_connection(request)
+    return web.Response()
 
 
 async def _wait_until(due: float) -> None:

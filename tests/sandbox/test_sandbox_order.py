@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.sandbox_client import opened
@@ -204,3 +205,28 @@ async def test_an_order_can_be_unstable_once() -> None:
 
     assert found == [[1, 2, 3, 4], [4, 3, 2, 1], [1, 2, 3, 4]]
     assert client.box.requests[1].fault == "other_rules tie_order"
+
+
+@pytest.mark.parametrize(("sort_by", "ascending"), [("instant", [0, 1, 2, 3, 4, 5]), ("local", [0, 1, 3, 2, 4, 5])])
+async def test_rows_can_be_sorted_by_the_date_as_printed(sort_by: Any, ascending: list[int]) -> None:
+    """In the hour that comes twice, the local dates of two instants are equal, and rows of both are mixed."""
+    rows = [make_row(number, datetime(2022, 10, 29, 23, 30) + number * timedelta(minutes=30)) for number in range(6)]
+    rules = Rules(response_zone=ZoneInfo("Europe/Berlin"), sort_by=sort_by)
+    async with opened(SandboxCustomer("1", rows), rules=rules) as client:
+        page = await client.ledger(order="ASC")
+        split = await pages(client, 1, order="ASC")
+        reverse = await client.ledger(order="DESC")
+
+    assert (page.ids, reverse.ids) == (ascending, ascending[::-1])
+    assert sum(split, []) == ascending  # noqa: RUF017 - a short list
+
+
+async def test_the_last_page_can_be_repeated_beyond_the_end() -> None:
+    """A page beyond the last one has the rows of the last one, and its own number."""
+    async with opened(tied(5), rules=Rules(beyond="last_page")) as client:
+        found = [await client.ledger(limit=2, offset=number, order="ASC") for number in (1, 2, 3, 9)]
+        empty = await client.ledger(ledgerEntryType="DEBIT")
+
+    assert [page.ids for page in found] == [[3, 4], [5], [5], [5]]
+    assert [page.body["ledgerDetails"]["pageNumber"] for page in found] == [1, 2, 3, 9]
+    assert empty.code == 11003

@@ -168,16 +168,28 @@ async def test_deep_pages_can_be_errors(rows: Any, offset: int, limit: int, *, r
         assert (page.code, page.body["errors"][0]["message"]) == (500, "at most 20")
 
 
-async def test_caps_can_have_any_message() -> None:
-    """Codes and messages of the limit and of the date range are those of the rules."""
-    rules = Rules(max_limit=5, limit_code=9003, limit_message="too big", max_days=7, max_days_code=9003)
+async def test_caps_can_have_any_code_message_and_status() -> None:
+    """Those of the limit and of the date range are fields of the rules."""
+    rules = Rules(max_limit=5, limit_code=9003, limit_message="too big", limit_status=422)
     async with opened(customer(), rules=rules) as client:
         large = await client.ledger(limit=6)
-        client.box.rules = Rules(max_days=7, max_days_code=400, max_days_message="only {days} at a time")
+        client.box.rules = Rules(
+            max_days=7, max_days_code=400, max_days_message="only {days} at a time", max_days_status=500
+        )
         long = await client.ledger(startDate="2024-01-01T00:00:00", endDate="2024-01-09T00:00:00")
 
-    assert (large.code, large.body["errors"][0]["message"]) == (9003, "too big")
-    assert (long.code, long.body["errors"][0]["message"]) == (400, "only 7 at a time")
+    assert (large.status, large.code, large.body["errors"][0]["message"]) == (422, 9003, "too big")
+    assert (long.status, long.code, long.body["errors"][0]["message"]) == (500, 400, "only 7 at a time")
+
+
+@pytest.mark.parametrize(("counts", "statuses"), [("exact", [200, 200, 400]), ("days", [200, 400, 400])])
+async def test_a_date_range_is_counted_exactly_or_by_days(counts: Any, statuses: list[int]) -> None:
+    """Six days and some hours, seven days that touch eight, and more."""
+    async with opened(customer(), rules=Rules(max_days=7, max_days_counts=counts)) as client:
+        ends = ("2024-01-08T11:00:00", "2024-01-09T12:00:00", "2024-01-09T12:00:01")
+        replies = [await client.ledger(startDate="2024-01-02T12:00:00", endDate=end) for end in ends]
+
+    assert [reply.status for reply in replies] == statuses
 
 
 async def test_defaults_have_the_documented_messages() -> None:

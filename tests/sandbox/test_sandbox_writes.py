@@ -163,3 +163,14 @@ async def test_a_date_of_a_page_can_be_any_string() -> None:
 
     dates = [entry["ledgerCreatedDate"] for entry in page.body["ledgerEntries"]]
     assert dates[:3] == ["2024-01-01 01:00:00.0", "10000-01-01 00:00:00.0", "2024-01-01 03:00:00.0"]
+
+
+async def test_rows_can_be_renamed_between_two_pages() -> None:
+    """Names of programs, the scale of amounts and the fields of a row differ with each request; values do not."""
+    async with opened(six(), faults=faults.always(faults.renamed())) as client:
+        first, second = [(await client.ledger(limit=1)).body["ledgerEntries"][0] for _ in range(2)]
+
+    details = [entry["entryDetails"][0] for entry in (first, second)]
+    assert [detail["programName"] for detail in details] == ["Harbour Rewards 1", "Harbour Rewards 2"]
+    assert [detail["points"] for detail in details] == ["100.00000", "100.00000"]
+    assert [entry["releaseNumber"] for entry in (first, second)] == [1, 2]

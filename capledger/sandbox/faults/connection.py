@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 import zlib
 from asyncio import Event, sleep
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from capledger.sandbox.connections import reset_connection
 from capledger.sandbox.faults.context import Fault, FaultContext
 from capledger.sandbox.responses import body_of
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MEBIBYTE: Final = 1 << 20
-_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 def slow(seconds: float) -> Fault:
@@ -92,10 +90,7 @@ def reset() -> Fault:
     """Reset the connection before a byte is sent."""
 
     async def respond(context: FaultContext) -> web.Response:
-        transport = context.request.transport
-        if transport is not None:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-            transport.abort()
+        reset_connection(context.request)
         return web.Response()
 
     return Fault("reset", respond)

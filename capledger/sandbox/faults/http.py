@@ -13,6 +13,17 @@ from capledger.sandbox.responses import GatewayErrorResponse, body_of, error_ite
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_TRANSIENT_STATUSES: Final = (
+    *(408, 425, 429, 460, 461, 500, 502, 503, 504, 520, 521),
+    *(522, 523, 524, 525, 529, 530),
+)
+_BACKEND_FAILURES: Final = (
+    "Error fetching points ledger data : Read timed out",
+    "getExplodeLedgerInfo failed and fallback failed",
+    "Error fetching points ledger data : Connection refused",
+)
+#: Codes that no page of the vendor has, with the HTTP status.
+_UNKNOWN_CODES: Final = ((9999, 500), (500, 502), (777_001, 503))
 _HTML: Final = "<!DOCTYPE html><html><head><title>Attention Required!</title></head><body><h1>502</h1></body></html>"
 
 
@@ -52,6 +63,21 @@ def gateway_error(code: int, message: str = "Unauthorized", *, http_status: int 
     return _fixed(
         f"gateway error {code}",
         lambda: GatewayErrorResponse(code, message, status=http_status or code).response(),
+    )
+
+
+def transient_errors() -> tuple[Fault, ...]:
+    """
+    Return one fault for each failure that passes, after which the same request may succeed.
+
+    The statuses of gateways and load balancers, those of the vendor's error code pages (460, 461, 520, 521), the codes
+    9003 and 11016 with messages of a failed backend, whatever the HTTP status is, and unknown codes with a 5xx.
+    """
+    return (
+        *(status(code) for code in _TRANSIENT_STATUSES),
+        *(api_error(9003, text, http_status=code) for text in _BACKEND_FAILURES for code in (200, 400, 500, 503)),
+        *(api_error(11016, text, http_status=code) for text in _BACKEND_FAILURES for code in (200, 400, 500)),
+        *(api_error(code, "Something went wrong", http_status=code_5xx) for code, code_5xx in _UNKNOWN_CODES),
     )
 
 

@@ -162,3 +162,16 @@ def lone_surrogate(key: str = "store", *, row: int = 0) -> Fault:
 def with_date(date: str, *, row: int = 0) -> Fault:
     """Put any string in place of the creation date of a row, such as one that no calendar has."""
     return edit_page("with_date", lambda page, _: page["ledgerEntries"][row].update(ledgerCreatedDate=date))
+
+
+def renamed() -> Fault:
+    """Rename programs, print amounts with another scale and add a field to each row, as a release may do."""
+
+    def change(page: Page, context: FaultContext) -> None:
+        for entry in page["ledgerEntries"]:
+            entry["releaseNumber"] = context.logged.number
+            for detail in entry["entryDetails"]:
+                detail["programName"] += f" {context.logged.number}"
+                detail["points"] += "00" if "." in detail["points"] else ".0"
+
+    return edit_page("renamed", change)

@@ -60,6 +60,11 @@ def on_tokens(script: FaultScript) -> FaultScript:
     return when(lambda logged: logged.path.endswith("/oauth/token/generate"), script)
 
 
+def on_reused_connections(script: FaultScript) -> FaultScript:
+    """Return a script for requests on a connection that had a request before."""
+    return when(lambda logged: logged.reused, script)
+
+
 def either(*scripts: FaultScript) -> FaultScript:
     """Return a script that plays the first fault of several scripts; each of them counts the request."""
     return lambda logged: next((fault for fault in [script(logged) for script in scripts] if fault is not None), None)
