@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from capledger.models import EntryDetail
     from capledger.sandbox import Rules, Sandbox
-    from capledger.sandbox.rows import Row
+    from capledger.sandbox.rows import LedgerRow
 
 EPILOG = epilog("capledger demo", "capledger demo | less", connected=False)
 
@@ -60,7 +60,7 @@ def demo() -> None:
         raise typer.Exit(FAILED)
 
 
-def make_demo_rows() -> list[Row]:
+def make_demo_rows() -> list[LedgerRow]:
     """Return the demo customer's ledger: the sandbox's usual three years, seven before, and a second programme."""
     from capledger.sandbox import DEMO_END, DEMO_START, seed_rows  # noqa: PLC0415 - slow to import
     from capledger.sandbox.demo import demo_holders  # noqa: PLC0415 - slow to import
@@ -71,13 +71,13 @@ def make_demo_rows() -> list[Row]:
     return [*usual, *before, *map(_in_second_programme, second)]
 
 
-def _in_second_programme(row: Row) -> Row:
+def _in_second_programme(row: LedgerRow) -> LedgerRow:
     details = [detail | _PROGRAM for detail in row["entryDetails"]]
     program = {"sourceProgramId": _PROGRAM["programId"], "sourceProgramName": _PROGRAM["programName"]}
     return row | _STORE | program | {"entryDetails": details}
 
 
-def make_demo_sandbox(rules: Rules | None = None, *, rows: list[Row] | None = None, port: int = 0) -> Sandbox:
+def make_demo_sandbox(rules: Rules | None = None, *, rows: list[LedgerRow] | None = None, port: int = 0) -> Sandbox:
     """Return a sandbox with these rows for the demo's customer, and its usual other customers."""
     from capledger.sandbox import Sandbox, SandboxCustomer, SandboxGroup  # noqa: PLC0415 - slow to import
     from capledger.sandbox.demo import demo_holders  # noqa: PLC0415 - slow to import
@@ -161,7 +161,7 @@ def _received(entry: LedgerEntry) -> tuple[int, str, dict[str, str]]:
     return entry.event_log_id, str(entry.net_points_on_event), {name: str(nets[name]) for name in nets}
 
 
-def _expected(rows: Iterable[Row], start: datetime, end: datetime) -> Iterator[tuple[int, str, dict[str, str]]]:
+def _expected(rows: Iterable[LedgerRow], start: datetime, end: datetime) -> Iterator[tuple[int, str, dict[str, str]]]:
     """Return what the walk should yield, from the rows themselves and without the code that is demonstrated."""
     dated = sorted((datetime.fromisoformat(row["ledgerCreatedDate"]), row["eventLogId"], row) for row in rows)
     return (

@@ -36,7 +36,7 @@ def entries(
     start: options.Start = None,
     end: options.End = None,
     order: options.EntryOrder = "asc",
-    limit: options.Limit = None,
+    limit: options.MaxEntries = None,
     resume: options.Resume = None,
     group: options.Group = False,
     details: options.WithEvents = False,

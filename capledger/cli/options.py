@@ -57,7 +57,7 @@ End = Annotated[
     typer.Option("--to", parser=parse_date, metavar="DATE", rich_help_panel=_RANGE, help="End, not included."),
 ]
 EntryOrder = Annotated[Literal["asc", "desc"], typer.Option(rich_help_panel=_RANGE, help="Oldest or newest first.")]
-Limit = Annotated[
+MaxEntries = Annotated[
     int | None, typer.Option(min=1, metavar="N", rich_help_panel=_RANGE, help="Stop after this many entries.")
 ]
 Resume = Annotated[

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from capledger.sandbox.params import AccountSelector
-    from capledger.sandbox.rows import Row
+    from capledger.sandbox.rows import LedgerRow
 
 _MAX_ORGS: Final = 2
 
@@ -41,7 +41,7 @@ class Account:
         """Number of changes of the ledger so far."""
         return 0 if isinstance(self.ledger, SyntheticLedger) else self.ledger.version
 
-    def append(self, row: Row) -> None:
+    def append(self, row: LedgerRow) -> None:
         """Add a row; raise TypeError for a synthetic ledger."""
         self._writable().append(self._stamped(row))
 
@@ -54,7 +54,7 @@ class Account:
             raise TypeError("a synthetic ledger cannot change; create the customer with a list of rows")
         return self.ledger
 
-    def _stamped(self, row: Row) -> Row:
+    def _stamped(self, row: LedgerRow) -> LedgerRow:
         return row if self.holder.org_id is None else row | {"orgId": self.holder.org_id}
 
     def matches(self, selector: AccountSelector) -> bool:

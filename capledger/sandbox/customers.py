@@ -7,11 +7,11 @@ from typing import Any
 
 from attrs import define, field
 
-from capledger.sandbox.rows import Row
+from capledger.sandbox.rows import LedgerRow
 from capledger.sandbox.synthetic import SyntheticLedger
 
 #: Rows in any order, or a synthetic ledger.
-Rows = Sequence[Row] | SyntheticLedger
+Rows = Sequence[LedgerRow] | SyntheticLedger
 
 
 @define(kw_only=True)

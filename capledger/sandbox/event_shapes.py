@@ -4,110 +4,43 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from capledger.sandbox.rows import PROGRAM_ID, PROGRAM_NAME, Row, event_reference, legacy_date, nearest_date, plain_date
+from capledger.sandbox.event_points import (
+    PROGRAM,
+    Details,
+    Earning,
+    breakdown,
+    currency_breakdown,
+    currency_item,
+    earned,
+    midnight,
+)
+from capledger.sandbox.rows import (
+    PROGRAM_ID,
+    PROGRAM_NAME,
+    LedgerRow,
+    event_reference,
+    legacy_date,
+    nearest_date,
+    plain_date,
+)
 from capledger.sandbox.zones import shifted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Details = dict[str, Any]
 _TILL: Final = 9301
-_YEAR: Final = timedelta(days=365, seconds=-1)
-_PROGRAM: Final = {"programId": PROGRAM_ID, "programName": PROGRAM_NAME}
-_PROMOTION: Final = {"promotionId": 52001, "promotionName": "Double Tide"}
 _NAMED: Final = {"customFields": [{"name": "gift_wrap", "value": "yes"}], "extendedFields": []}
-
-
-@frozen
-class _Earning:
-    """An amount earned or returned at a moment of naive server time."""
-
-    amount: Decimal
-    moment: datetime
-
-    def regular(self) -> Details:
-        return {"value": self.amount, **self._expiry(), **_PROGRAM}
-
-    def promo(self) -> Details:
-        return {**_PROMOTION, **_PROGRAM, "value": self.amount, **self._expiry()}
-
-    def campaign(self) -> Details:
-        """Return points of a promotion that has dates and no expiry."""
-        span = {
-            "promotionStartDate": legacy_date(shifted(_midnight(self.moment), -timedelta(days=3))),
-            "promotionEndDate": legacy_date(shifted(_midnight(self.moment), timedelta(days=3, seconds=-1))),
-        }
-        return {**_PROMOTION, **_PROGRAM, "value": self.amount, **span}
-
-    def promised(self) -> Details:
-        conversion = legacy_date(shifted(_midnight(self.moment), timedelta(days=15)))
-        return {"value": self.amount, "conversionDate": conversion, **_PROGRAM}
-
-    def breakdown(self, *, action: bool = True, promotion: bool = True) -> Details:
-        """Return points with the strategies that awarded them."""
-        award = {"id": 611, "name": "AWARD_POINTS_ACTION", "rulesetId": 61, "rulesetName": "ruleset_harbour"}
-        return {
-            "value": self.amount,
-            **self._expiry(),
-            "awardedOn": legacy_date(self.moment),
-            "sourceValue": 1250.5,
-            **({"awardActionDetails": award} if action else {}),
-            **_PROGRAM,
-            "allocationStrategyId": 71,
-            "allocationStrategyName": "Five percent",
-            "pointsCategoryId": 81,
-            "pointsCategoryName": "Main",
-            "expiryStrategyId": 91,
-            "expiryStrategyName": "One year rolling",
-            **({"promotionDetails": _PROMOTION} if promotion else {}),
-        }
-
-    def returned(self, row: Details, key: str) -> Details:
-        """Return a regular or promo item of a return: 0 earned, and the amount under ``key``."""
-        return row | {"value": 0, key: self.amount}
-
-    def _expiry(self) -> dict[str, str]:
-        expiry = shifted(_midnight(self.moment), _YEAR)
-        return {"expiresOn": legacy_date(expiry), "expiryType": "rolling"}
-
-
-def _earned(
-    regular: list[Details] | None = None,
-    promo: list[Details] | None = None,
-    promised: list[Details] | None = None,
-) -> Details:
-    """Return a ``pointsEarned``."""
-    return {"regular": regular or [], "promo": promo or [], "promised": promised or []}
-
-
-def _breakdown(regular: list[Details]) -> Details:
-    """Return a ``pointsEarnedBreakup``, which has no list of promotions."""
-    return {"regular": regular, "promised": []}
-
-
-def _currency_item(name: str, earning: _Earning) -> Details:
-    """Return an item of ``alternateCurrencyValueEarned``."""
-    return _currency_name(name) | _earned([earning.regular()])
-
-
-def _currency_breakdown(name: str, earning: _Earning) -> Details:
-    """Return an item of ``alternateCurrencyValueEarnedBreakup``."""
-    return _currency_name(name) | _breakdown([earning.breakdown(action=False, promotion=False)])
-
-
-def _currency_name(name: str) -> Details:
-    return {"alternateCurrencyName": name, "alternateCurrencyIdentifier": f"harbour-{name.lower()}"}
 
 
 @frozen
 class _SourceEntry:
     """The ledger entry that event details are built from."""
 
-    row: Row
+    row: LedgerRow
 
     @property
     def moment(self) -> datetime:
@@ -131,19 +64,19 @@ class _SourceEntry:
         return Decimal(amounts[0]["points"]) if amounts else Decimal(0)
 
     @property
-    def earning(self) -> _Earning:
-        return _Earning(self.points, self.moment)
+    def earning(self) -> Earning:
+        return Earning(self.points, self.moment)
 
-    def currencies(self) -> dict[str, _Earning]:
+    def currencies(self) -> dict[str, Earning]:
         """Return the amounts earned by alternate currency."""
         return {
-            detail["alternateCurrencyName"]: _Earning(Decimal(detail["points"]), self.moment)
+            detail["alternateCurrencyName"]: Earning(Decimal(detail["points"]), self.moment)
             for detail in self.row["entryDetails"]
             if "alternateCurrencyName" in detail
         }
 
 
-def whole_event(row: Row) -> Details | None:
+def whole_event(row: LedgerRow) -> Details | None:
     """Return the event details with every optional part; None for kinds of events without details."""
     shape = _SHAPES.get(row["eventName"])
     if shape is None:
@@ -169,13 +102,13 @@ def _bill(source: _SourceEntry) -> Details:
         "billDate": source.time,
         "note": "",
         "source": "instore",
-        "pointsEarned": _earned([regular]),
-        "pointsEarnedBreakup": _breakdown([source.earning.breakdown(action=False)]),
-        "alternateCurrencyValueEarned": [_currency_item(*item) for item in source.currencies().items()],
-        "alternateCurrencyValueEarnedBreakup": [_currency_breakdown(*item) for item in source.currencies().items()],
+        "pointsEarned": earned([regular]),
+        "pointsEarnedBreakup": breakdown([source.earning.breakdown(action=False)]),
+        "alternateCurrencyValueEarned": [currency_item(*item) for item in source.currencies().items()],
+        "alternateCurrencyValueEarnedBreakup": [currency_breakdown(*item) for item in source.currencies().items()],
         "lineItems": [_line(source)],
     }
-    conversion = {"maxConversionDate": legacy_date(shifted(_midnight(source.moment), timedelta(days=15)))}
+    conversion = {"maxConversionDate": legacy_date(shifted(midnight(source.moment), timedelta(days=15)))}
     return (
         _details(source, **conversion)
         | {"billDetails": bill}
@@ -187,10 +120,6 @@ def _bill(source: _SourceEntry) -> Details:
 
 def _bill_number(source: _SourceEntry) -> str:
     return str((source.row.get("transactionDetails") or {}).get("transactionNumber", f"HB-{source.number}"))
-
-
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _slab() -> Details:
@@ -208,8 +137,8 @@ def _line(source: _SourceEntry) -> Details:
         "amount": 1250.5,
         "rate": 625.25,
         "qty": 2.0,
-        "pointsEarned": _earned([source.earning.regular()], [source.earning.promo()]),
-        "pointsEarnedBreakup": _breakdown([source.earning.breakdown()]),
+        "pointsEarned": earned([source.earning.regular()], [source.earning.promo()]),
+        "pointsEarnedBreakup": breakdown([source.earning.breakdown()]),
     }
 
 
@@ -218,7 +147,7 @@ def _return(source: _SourceEntry) -> Details:
     regular = earning.returned(earning.regular(), "returnPoints")
     promo = earning.returned(earning.promo(), "returnedPoints")
     returned = {"returnPoints": earning.amount}
-    broken = _breakdown([earning.breakdown() | returned])
+    broken = breakdown([earning.breakdown() | returned])
     bill = {
         "billNumber": _bill_number(source),
         "billAmount": 1250.5,
@@ -228,10 +157,10 @@ def _return(source: _SourceEntry) -> Details:
         "returnAmount": 625,
         "billDate": legacy_date(shifted(source.moment, -timedelta(days=2))),
         "returnType": "LINE_ITEM",
-        "pointsEarned": _earned([regular], [promo]),
-        "pointsEarnedBreakup": _breakdown([earning.breakdown(action=False) | returned]),
+        "pointsEarned": earned([regular], [promo]),
+        "pointsEarnedBreakup": breakdown([earning.breakdown(action=False) | returned]),
         "lineItems": [
-            _returned_line(source) | {"pointsEarned": _earned([regular], [promo]), "pointsEarnedBreakup": broken}
+            _returned_line(source) | {"pointsEarned": earned([regular], [promo]), "pointsEarnedBreakup": broken}
         ],
     }
     return _details(source) | {"billDetails": bill, "customFields": [], "extendedFields": [], "paymentModes": ["CASH"]}
@@ -245,7 +174,7 @@ def _returned_line(source: _SourceEntry) -> Details:
 
 def _profile(source: _SourceEntry) -> Details:
     earning = source.earning
-    return _details(source) | {"pointsEarned": _earned([earning.regular()], [earning.promo()], [earning.promised()])}
+    return _details(source) | {"pointsEarned": earned([earning.regular()], [earning.promo()], [earning.promised()])}
 
 
 def _behaviour(source: _SourceEntry) -> Details:
@@ -264,7 +193,7 @@ def _behaviour(source: _SourceEntry) -> Details:
         {"fieldName": "knots", "fieldType": "double", "attributes": {"isRequired": attributes["isRequired"]}},
     ]
     return _details(source, eventDisplayName="First sail", displayName="first_sail") | {
-        "pointsEarned": _earned(promo=[source.earning.campaign()]),
+        "pointsEarned": earned(promo=[source.earning.campaign()]),
         "behavioralEventMetadata": {"label": "first_sail", "fields": fields},
     }
 
@@ -272,7 +201,7 @@ def _behaviour(source: _SourceEntry) -> Details:
 def _goodwill(source: _SourceEntry) -> Details:
     reason = {"reason": "POINTS_ISSUE", "comments": "With our apologies", "assocId": 0, "requestId": source.number + 7}
     details = {"eventDetails": {"eventTime": source.time, **reason}}
-    return details | {"pointsEarned": _earned(promo=[source.earning.promo()])}
+    return details | {"pointsEarned": earned(promo=[source.earning.promo()])}
 
 
 def _transfer(source: _SourceEntry) -> Details:
@@ -337,7 +266,7 @@ def _adjustment(source: _SourceEntry) -> Details:
         "sourceType": "POINTS_AWARDED",
         "loyaltyId": 31,
         "customerId": source.row["customerId"],
-        **_PROGRAM,
+        **PROGRAM,
         "promotionId": -1,
         "promotionName": "",
     }
@@ -362,7 +291,7 @@ def _import(source: _SourceEntry) -> Details:
     }
     promo = source.earning.campaign()
     return _details(source, eventDisplayName="Double Tide") | {
-        "pointsEarned": _earned(promo=[promo]),
+        "pointsEarned": earned(promo=[promo]),
         "importMeta": meta,
     }
 

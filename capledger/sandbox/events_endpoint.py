@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from capledger.sandbox import params as read
-from capledger.sandbox.event_shapes import EXPLAINED_EVENTS, Details, whole_event
+from capledger.sandbox.event_shapes import EXPLAINED_EVENTS, whole_event
 from capledger.sandbox.ledger_endpoint import EndpointRequest, currency_warnings
 from capledger.sandbox.responses import ErrorResponse, error_item, json_response
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from capledger.sandbox.accounts import AccountMatch
+    from capledger.sandbox.event_points import Details
     from capledger.sandbox.params import Parameters
-    from capledger.sandbox.rows import Row
+    from capledger.sandbox.rows import LedgerRow
     from capledger.sandbox.rules import Rules
 
 _MAX_EVENTS: Final = 10
@@ -54,7 +55,7 @@ class _EventSelection:
     values: list[str]
     event_name: str | None
 
-    def row(self, found: AccountMatch, value: str) -> Row | None:
+    def row(self, found: AccountMatch, value: str) -> LedgerRow | None:
         if self.event_name is not None:
             return found.ledger.by_reference(self.event_name, value)
         return found.ledger.by_id(int(value))
@@ -92,7 +93,7 @@ def _numeric(value: str) -> str:
     return value
 
 
-def _event_items(found: AccountMatch, row: Row | None, rules: Rules, parts: EventParts) -> list[Details | None]:
+def _event_items(found: AccountMatch, row: LedgerRow | None, rules: Rules, parts: EventParts) -> list[Details | None]:
     """Return the event's details, or what the rules put in place of an unknown or unsupported event."""
     if row is None:
         return [None] if rules.unknown_events == "null" else []

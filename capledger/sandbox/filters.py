@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from capledger.sandbox.rows import Row
+    from capledger.sandbox.rows import LedgerRow
 
 
 @frozen(kw_only=True)
@@ -28,7 +28,7 @@ class RowFilter:
     currencies: bool | tuple[str, ...] = False
     """True for all alternate currencies, or their names."""
 
-    def __call__(self, row: Row) -> Row | None:
+    def __call__(self, row: LedgerRow) -> LedgerRow | None:
         """Return the row if all of it matches, a copy of the matching part, or None if nothing matches."""
         if not self._matches(row):
             return None
@@ -41,7 +41,7 @@ class RowFilter:
             return row
         return row | {"entryDetails": left} | (nets or {}) | ({} if self.points else {"netPointsOnEvent": "0"})
 
-    def _matches(self, row: Row) -> bool:
+    def _matches(self, row: LedgerRow) -> bool:
         name = row["eventName"]
         return (
             (self.tills is None or row["tillCode"] in self.tills)
@@ -50,7 +50,7 @@ class RowFilter:
             and (self.roles is None or not self.roles.isdisjoint(roles_of(row)))
         )
 
-    def _matches_detail(self, detail: dict[str, Any], row: Row) -> bool:
+    def _matches_detail(self, detail: dict[str, Any], row: LedgerRow) -> bool:
         return (
             (self.entry_type is None or detail["ledgerEntryType"] == self.entry_type)
             and (self.category is None or detail["pointsCategory"] == self.category)
@@ -63,7 +63,7 @@ class RowFilter:
             return self.points
         return self.currencies if isinstance(self.currencies, bool) else name in self.currencies
 
-    def _by_concept(self, detail: dict[str, Any], row: Row) -> bool:
+    def _by_concept(self, detail: dict[str, Any], row: LedgerRow) -> bool:
         return detail["ledgerEntryType"] == "DEBIT" and row["tillCode"] in self.concept_tills
 
     def _nets(self, nets: dict[str, str] | None) -> dict[str, dict[str, str]] | None:
@@ -74,7 +74,7 @@ class RowFilter:
         return None if left == nets else {"netAlternateCurrenciesOnEvent": left}
 
 
-def roles_of(row: Row) -> set[str]:
+def roles_of(row: LedgerRow) -> set[str]:
     """Return the roles of the member who caused a group's entry; ``identifier`` is an object or a list of them."""
     found = (row.get("customerDetails") or {}).get("identifier") or []
     return {item["role"] for item in (found if isinstance(found, list) else [found]) if "role" in item}

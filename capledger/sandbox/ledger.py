@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field, frozen
 
-from capledger.sandbox.rows import Row, event_reference, nearest_date
+from capledger.sandbox.rows import LedgerRow, event_reference, nearest_date
 from capledger.sandbox.serialization import RowFormat
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Rules
 
 #: Returns the part of a row that matches; None if nothing does.
-Filter = Callable[[Row], Row | None]
+Filter = Callable[[LedgerRow], LedgerRow | None]
 
 
 class Ledger(Protocol):
@@ -30,19 +30,19 @@ class Ledger(Protocol):
     def event_log_id(self, rank: int) -> int:
         """Return the event log id of the row of this rank."""
 
-    def row(self, rank: int) -> Row:
+    def row(self, rank: int) -> LedgerRow:
         """Return the row of this rank as the API sends it."""
 
     def encoded(self, rank: int, row_format: RowFormat) -> bytes:
         """Return the JSON of the row of this rank."""
 
-    def by_id(self, event_log_id: int) -> Row | None:
+    def by_id(self, event_log_id: int) -> LedgerRow | None:
         """Return the row of this event, or None."""
 
-    def by_reference(self, event_name: str, reference: str) -> Row | None:
+    def by_reference(self, event_name: str, reference: str) -> LedgerRow | None:
         """Return the row of the event of this name with this reference, the first of several, or None."""
 
-    def shapes(self) -> Iterable[Row]:
+    def shapes(self) -> Iterable[LedgerRow]:
         """Return rows that together have every program, currency and role of the ledger."""
 
     def filtered(self, keep: Filter) -> Ledger:
@@ -56,11 +56,11 @@ class Ledger(Protocol):
 class _Stored:
     created: datetime
     event_log_id: int
-    row: Row
+    row: LedgerRow
     encodings: dict[RowFormat, bytes] = field(factory=dict)
 
     @classmethod
-    def of(cls, row: Row) -> _Stored:
+    def of(cls, row: LedgerRow) -> _Stored:
         return cls(nearest_date(row["ledgerCreatedDate"]), row["eventLogId"], row)
 
     @property
@@ -71,11 +71,11 @@ class _Stored:
 class StoredLedger:
     """A ledger of rows in memory; each row is encoded once for each format."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[LedgerRow]) -> None:
         self._rows = sorted(map(_Stored.of, rows), key=lambda stored: stored.key)
         self._views: dict[Filter, StoredLedger] = {}
-        self._ids: dict[int, Row] | None = None
-        self._references: dict[tuple[str, str], Row] | None = None
+        self._ids: dict[int, LedgerRow] | None = None
+        self._references: dict[tuple[str, str], LedgerRow] | None = None
         self._changes: list[_Change] = []
         self._before: dict[int, StoredLedger] = {}
 
@@ -95,7 +95,7 @@ class StoredLedger:
         """Return the event log id of the row of this rank."""
         return self._rows[rank].event_log_id
 
-    def row(self, rank: int) -> Row:
+    def row(self, rank: int) -> LedgerRow:
         """Return the row of this rank, not a copy."""
         return self._rows[rank].row
 
@@ -106,20 +106,20 @@ class StoredLedger:
             stored.encodings[row_format] = row_format.encode(stored.row)
         return stored.encodings[row_format]
 
-    def by_id(self, event_log_id: int) -> Row | None:
+    def by_id(self, event_log_id: int) -> LedgerRow | None:
         """Return the row of this event, from an index."""
         if self._ids is None:
             self._ids = {stored.event_log_id: stored.row for stored in self._rows}
         return self._ids.get(event_log_id)
 
-    def by_reference(self, event_name: str, reference: str) -> Row | None:
+    def by_reference(self, event_name: str, reference: str) -> LedgerRow | None:
         """Return the row of the event of this name with this reference, from an index."""
         if self._references is None:
             rows = [stored.row for stored in reversed(self._rows)]
             self._references = {(row["eventName"], event_reference(row)): row for row in rows}
         return self._references.get((event_name, reference))
 
-    def shapes(self) -> Iterable[Row]:
+    def shapes(self) -> Iterable[LedgerRow]:
         """Return all rows."""
         return (stored.row for stored in self._rows)
 
@@ -131,7 +131,7 @@ class StoredLedger:
             self._views[keep] = view
         return self._views[keep]
 
-    def append(self, row: Row) -> None:
+    def append(self, row: LedgerRow) -> None:
         """Insert a row at the position of its date, here and in the existing views."""
         stored = _Stored.of(row)
         _insert(self._rows, stored)
@@ -232,6 +232,6 @@ def _compared(moment: datetime, rules: Rules) -> datetime:
     return moment.replace(microsecond=0) if rules.edge_precision == "second" else moment
 
 
-def _event_date(row: Row) -> datetime:
+def _event_date(row: LedgerRow) -> datetime:
     event, transaction = row.get("eventDetails") or {}, row.get("transactionDetails") or {}
     return nearest_date(event.get("eventDate") or transaction.get("date") or row["ledgerCreatedDate"])

@@ -36,7 +36,7 @@ class PageRequest:
 
     @property
     def first(self) -> int:
-        """The index of the first row of the page."""
+        """Index of the first row of the page."""
         return max(0, self.offset - self.rules.first_page) * self.limit if self.by_page else self.offset
 
     def first_of(self, count: int) -> int:
@@ -104,7 +104,7 @@ class Sorting:
 
     @property
     def replica(self) -> int:
-        """The number of the replica that serves the request, from 0."""
+        """Number of the replica that serves the request, from 0."""
         return (self.request_number - 1) % self.rules.replicas
 
     def page(self, ranks: Sequence[int], first: int, limit: int) -> Sequence[int]:

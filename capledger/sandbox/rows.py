@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: A row of ``ledgerEntries`` as a dictionary.
-Row = dict[str, Any]
+LedgerRow = dict[str, Any]
 
 PROGRAM_ID: Final = 4110
 PROGRAM_NAME: Final = "Harbour Rewards"
@@ -84,7 +84,7 @@ def make_row(
     entry_type: str = "CREDIT",
     currencies: Mapping[str, str] | None = None,
     **overrides: object,
-) -> Row:
+) -> LedgerRow:
     """
     Return a ledger entry with every field set.
 
@@ -93,7 +93,7 @@ def make_row(
     """
     sign = "-" if entry_type == "DEBIT" else ""
     amounts = currencies or {}
-    row: Row = {
+    row: LedgerRow = {
         "eventLogId": event_log_id,
         "eventName": event_name,
         "customerId": 910_000_001,
@@ -140,7 +140,7 @@ def make_member(user_id: int, *, first_name: str, last_name: str, mobile: str, r
     }
 
 
-def event_reference(row: Row) -> str:
+def event_reference(row: LedgerRow) -> str:
     """
     Return the reference by which ``eventReferenceIds`` finds a row.
 

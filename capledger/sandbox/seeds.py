@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from capledger.sandbox.rows import CATEGORIES, Row, entry_detail, legacy_date, make_row
+from capledger.sandbox.rows import CATEGORIES, LedgerRow, entry_detail, legacy_date, make_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,7 +59,7 @@ def seed_rows(
     currencies: Sequence[str] = ("Stars", "Coins"),
     first_id: int = 5_000_001,
     customer_id: int = 910_000_001,
-) -> list[Row]:
+) -> list[LedgerRow]:
     """
     Return ``count`` entries from ``start`` to ``end`` (naive server time, both inclusive), the same for each seed.
 
@@ -102,7 +102,7 @@ def _clustered(random: Random, moments: Sequence[datetime]) -> list[datetime]:
     return clustered
 
 
-def _seeded_row(random: Random, event_log_id: int, moment: datetime, currencies: Sequence[str]) -> Row:
+def _seeded_row(random: Random, event_log_id: int, moment: datetime, currencies: Sequence[str]) -> LedgerRow:
     name = EVENT_NAMES[0] if random.random() < 0.4 else random.choice(EVENT_NAMES)  # noqa: PLR2004 - two in five
     kind = "DEBIT" if name in _DEBITS else "CREDIT"
     row = make_row(event_log_id, moment, event_name=name, points=_amount(random), entry_type=kind)
@@ -124,7 +124,7 @@ def _opening() -> dict[str, Any]:
     return {"entryDetails": details, "netPointsOnEvent": "0.000", "customerDetails": None}
 
 
-def _details(random: Random, row: Row, kind: str, currencies: Sequence[str]) -> dict[str, Any]:
+def _details(random: Random, row: LedgerRow, kind: str, currencies: Sequence[str]) -> dict[str, Any]:
     """Return random categories and alternate currencies; some rows have no points at all."""
     details = list(row["entryDetails"])
     sign = "-" if kind == "DEBIT" else ""
@@ -148,7 +148,7 @@ def _business_date(random: Random, moment: datetime) -> dict[str, Any]:
     return {"eventDetails": {"eventDate": legacy_date(shifted)}}
 
 
-def add_twins(rows: Sequence[Row], seed: int, *, share: float = 0.2) -> list[Row]:
+def add_twins(rows: Sequence[LedgerRow], seed: int, *, share: float = 0.2) -> list[LedgerRow]:
     """
     Return the rows with twins of a share (0 to 1) of them, the same for each seed.
 
@@ -160,7 +160,7 @@ def add_twins(rows: Sequence[Row], seed: int, *, share: float = 0.2) -> list[Row
     return [*rows, *twins]
 
 
-def _twin(random: Random, row: Row) -> Row:
+def _twin(random: Random, row: LedgerRow) -> LedgerRow:
     if random.random() < 0.5:  # noqa: PLR2004 - one half
         return dict(row)
     details = [entry_detail(_amount(random), programId=4120, programName="Mill Rewards")]

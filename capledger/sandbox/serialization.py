@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
-from capledger.sandbox.rows import Row, iso_date, java_date, legacy_date, plain_date, read_date
+from capledger.sandbox.rows import LedgerRow, iso_date, java_date, legacy_date, plain_date, read_date
 from capledger.sandbox.rules import DateStyle
 from capledger.sandbox.zones import converted
 
@@ -59,21 +59,21 @@ class RowFormat:
         """Return a naive moment of a row as a naive moment in the zone of the response."""
         return moment if self.row_zone is None else converted(moment, self.row_zone, self.zone)
 
-    def encode(self, row: Row) -> bytes:
+    def encode(self, row: LedgerRow) -> bytes:
         """Return the JSON of a row."""
         return encode_json(self.formatted(row))
 
-    def formatted(self, row: Row) -> Row:
+    def formatted(self, row: LedgerRow) -> LedgerRow:
         """Return the row with its dates in this style and zone, and its concept if selected."""
         unchanged = self.style == "fraction" and self.row_zone is None
         result = row if unchanged else self._with_dates(row)
         return result if self.concepts is None else result | self._concept(row)
 
-    def _concept(self, row: Row) -> dict[str, Any]:
+    def _concept(self, row: LedgerRow) -> dict[str, Any]:
         concept_id, name = (self.concepts or {}).get(row.get("storeCode", ""), (-1, None))
         return {"conceptId": concept_id} if name is None else {"conceptId": concept_id, "conceptName": name}
 
-    def _with_dates(self, row: Row) -> Row:
+    def _with_dates(self, row: LedgerRow) -> LedgerRow:
         changed = dict(row)
         for holder, key in _ENTRY_DATES:
             part = changed if not holder else changed.get(holder)

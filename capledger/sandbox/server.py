@@ -26,7 +26,7 @@ from capledger.sandbox.params import selector
 from capledger.sandbox.rate_limiter import ServerRateLimiter
 from capledger.sandbox.request_log import LoggedRequest
 from capledger.sandbox.responses import ErrorResponse
-from capledger.sandbox.rows import ORG_ID, Row
+from capledger.sandbox.rows import ORG_ID, LedgerRow
 from capledger.sandbox.rules import Rules
 from capledger.sandbox.stores import STORES, Store, Stores
 
@@ -152,7 +152,7 @@ class Sandbox:
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
-    def append(self, identifier_value: str, row: Row) -> None:
+    def append(self, identifier_value: str, row: LedgerRow) -> None:
         """Add an entry to the ledger of a customer or group, at the position of its date."""
         self._accounts.by_value(identifier_value).append(row)
 

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from capledger.sandbox.rows import (
     BILL_OFFSET,
-    Row,
+    LedgerRow,
     event_reference,
     iso_date,
     java_date,
@@ -38,7 +38,7 @@ class SyntheticLedger:
     start: datetime
     step: timedelta
     first_id: int
-    sample: Row = field(eq=False, repr=False)
+    sample: LedgerRow = field(eq=False, repr=False)
     _templates: dict[RowFormat, _Template] = field(factory=dict, eq=False, repr=False)
 
     def __len__(self) -> int:
@@ -52,9 +52,9 @@ class SyntheticLedger:
         """Return the first id plus the rank."""
         return self.first_id + rank
 
-    def row(self, rank: int) -> Row:
+    def row(self, rank: int) -> LedgerRow:
         """Return a new dictionary of the row."""
-        row: Row = msgspec.json.decode(self.encoded(rank, RowFormat("fraction", UTC)))
+        row: LedgerRow = msgspec.json.decode(self.encoded(rank, RowFormat("fraction", UTC)))
         return row
 
     def encoded(self, rank: int, row_format: RowFormat) -> bytes:
@@ -72,19 +72,19 @@ class SyntheticLedger:
             values[name] = format_date(moment).encode()
         return template % values
 
-    def by_id(self, event_log_id: int) -> Row | None:
+    def by_id(self, event_log_id: int) -> LedgerRow | None:
         """Return the row of this event, from the id's distance to the first."""
         rank = event_log_id - self.first_id
         return self.row(rank) if 0 <= rank < self.count else None
 
-    def by_reference(self, event_name: str, reference: str) -> Row | None:
+    def by_reference(self, event_name: str, reference: str) -> LedgerRow | None:
         """Return the row whose transaction, or whose own id, is this reference."""
         number = int(reference) if reference.isdigit() else 0
         row = self.by_id(number - BILL_OFFSET) or self.by_id(number)
         matches = row and (row["eventName"], event_reference(row)) == (event_name, reference)
         return row if matches else None
 
-    def shapes(self) -> Sequence[Row]:
+    def shapes(self) -> Sequence[LedgerRow]:
         """Return one row: all rows have its shape."""
         return [self.sample]
 
@@ -118,7 +118,7 @@ def synthetic_rows(
     return SyntheticLedger(count, start, step, first_id, sample)
 
 
-def _make_template(sample: Row, row_format: RowFormat) -> _Template:
+def _make_template(sample: LedgerRow, row_format: RowFormat) -> _Template:
     """Return the JSON of a row with placeholders for what varies, and the formatters of the dates in it."""
     template = row_format.encode(sample).replace(b"%", b"%%")
     template = template.replace(str(_SAMPLE_ID + BILL_OFFSET).encode(), b"%(bill)d").replace(

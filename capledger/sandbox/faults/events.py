@@ -13,7 +13,7 @@ from capledger.sandbox.faults.context import Fault, FaultContext
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from capledger.sandbox.rows import Row
+    from capledger.sandbox.rows import LedgerRow
     from capledger.sandbox.server import Sandbox
 
     _Changes = Mapping[str, Any]
@@ -45,7 +45,7 @@ def write(change: Callable[[Sandbox], object], *, after: bool = False) -> Fault:
     return Fault("write", respond)
 
 
-def append_row(identifier_value: str, row: Row, *, after: bool = False) -> Fault:
+def append_row(identifier_value: str, row: LedgerRow, *, after: bool = False) -> Fault:
     """Add an entry to a ledger when the request arrives, or ``after`` its response was made."""
     fault = write(lambda sandbox: sandbox.append(identifier_value, row), after=after)
     return evolve(fault, name="append_row")
