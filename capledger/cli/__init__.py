@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import stat
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _REQUIRED = frozenset({"typer", "rich"})
 
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
-    _replace_unencodable_characters()
+    _prepare_streams()
+    _handle_sigterm_as_interrupt()
     try:
         from capledger.cli.app import app  # noqa: PLC0415 - fails without the extra
     except ModuleNotFoundError as error:
@@ -22,8 +30,27 @@ def main() -> None:
     app(prog_name="capledger")
 
 
-def _replace_unencodable_characters() -> None:
-    """Print a question mark for a character that the terminal's encoding lacks, instead of failing."""
+def _prepare_streams() -> None:
+    """Print what the streams can take: question marks for characters they lack, and no colors into files."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the life of the process
+    if sys.stdout is None:
+        sys.exit("capledger: standard output is closed: redirect it to a file, or to /dev/null")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # help and errors, whatever FORCE_COLOR says
+
+
+def _handle_sigterm_as_interrupt() -> None:
+    """End at SIGTERM as at Ctrl-C; the first process of a container would ignore it otherwise."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a shell's background job ignores Ctrl-C, and not SIGTERM
+        raise KeyboardInterrupt
+    handler(signal.SIGINT, frame)

@@ -1,8 +1,11 @@
 """The commands: each is a function in a module of its own, and a line at the end of this one."""
 
-from typing import Annotated
+import logging
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from capledger.cli.backfill import EPILOG as BACKFILL_EPILOG
 from capledger.cli.backfill import backfill
@@ -12,12 +15,61 @@ from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
 from capledger.cli.entries import entries
 from capledger.cli.events import EPILOG as EVENTS_EPILOG
 from capledger.cli.events import events
-from capledger.cli.options import CONNECTION, exit_code_help
+from capledger.cli.exit_codes import FAILED, INTERRUPTED, USAGE, discard_stdout, print_message, reason_of
+from capledger.cli.log import with_logging
+from capledger.cli.options import CONNECTION, Command, exit_code_help
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
 
+_logger = logging.getLogger("capledger.cli")
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help shows no type for flags."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer's own copy of click
+        """Return the parameters."""
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False) or getattr(param, "count", False):
+                param.metavar = ""
+        return params
+
+
+class PlainGroup(TyperGroup):
+    """The commands; whatever ends one of them early is one line on stderr."""
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - typer's signature
+        """Run a command, and end the process with its exit code."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except typer.TyperException as error:
+            _print_usage_error(error)
+            sys.exit(getattr(error, "exit_code", USAGE))
+        except (KeyboardInterrupt, typer.Abort):
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            discard_stdout()
+            print_message(f"standard output cannot be written: {reason_of(error)}")
+            sys.exit(FAILED)
+        except Exception as error:
+            _logger.debug("unexpected error", exc_info=True)
+            print_message(f"unexpected {type(error).__name__}, a defect of capledger: run it with -vv and report it")
+            sys.exit(FAILED)
+        sys.exit(code or 0)
+
+
+def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy of click
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = "" if context is None else f" ({context.command_path} --help lists the options)"
+    if message:
+        print_message(f"{message}{hint}")
+
+
 app = typer.Typer(
     name="capledger",
+    cls=PlainGroup,
     help="Read the points ledger of a loyalty platform: complete, exact, within the rate limit.",
     epilog=f"{CONNECTION}\n\n{exit_code_help()}",
     no_args_is_help=True,
@@ -51,8 +103,12 @@ def _options(
     """Declare the options that come before a command."""
 
 
-app.command("demo", epilog=DEMO_EPILOG)(demo)
-app.command("entries", epilog=ENTRIES_EPILOG)(entries)
-app.command("events", epilog=EVENTS_EPILOG)(events)
-app.command("backfill", epilog=BACKFILL_EPILOG)(backfill)
-app.command("sandbox", epilog=SANDBOX_EPILOG)(sandbox)
+def _add(name: str, command: Command, epilog: str) -> None:
+    app.command(name, cls=PlainCommand, epilog=epilog)(with_logging(command))
+
+
+_add("demo", demo, DEMO_EPILOG)
+_add("entries", entries, ENTRIES_EPILOG)
+_add("events", events, EVENTS_EPILOG)
+_add("backfill", backfill, BACKFILL_EPILOG)
+_add("sandbox", sandbox, SANDBOX_EPILOG)

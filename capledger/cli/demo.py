@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 from attrs import define, field
-from rich.table import Table
 from rich.text import Text
 
 from capledger.auth import BasicAuth
 from capledger.cli.entries import entry_columns
 from capledger.cli.exit_codes import FAILED, exit_on_error
 from capledger.cli.options import epilog
-from capledger.cli.tables import StdoutConsole, StreamingTable, format_points
+from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn, format_count, format_points
 from capledger.models import LedgerEntry, WalkReport
 from capledger.queries import CustomerLedgerQuery
 from capledger.session import LedgerSession
@@ -197,18 +196,19 @@ def _print_newest(console: Console, run: DemoRun) -> None:
 def _print_totals(console: Console, run: DemoRun) -> None:
     console.print("Totals by programme and currency, to the last digit", style="cyan")
     rows = sorted(run.totals.items(), key=lambda item: (item[0][0], item[0][1] != _POINTS, item[0][1]))
-    titles = ("Programme", "Currency", "Movements", "Credited", "Debited", "Net")
-    cells = [
-        (program, currency, f"{total.movements:,}", f"{total.credited:,f}", f"{total.debited:,f}", total.net)
-        for (program, currency), total in rows
-    ]
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for index, title in enumerate(titles):
-        table.add_column(title, justify="right" if index > 1 else "left")
-    for *texts, net in cells:
-        table.add_row(*texts, format_points(net))
-    console.print(table)
+    StreamingTable(console, _total_columns()).add(rows)
     console.print()
+
+
+def _total_columns() -> list[TableColumn[tuple[tuple[str, str], CurrencyTotal]]]:
+    return [
+        TableColumn(title="Programme", cell=lambda item: item[0][0], narrowest=9),
+        TableColumn(title="Currency", cell=lambda item: item[0][1]),
+        TableColumn(title="Movements", cell=lambda item: f"{item[1].movements:,}", justify="right", expendable=2),
+        TableColumn(title="Credited", cell=lambda item: f"{item[1].credited:,f}", justify="right", expendable=1),
+        TableColumn(title="Debited", cell=lambda item: f"{item[1].debited:,f}", justify="right", expendable=1),
+        TableColumn(title="Net", cell=lambda item: format_points(item[1].net), justify="right"),
+    ]
 
 
 def _remarks(run: DemoRun) -> Iterator[tuple[str, str]]:
@@ -225,5 +225,10 @@ def _remarks(run: DemoRun) -> Iterator[tuple[str, str]]:
 
 def _format_cost(run: DemoRun) -> str:
     report = run.report
-    counts = f"{report.requests} requests, {len(run.windows)} windows, {report.pages} pages"
-    return f"{counts}, {report.rows_yielded:,} entries, {run.seconds:.2f} seconds"
+    counts = [
+        format_count(report.requests, "request"),
+        format_count(len(run.windows), "window"),
+        format_count(report.pages, "page"),
+        format_count(report.rows_yielded, "entry", "entries"),
+    ]
+    return f"{', '.join(counts)}, {run.seconds:.2f} seconds"

@@ -1,7 +1,7 @@
 """``capledger entries``: the ledger of one customer, or of a group."""
 
 import asyncio
-import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import define
@@ -54,7 +54,7 @@ def entries(
     writes no header then.
     """
     printer = EntryPrinter(limit, details=details)
-    with exit_on_error(printer.cursor):
+    with exit_on_error(printer.hint):
         query = options.make_ledger_query(
             group=group,
             identifier_name=identifier_name,
@@ -72,7 +72,7 @@ def entries(
 def entry_columns(query: LedgerQuery) -> list[TableColumn[LedgerEntry]]:
     """Return the columns of the table: alternate currencies if the query includes them, others where they fit."""
     currencies: TableColumn[LedgerEntry] = TableColumn(
-        title="Currencies", cell=lambda entry: format_currencies(entry.net_alternate_currencies_on_event), narrowest=12
+        title="Currencies", cell=lambda entry: format_currencies(entry.net_alternate_currencies_on_event)
     )
     included = query.include_alternate_currencies or query.alternate_currency_names
     return [
@@ -81,9 +81,9 @@ def entry_columns(query: LedgerQuery) -> list[TableColumn[LedgerEntry]]:
         TableColumn(title="Event", cell=lambda entry: printable(entry.event_name), narrowest=12),
         TableColumn(title="Points", cell=lambda entry: format_points(entry.net_points_on_event), justify="right"),
         *([currencies] if included else []),
-        TableColumn(title="Programme", cell=lambda entry: printable(entry.source_program_name), optional=True),
-        TableColumn(title="Store", cell=lambda entry: printable(entry.store), optional=True),
-        TableColumn(title="Bill", cell=_bill_number, optional=True),
+        TableColumn(title="Programme", cell=lambda entry: printable(entry.source_program_name), expendable=1),
+        TableColumn(title="Store", cell=lambda entry: printable(entry.store), expendable=2),
+        TableColumn(title="Bill", cell=_bill_number, expendable=3),
     ]
 
 
@@ -99,11 +99,18 @@ class EntryPrinter:
     """Most entries to write; None for all of them."""
     details: bool = False
     """Whether to fetch each entry's event too."""
-    walk: LedgerWalk | None = None
+    written: tuple[str, int] | None = None
+    """Cursor after the last entry written, and that entry's id."""
+    interrupted_write: bool = False
+    """Whether writing failed, so that part of an entry may have been written."""
 
-    def cursor(self) -> str | None:
-        """Return the position after the last entry written, or None before the first."""
-        return self.walk.cursor if self.walk is not None and self.walk.report.rows_yielded else None
+    def hint(self) -> str | None:
+        """Return how to go on after the last entry written, or None before the first."""
+        if self.written is None:
+            return None
+        cursor, last = self.written
+        repair = f"remove what follows entry {last} from the output and " if self.interrupted_write else ""
+        return f"{repair}go on with --resume {cursor}"
 
     async def run(
         self, session: LedgerSession, query: LedgerQuery, writer: ResultWriter[LedgerEntry], resume: str | None
@@ -111,14 +118,14 @@ class EntryPrinter:
         """Walk and write, then print warnings and a summary on stderr."""
         async with session:
             pages = _PREFETCH if self.limit is None else min(_PREFETCH, -(-self.limit // query.page_size))
-            self.walk = session.entries(query, prefetch=pages, resume_from=resume, details=self.details)
+            walk = session.entries(query, prefetch=pages, resume_from=resume, details=self.details)
             if self.limit is None:
-                async for page in self.walk.pages():
-                    writer.write(page.entries)
+                async for page in walk.pages():
+                    self._write(walk, writer, page.entries)
             else:
-                await self._write_limited(self.walk, writer, self.limit)
+                await self._write_limited(walk, writer, self.limit)
             writer.write([])
-        self._print_summary(self.walk)
+        self._print_summary(walk)
 
     async def _write_limited(self, walk: LedgerWalk, writer: ResultWriter[LedgerEntry], limit: int) -> None:
         """Write up to the limit; every entry taken from the walk is written, also after an error."""
@@ -129,16 +136,24 @@ class EntryPrinter:
                 if walk.report.rows_yielded == limit:
                     break
                 if len(batch) == _BATCH:
-                    writer.write(batch)
+                    self._write(walk, writer, batch)
                     batch = []
         finally:
-            writer.write(batch)
+            self._write(walk, writer, batch)
+
+    def _write(self, walk: LedgerWalk, writer: ResultWriter[LedgerEntry], entries: Sequence[LedgerEntry]) -> None:
+        if self.interrupted_write or not entries:
+            return
+        self.interrupted_write = True
+        writer.write(entries)
+        self.interrupted_write = False
+        self.written = walk.cursor, entries[-1].event_log_id
 
     def _print_summary(self, walk: LedgerWalk) -> None:
         print_warnings(walk.report)
         if self.limit is not None and walk.report.rows_yielded == self.limit:
             print_message(f"stopped at --limit {self.limit}; go on with --resume {walk.cursor}")
-        elif sys.stdout.isatty():
+        else:
             print_message(format_report(walk.report))
 
 

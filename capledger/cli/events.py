@@ -53,7 +53,7 @@ def event_columns() -> list[TableColumn[LedgerEvent]]:
         TableColumn(title="Kind", cell=lambda event: printable(event.event_name), narrowest=12),
         TableColumn(title="Bill", cell=lambda event: printable(event.bill_details and event.bill_details.bill_number)),
         TableColumn(title="Amount", cell=_bill_amount, justify="right"),
-        TableColumn(title="Notes", cell=lambda event: printable(event.notes), narrowest=5, optional=True),
+        TableColumn(title="Notes", cell=lambda event: printable(event.notes), narrowest=5, expendable=1),
     ]
 
 

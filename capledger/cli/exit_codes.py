@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -22,6 +23,8 @@ FAILED: Final = 1
 USAGE: Final = 2
 #: Finished, with customers set aside.
 SET_ASIDE: Final = 3
+#: Another process uses the directory.
+LOCKED: Final = 4
 INTERRUPTED: Final = 130
 
 #: The service's code for an empty ledger.
@@ -38,47 +41,89 @@ _OPTIONS: Final = {
     "alternate_currency_names": "--alternate-currency",
     "identifier_name": "IDENTIFIER_NAME",
     "identifier_value": "IDENTIFIER_VALUE",
+    "get_bill_details": "--bill",
+    "end is before start": "--to is before --from",
+    "an end that is later than start": "a --to that is later than --from",
 }
-_KEYWORD: Final = re.compile(r"\b(?:till_id, till_ids|[a-z]+(?:_[a-z]+)+|roles)\b")
+_KEYWORD: Final = re.compile(
+    r"\b(?:till_id, till_ids|end is before start|an end that is later than start|[a-z]+(?:_[a-z]+)+|roles)\b"
+)
 
 
 class UsageError(Exception):
     """The command line or the environment is wrong; the message says what to change."""
 
 
+class OutputError(Exception):
+    """Standard output cannot be written."""
+
+
 def print_message(text: str) -> None:
-    """Print one line on stderr, with the program's name."""
-    sys.stderr.write(f"capledger: {' '.join(text.split())}\n")
+    """Print one line on stderr, with the program's name; a stderr that cannot be written is no reason to fail."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"capledger: {printable(' '.join(text.split()))}\n")
+        sys.stderr.flush()
 
 
 def print_warnings(report: WalkReport) -> None:
     """Print the service's warnings, except for an empty ledger."""
     for warning in report.warnings:
         if warning.code != _NO_ENTRIES:
-            print_message(f"the service warns: {printable(warning.message)} (code {warning.code})")
+            print_message(f"the service warns: {warning.message} (code {warning.code})")
 
 
 @contextmanager
-def exit_on_error(cursor: Callable[[], str | None] = lambda: None) -> Iterator[None]:
-    """Turn an error into its message and exit code; *cursor* returns the position to resume from, if any."""
+def exit_on_error(hint: Callable[[], str | None] = lambda: None) -> Iterator[None]:
+    """Turn an error into its message and exit code; *hint* returns how to go on, if there is a way."""
     try:
         yield
-        sys.stdout.flush()
+        with writing_to_stdout():
+            sys.stdout.flush()
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
-        _exit(INTERRUPTED, "interrupted", cursor())
+        exit_with(INTERRUPTED, "interrupted", hint())
     except UsageError as error:
-        _exit(USAGE, str(error), None)
+        exit_with(USAGE, str(error))
+    except OutputError as error:
+        discard_stdout()
+        exit_with(FAILED, f"standard output cannot be written: {error}", hint())
     except CapledgerError as error:
-        if _is_usage(error):
-            _exit(USAGE, _KEYWORD.sub(lambda match: option_name(match.group()), str(error)), None)
-        _exit(FAILED, str(error), cursor())
+        if is_usage(error):
+            exit_with(USAGE, in_terms_of_options(str(error)))
+        exit_with(FAILED, str(error), hint())
+    except (OSError, sqlite3.Error) as error:
+        exit_with(FAILED, reason_of(error), hint())
 
 
-def _is_usage(error: CapledgerError) -> bool:
+@contextmanager
+def writing_to_stdout() -> Iterator[None]:
+    """Raise :class:`OutputError` where standard output cannot be written; a closed pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(reason_of(error)) from None
+
+
+def is_usage(error: CapledgerError) -> bool:
+    """Return whether the command line or the environment must change before a command can work."""
     return isinstance(error, InvalidQueryError | ConfigurationError) and not isinstance(error, SessionClosedError)
+
+
+def reason_of(error: OSError | sqlite3.Error) -> str:
+    """Return the reason of a failure of the machine, with the file's name if it is known."""
+    if not isinstance(error, OSError):
+        return str(error)
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename is not None else reason
+
+
+def in_terms_of_options(message: str) -> str:
+    """Return the message of an error with keywords of Python replaced by options."""
+    return _KEYWORD.sub(lambda match: option_name(match.group()), message)
 
 
 def option_name(keyword: str) -> str:
@@ -86,11 +131,12 @@ def option_name(keyword: str) -> str:
     return _OPTIONS.get(keyword, f"--{keyword.replace('_', '-')}")
 
 
-def _exit(code: int, text: str, cursor: str | None) -> None:
-    print_message(text if cursor is None else f"{text}; go on with --resume {cursor}")
+def exit_with(code: int, text: str, hint: str | None = None) -> None:
+    """Print one line and exit."""
+    print_message(text if hint is None else f"{text}; {hint}")
     raise typer.Exit(code) from None
 
 
-def _discard_stdout() -> None:
+def discard_stdout() -> None:
     """Send what is still buffered to the null device, so that Python's own last flush does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

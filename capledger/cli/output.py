@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import msgspec
 from attrs import AttrsInstance, asdict, fields
 
-from capledger.cli.exit_codes import UsageError
+from capledger.cli.exit_codes import UsageError, writing_to_stdout
 from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class TableWriter(Generic[T]):
     def write(self, items: Sequence[T]) -> None:
         """Print a row for each item."""
         if items:
-            self._table.add(items)
-            sys.stdout.flush()
+            with writing_to_stdout():
+                self._table.add(items)
+                sys.stdout.flush()
 
 
 def make_writer(
@@ -95,5 +96,6 @@ def _csv_cell(value: Any) -> str:  # noqa: ANN401 - a field's value of any type
 
 
 def _write_stdout(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with writing_to_stdout():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()

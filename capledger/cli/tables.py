@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TextIO, TypeVar
 
 from attrs import frozen
 from rich.cells import cell_len
@@ -68,55 +71,91 @@ class TableColumn(Generic[T]):
     """Returns what the column shows of a row."""
     justify: Literal["left", "right"] = "left"
     narrowest: int | None = None
-    """Fewest characters that the column can be narrowed to; None never narrows it."""
-    optional: bool = False
-    """Whether the column is left out where it does not fit in full."""
+    """Fewest characters that the column can be narrowed to; None, for numbers and ids, never narrows it."""
+    expendable: int = 0
+    """Where not all columns fit, those with the highest number are left out first; 0 never."""
 
 
 class StdoutConsole(Console):
-    """Prints to stdout without interpreting markup or highlighting values."""
+    """Prints to stdout without interpreting markup or highlighting values, and without colors into a file."""
 
     def __init__(self) -> None:
-        super().__init__(highlight=False, emoji=False, markup=False)
+        super().__init__(highlight=False, emoji=False, markup=False, force_terminal=forced_terminal(sys.stdout))
 
     def on_broken_pipe(self) -> None:
         """Leave a closed pipe to the command; rich would end the process with an error."""
         raise BrokenPipeError
 
 
+def forced_terminal(stream: TextIO) -> bool | None:
+    """Return False for a file, which gets no colors even with FORCE_COLOR; None leaves it to rich."""
+    try:
+        return False if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
 class StreamingTable(Generic[T]):
-    """Prints rows as they arrive, under one heading; the first rows determine the widths."""
+    """Prints rows as they arrive, under one heading; the first rows determine the columns.
+
+    Numbers and ids are never cut: where columns do not fit, some are left out, then strings are narrowed, and in the
+    end each row is printed as lines of its own.
+    """
 
     def __init__(self, console: Console, columns: Sequence[TableColumn[T]]) -> None:
         self._console = console
-        self._columns = list(columns)
+        self._all_columns = columns
+        self._columns: list[TableColumn[T]] = []
         self._widths: list[int] = []
+        self._stacked = False
 
     def add(self, rows: Sequence[T]) -> None:
         """Print more rows."""
-        first = not self._widths
+        first = not self._columns
         if first:
-            self._fit(rows)
-        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=first, header_style="bold")
+            self._columns = _chosen_columns(self._all_columns, rows, self._console.width)
+            self._widths = [0] * len(self._columns)
+        natural = [_natural_width(column, rows) for column in self._columns]
+        widths = [max(pair) for pair in zip(self._widths, natural, strict=True)]
+        self._widths = _narrowed(widths, self._columns, self._console.width)
+        self._stacked = self._stacked or _total_width(self._widths) > self._console.width
+        if self._stacked:
+            self._print_stacked(rows)
+        else:
+            self._print_table(rows, header=first)
+
+    def _print_table(self, rows: Sequence[T], *, header: bool) -> None:
+        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=header, header_style="bold")
         for column, width in zip(self._columns, self._widths, strict=True):
-            can_narrow = column.narrowest is not None
-            table.add_column(
-                column.title,
-                justify=column.justify,
-                width=width,
-                no_wrap=can_narrow,
-                overflow="ellipsis" if can_narrow else "fold",
-            )
+            table.add_column(column.title, justify=column.justify, width=width, no_wrap=True, overflow="ellipsis")
         for row in rows:
             table.add_row(*(column.cell(row) for column in self._columns))
         self._console.print(table, soft_wrap=False)
 
-    def _fit(self, rows: Sequence[T]) -> None:
-        widths = [_natural_width(column, rows) for column in self._columns]
-        for index in reversed(range(len(widths))):
-            if self._columns[index].optional and _total_width(widths) > self._console.width:
-                del self._columns[index], widths[index]
-        self._widths = _narrowed(widths, self._columns, self._console.width)
+    def _print_stacked(self, rows: Sequence[T]) -> None:
+        margin = max(len(column.title) for column in self._all_columns) + 1
+        for row in rows:
+            for column in self._all_columns:
+                for number, line in enumerate(_lines(column.cell(row))):
+                    title = "" if number else column.title
+                    self._console.print(Text.assemble((f"{title:<{margin}}", "bold"), line), soft_wrap=True)
+            self._console.print()
+
+
+def _chosen_columns(columns: Sequence[TableColumn[T]], rows: Sequence[T], available: int) -> list[TableColumn[T]]:
+    """Return the columns that fit without narrowing any, and those that are always shown."""
+    chosen = list(columns)
+    for rank in sorted({column.expendable for column in columns} - {0}, reverse=True):
+        if _total_width([_natural_width(column, rows) for column in chosen]) <= available:
+            break
+        chosen = [column for column in chosen if column.expendable != rank]
+    return chosen
+
+
+def _lines(cell: Text | str) -> list[Text]:
+    """Return the lines of a cell, none for an empty one."""
+    text = Text(cell) if isinstance(cell, str) else cell
+    return list(text.split("\n")) if text else []
 
 
 def _natural_width(column: TableColumn[T], rows: Sequence[T]) -> int:

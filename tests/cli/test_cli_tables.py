@@ -12,7 +12,7 @@ from capledger.cli.tables import StreamingTable, TableColumn
 COLUMNS: list[TableColumn[tuple[str, str]]] = [
     TableColumn(title="Number", cell=lambda row: row[0], justify="right"),
     TableColumn(title="Name", cell=lambda row: row[1], narrowest=6),
-    TableColumn(title="Also the name", cell=lambda row: row[1], optional=True),
+    TableColumn(title="Also the name", cell=lambda row: row[1], expendable=1),
 ]
 
 
@@ -51,6 +51,20 @@ def test_narrowed_strings_end_in_an_ellipsis() -> None:
 
 
 @pytest.mark.parametrize("width", [5, 14])
-def test_too_narrow_terminal(width: int) -> None:
-    """A terminal that is too narrow for any column raises no error."""
-    assert len(printed(width, [("1", "Ada Example")])) >= 2
+def test_too_narrow_terminals_get_stacked_rows(width: int) -> None:
+    """Where the columns do not fit, each row is printed as lines of its own, with every character."""
+    assert printed(width, [("1234567890", "Ada Example")]) == [
+        "Number        1234567890",
+        "Name          Ada Example",
+        "Also the name Ada Example",
+        "",
+    ]
+
+
+def test_later_rows_that_are_wider_are_not_cut() -> None:
+    """A column of numbers grows for a later page, and narrows a column of names for it."""
+    _, first, second, third = printed(26, [("1", "Ada Example")], [("1,234,567,890,123", "Ada")], [("2", "Grace")])
+
+    assert first.split() == ["1", "Ada", "Example"]
+    assert second.split() == ["1,234,567,890,123", "Ada"]
+    assert third.index("2") == second.index("3  ")
