@@ -36,6 +36,8 @@ def _prepare_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the life of the process
     if sys.stdout is None:
         sys.exit("capledger: standard output is closed: redirect it to a file, or to /dev/null")
+    if isinstance(sys.stdout.buffer, io.RawIOBase):  # PYTHONUNBUFFERED, where a full disk could take half a write
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115 - as above
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from capledger.auth import BasicAuth
 from capledger.cli.entries import entry_columns
-from capledger.cli.exit_codes import FAILED, exit_on_error
+from capledger.cli.exit_codes import FAILED, exit_on_error, writing_to_stdout
 from capledger.cli.options import epilog
 from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn, format_count, format_points
 from capledger.models import LedgerEntry, WalkReport
@@ -54,7 +54,8 @@ def demo() -> None:
     """
     with exit_on_error():
         run = asyncio.run(run_demo())
-        print_demo(run)
+        with writing_to_stdout():
+            print_demo(run)
     if not run.exact:
         raise typer.Exit(FAILED)
 

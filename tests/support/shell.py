@@ -8,7 +8,7 @@ import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from attrs import frozen
 from typer.testing import CliRunner
@@ -82,24 +82,31 @@ def process_environment(box: Sandbox | None = None, **changes: str | None) -> di
 
 
 async def start(
-    box: Sandbox | None, *arguments: str, program: tuple[str, ...] = ("-m", "capledger"), **settings: str
+    box: Sandbox | None,
+    *arguments: str | Path,
+    program: tuple[str, ...] = ("-m", "capledger"),
+    within: tuple[str, ...] = (),
+    stdout: int | IO[bytes] = asyncio.subprocess.PIPE,
+    **settings: str,
 ) -> Process:
-    """Start a command as a process."""
+    """Start a command as a process, *within* another command such as ``unshare`` where one is given."""
     return await asyncio.create_subprocess_exec(
+        *within,
         sys.executable,
         *program,
-        *arguments,
+        *map(str, arguments),
         env=process_environment(box) | settings,
-        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
-async def finish(process: Process) -> CommandResult:
-    """Wait for a process to end, and return its output."""
-    out, err = await process.communicate()
+async def finish(process: Process, data: bytes | None = None) -> CommandResult:
+    """Wait for a process to end, and return its output; *data* is its standard input."""
+    out, err = await process.communicate(data)
     assert process.returncode is not None
-    return CommandResult(process.returncode, out.decode(), err.decode())
+    return CommandResult(process.returncode, (out or b"").decode(), err.decode())
 
 
 Process = asyncio.subprocess.Process
