@@ -347,6 +347,7 @@ class Transport:
             attempt.number,
             kind,
             error=kind,
+            reason=failure.error.message,
             wait=wait,
             status=failure.status,
             request_id=failure.response and failure.response.request_id,

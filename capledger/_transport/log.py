@@ -1,8 +1,8 @@
 """Log records of the transport: never an identifier, a query string or a credential.
 
 Records carry their data as attributes (``extra``), so that a JSON formatter has them as fields: ``endpoint``,
-``customer`` (see :func:`pseudonym`), ``attempt``, ``status``, ``request_id``, ``wait`` in seconds and ``error``, the
-name of the error's class.
+``customer`` (see :func:`pseudonym`), ``attempt``, ``status``, ``request_id``, ``wait`` in seconds, ``error``, the name
+of the error's class, and ``reason``, its message.
 """
 
 from __future__ import annotations

@@ -1,44 +1,106 @@
-"""Progress of a job on stderr: a bar on a terminal, otherwise a line a minute."""
+"""Progress of a job on stderr: a few lines that are redrawn on a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
+import re
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING, Final, Self
 
+from attrs import frozen
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as RichProgress
-from rich.table import Column as RichColumn
+from rich.live import Live
+from rich.text import Text
 
 from capledger.cli.exit_codes import print_message
+from capledger.cli.log import local_time
+from capledger.cli.tables import format_count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from capledger.backfill import JobProgress
 
 #: Seconds between two lines where there is no terminal.
-_INTERVAL: Final = 60.0
-_HOUR, _DAY = 3_600, 86_400
+LINE_INTERVAL: Final = 60.0
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_ERROR_NAME: Final = re.compile(r"\((E[A-Z]+)\)")
+#: Seconds before a rate is shown.
+_FIRST_RATE: Final = 5.0
+_BAR_WIDTH: Final = 16
+_BAR, _ASCII_BAR = ("━", "╌"), ("#", "-")
+
+
+@frozen
+class LastFailure:
+    """The attempt that failed last."""
+
+    reason: str
+    time: float
+    """In seconds of the monotonic clock."""
+
+
+class FailureRecorder(logging.Handler):
+    """Keeps the last failed attempt from the transport's log records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.last: LastFailure | None = None
+        self._logger = logging.getLogger("capledger.transport")
+        self._level = self._logger.level
+
+    def start(self) -> None:
+        """Listen to the records, without printing them."""
+        self._level = self._logger.level
+        if not self._logger.isEnabledFor(logging.INFO):
+            self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record of a failure."""
+        reason = getattr(record, "reason", None)
+        if reason is not None:
+            self.last = LastFailure(_short_reason(reason), time.monotonic())
+
+
+def _short_reason(reason: str) -> str:
+    """Return the operating system's words for an error that the message names, such as ``connection refused``."""
+    match = _ERROR_NAME.search(reason)
+    number = getattr(errno, match[1], None) if match else None
+    return reason if number is None else os.strerror(number).lower()
 
 
 class ProgressDisplay:
-    """Shows the progress of a job, without identifiers."""
+    """Shows the progress of a job, without identifiers.
 
-    def __init__(self, rate: int | None) -> None:
-        self._limit = "" if rate is None else f" of {rate:,}"
-        self._bar: RichProgress | None = None
-        self._task: TaskID | None = None
-        self._last_line = time.monotonic()
+    Args:
+        rate: the limit in requests a minute, if there is one.
+        interval: seconds between two lines where stderr is not a terminal; 0 for no lines.
+    """
+
+    def __init__(self, rate: int | None, *, interval: float = LINE_INTERVAL) -> None:
+        self._limit = rate
+        self._interval = interval
+        self._failures = FailureRecorder()
+        self._live: Live | None = None
+        self._last_line: float | None = None
 
     def __enter__(self) -> Self:
-        console = Console(stderr=True)
-        if console.is_terminal:
-            text = RichColumn(ratio=1, overflow="fold")  # on as many lines as it takes
-            columns = (BarColumn(bar_width=16), TextColumn("{task.description}", table_column=text))
-            self._bar = RichProgress(*columns, console=console, expand=True, transient=True)
-            self._bar.start()
+        self._failures.start()
+        console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        if sys.stderr.isatty() and not console.is_dumb_terminal:
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
         return self
 
     def __exit__(
@@ -48,40 +110,69 @@ class ProgressDisplay:
 
     def show(self, progress: JobProgress) -> None:
         """Show the progress as it is now."""
-        if self._bar is None:
-            self._print_line(progress)
-            return
-        text = format_progress(progress, self._limit)
-        if self._task is None:
-            self._task = self._bar.add_task(text, total=progress.customers)
-        self._bar.update(self._task, completed=progress.finished, total=progress.customers, description=text)
+        parts = progress_parts(progress, self._limit, self._failures.last, time.monotonic())
+        if self._live is not None:
+            lines = [_bar(progress), *parts]
+            self._live.update(Text("\n".join(filled_lines(lines, self._live.console.width - 1))), refresh=True)
+        elif self._is_line_due():
+            print_message(f"{local_time(time.time())} {', '.join(parts)}")
 
-    def _print_line(self, progress: JobProgress) -> None:
+    def _is_line_due(self) -> bool:
         now = time.monotonic()
-        if now - self._last_line >= _INTERVAL:
-            self._last_line = now
-            print_message(format_progress(progress, self._limit))
+        if not self._interval or (self._last_line is not None and now - self._last_line < self._interval):
+            return False
+        self._last_line = now
+        return True
 
     def close(self) -> None:
-        """Release the terminal; may be called again."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Remove what is shown, and release the terminal; may be called again."""
+        self._failures.stop()
+        if self._live is not None:
+            self._live.update(Text(), refresh=True)
+            self._live.stop()
+            self._live = None
         sys.stderr.flush()
 
 
-def format_progress(progress: JobProgress, limit: str) -> str:
-    """Return the progress in one line."""
-    parts = [
-        f"{progress.finished:,} of {progress.customers:,} customers",
-        f"{progress.entries:,} entries",
-        f"{progress.requests_per_minute:,.0f}{limit} requests/min",
-    ]
+def progress_parts(progress: JobProgress, limit: int | None, failure: LastFailure | None, now: float) -> list[str]:
+    """Return the parts of a progress line, the most important first."""
     failed = progress.set_aside + progress.incomplete
-    parts += [f"{failed:,} set aside"] if failed else []
-    parts += [f"{progress.retries:,} retries"] if progress.retries else []
-    parts += [f"{format_duration(progress.seconds_left)} left"] if progress.seconds_left is not None else []
-    return ", ".join(parts)
+    parts = [
+        f"{progress.finished:,} of {format_count(progress.customers, 'customer')}",
+        "" if progress.seconds_left is None else f"{format_duration(progress.seconds_left)} left",
+        format_count(progress.entries, "entry", "entries"),
+        _format_rate(progress, limit),
+        f"{failed:,} set aside" if failed else "",
+        format_count(progress.retries, "retry", "retries") if progress.retries else "",
+        "" if failure is None else f"last failure: {failure.reason}, {format_duration(now - failure.time)} ago",
+    ]
+    return [part for part in parts if part]
+
+
+def _format_rate(progress: JobProgress, limit: int | None) -> str:
+    if progress.elapsed < _FIRST_RATE:
+        return ""
+    if limit is None:
+        return f"{progress.requests_per_minute:,.0f} requests/min"
+    return f"{min(progress.requests_per_minute, limit):,.0f} of {limit:,} requests/min"
+
+
+def _bar(progress: JobProgress) -> str:
+    share = progress.finished / progress.customers if progress.customers else 1.0
+    filled = int(share * _BAR_WIDTH)
+    done, left = _BAR if (sys.stderr.encoding or "").lower().startswith("utf") else _ASCII_BAR
+    return f"{done * filled}{left * (_BAR_WIDTH - filled)} {int(share * 100):3}%"
+
+
+def filled_lines(parts: Sequence[str], width: int) -> list[str]:
+    """Return the parts on as few lines of this width as it takes; a part longer than a line is wrapped at spaces."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 2 <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines += textwrap.wrap(part, max(width, 1))
+    return lines
 
 
 def format_duration(seconds: float) -> str:
@@ -89,5 +180,5 @@ def format_duration(seconds: float) -> str:
     if seconds >= _DAY:
         return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
     if seconds >= _HOUR:
-        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // 60):02} min"
-    return f"{int(seconds // 60)} min" if seconds >= 120 else f"{seconds:.0f} s"  # noqa: PLR2004 - two minutes
+        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02} min"
+    return f"{int(seconds // _MINUTE)} min" if seconds >= 2 * _MINUTE else f"{seconds:.0f} s"

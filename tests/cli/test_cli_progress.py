@@ -1,6 +1,10 @@
+"""The progress display: what it shows, on which width, and how often."""
+
 from __future__ import annotations
 
 import itertools
+import logging
+import re
 import time
 
 import pytest
@@ -8,7 +12,7 @@ from attrs import evolve
 
 from capledger.backfill import JobProgress
 from capledger.cli.backfill import default_concurrency
-from capledger.cli.progress import ProgressDisplay, format_duration, format_progress
+from capledger.cli.progress import LastFailure, ProgressDisplay, filled_lines, format_duration, progress_parts
 
 PROGRESS = JobProgress(
     customers=2_000,
@@ -25,23 +29,54 @@ PROGRESS = JobProgress(
     elapsed=100.0,
     seconds_left=754.0,
 )
-LINE = "1,234 of 2,000 customers, 165,852 entries, 1,190 of 1,200 requests/min, 4 set aside, 518 retries, 12 min left"
+FAILURE = LastFailure("connection refused", 88.0)
+LINE = (
+    "1,234 of 2,000 customers, 12 min left, 165,852 entries, 1,190 of 1,200 requests/min, 4 set aside, 518 retries, "
+    "last failure: connection refused, 12 s ago"
+)
 
 
 @pytest.mark.parametrize(
-    ("progress", "limit", "line"),
+    ("progress", "limit", "failure", "line"),
     [
-        (PROGRESS, " of 1,200", LINE),
+        (PROGRESS, 1_200, FAILURE, LINE),
         (
-            evolve(PROGRESS, set_aside=0, incomplete=0, retries=0, seconds_left=None),
-            "",
-            "1,234 of 2,000 customers, 165,852 entries, 1,190 requests/min",
+            evolve(PROGRESS, set_aside=0, incomplete=0, retries=1, seconds_left=None),
+            None,
+            None,
+            "1,234 of 2,000 customers, 165,852 entries, 1,190 requests/min, 1 retry",
+        ),
+        (
+            evolve(PROGRESS, customers=1, finished=0, set_aside=0, incomplete=0, retries=0, entries=1, elapsed=1.0),
+            1_200,
+            None,
+            "0 of 1 customer, 12 min left, 1 entry",
         ),
     ],
 )
-def test_progress_is_one_line(progress: JobProgress, limit: str, line: str) -> None:
-    """Progress is one line: customers, entries, rate and limit, and failures, retries and time left if any."""
-    assert format_progress(progress, limit) == line
+def test_progress_has_what_counts(
+    progress: JobProgress, limit: int | None, failure: LastFailure | None, line: str
+) -> None:
+    """Progress has customers, time left, entries, rate and limit; failures, retries and the last reason if any."""
+    assert ", ".join(progress_parts(progress, limit, failure, 100.0)) == line
+
+
+def test_rate_never_exceeds_the_limit() -> None:
+    """A rate extrapolated from less than a minute shows the limit at the most."""
+    parts = progress_parts(evolve(PROGRESS, requests_per_minute=3_953.0), 3_000, None, 0.0)
+
+    assert "3,000 of 3,000 requests/min" in parts
+
+
+@pytest.mark.parametrize(("width", "count"), [(140, 2), (80, 3), (60, 3), (40, 6)], ids=["140", "80", "60", "40"])
+def test_lines_fit_every_width(width: int, count: int) -> None:
+    """On any width each part is shown in full, on as few lines as it takes."""
+    parts = progress_parts(PROGRESS, 1_200, FAILURE, 100.0)
+    lines = filled_lines(parts, width - 1)
+
+    assert len(lines) == count
+    assert max(map(len, lines)) < width
+    assert " ".join(lines).split() == " ".join(parts).split()
 
 
 @pytest.mark.parametrize(
@@ -53,29 +88,33 @@ def test_durations(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-def test_lines_once_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal, one line a minute is printed."""
+@pytest.mark.parametrize(("interval", "lines"), [(60.0, 3), (0.0, 0), (50.0, 4)])
+def test_lines_without_a_terminal(
+    interval: float, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a terminal, the first line is printed at once and then one in each interval, with a time; 0 is none."""
     seconds = itertools.count(time.monotonic())
-    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-    with ProgressDisplay(1_200) as display:
-        for _ in range(150):
+    monkeypatch.setattr("capledger.cli.progress.time.monotonic", lambda: next(seconds))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with ProgressDisplay(1_200, interval=interval) as display:
+        for _ in range(80):
             display.show(PROGRESS)
 
-    assert capsys.readouterr().err.splitlines() == [f"capledger: {LINE}"] * 2
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == lines
+    assert all(
+        re.match(r"capledger: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d 1,234 of 2,000 customers, ", one) for one in printed
+    )
 
 
-def test_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 80 columns shows all counts."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm")
-    with ProgressDisplay(1_200) as display:
+def test_last_failure_comes_from_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason of the last failed attempt is shown in the operating system's words, and nothing is logged."""
+    with ProgressDisplay(None) as display:
+        extra = {"reason": "the connection to the service failed (ECONNREFUSED)"}
+        logging.getLogger("capledger.transport").info("attempt 1 failed", extra=extra)
         display.show(PROGRESS)
 
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert "12 min left" in err
-    assert "165,852 entries" in err
+    assert "last failure: connection refused, 0 s ago" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("rate", "customers"), [(None, 6), (60, 6), (600, 20), (1_200, 32), (60_000, 32)])

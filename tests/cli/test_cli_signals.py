@@ -86,7 +86,7 @@ async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals,
         assert process.stdin is not None
         process.stdin.write(b"identifier_name,identifier_value\n")
         await asyncio.sleep(0)
-        while not (tmp_path / "out" / "job.lock").exists():
+        while not (tmp_path / "out" / "job.lock").exists():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.05)
         send(process, number, within=())
         assert process.stderr is not None
@@ -94,4 +94,4 @@ async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals,
         err = (await process.stderr.read()).decode()
 
     assert (code, box.requests) == (130, [])
-    assert err == "capledger: interrupted before any request; the same command begins again\n"
+    assert err == "capledger: interrupted before the first request; the same command starts over\n"
