@@ -9,6 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from capledger.cli.backfill import EPILOG as BACKFILL_EPILOG
 from capledger.cli.backfill import backfill
+from capledger.cli.check import EPILOG as CHECK_EPILOG
+from capledger.cli.check import check
 from capledger.cli.demo import EPILOG as DEMO_EPILOG
 from capledger.cli.demo import demo
 from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
@@ -111,4 +113,5 @@ _add("demo", demo, DEMO_EPILOG)
 _add("entries", entries, ENTRIES_EPILOG)
 _add("events", events, EVENTS_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
+_add("check", check, CHECK_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)

@@ -1,10 +1,13 @@
-"""The session of a command: service and credentials from the environment, since anyone can read a command line."""
+"""The connection of a command: service and credentials from the environment, since anyone can read a command line."""
 
 from __future__ import annotations
 
 import os
+from datetime import tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from attrs import frozen
 
 from capledger._transport.rate_limit import RateLimit
 from capledger.auth import BasicAuth, OAuthClientCredentials
@@ -14,22 +17,24 @@ from capledger.timezones import known_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import tzinfo
 
 _BASIC = ("CAPLEDGER_USERNAME", "CAPLEDGER_PASSWORD")
 _CLIENT = ("CAPLEDGER_CLIENT_KEY", "CAPLEDGER_CLIENT_SECRET")
 
 
-def make_session(
-    *, rate: int | None = None, connections: int = 8, environ: Mapping[str, str] = os.environ
-) -> LedgerSession:
-    """
-    Return a session for the variables of the environment, not opened yet.
+@frozen
+class Connection:
+    """Service and credentials of a command."""
 
-    Args:
-        rate: limit in requests a minute; None adapts to the service's responses.
-        connections: most requests in flight at once.
-        environ: the variables.
+    base_url: str
+    auth: BasicAuth | OAuthClientCredentials
+    timezone: tzinfo
+    """Zone of the server's dates."""
+
+
+def read_connection(environ: Mapping[str, str] = os.environ) -> Connection:
+    """
+    Return the connection that the variables of the environment describe.
 
     Raises:
         UsageError: a variable is missing or invalid.
@@ -40,9 +45,29 @@ def make_session(
         raise UsageError(
             "CAPLEDGER_BASE_URL is not set: set it to the cluster's address, such as https://eu.api.capillarytech.com"
         )
+    return Connection(base_url, _auth(given), _zone(given, base_url))
+
+
+def make_session(*, rate: int | None = None, connections: int = 8) -> LedgerSession:
+    """
+    Return a session for the variables of the environment, not opened yet.
+
+    Args:
+        rate: limit in requests a minute; None adapts to the service's responses.
+        connections: most requests in flight at once.
+
+    Raises:
+        UsageError: a variable is missing or invalid.
+    """
+    connection = read_connection()
     limit = None if rate is None else RateLimit(rate)
-    auth, zone = _auth(given), _zone(given, base_url)
-    return LedgerSession(base_url, auth, timezone=zone, rate_limit=limit, max_connections=connections)
+    return LedgerSession(
+        connection.base_url,
+        connection.auth,
+        timezone=connection.timezone,
+        rate_limit=limit,
+        max_connections=connections,
+    )
 
 
 def _auth(given: Mapping[str, str]) -> BasicAuth | OAuthClientCredentials:
@@ -61,15 +86,14 @@ def _auth(given: Mapping[str, str]) -> BasicAuth | OAuthClientCredentials:
     return BasicAuth(identity, secret) if basic else OAuthClientCredentials(identity, secret)
 
 
-def _zone(given: Mapping[str, str], base_url: str) -> tzinfo | None:
+def _zone(given: Mapping[str, str], base_url: str) -> tzinfo:
     name = given.get("CAPLEDGER_TIMEZONE")
-    if name is not None:
-        return read_zone(name)
-    if _documented_zone(base_url) is None:
+    zone = _documented_zone(base_url) if name is None else read_zone(name)
+    if zone is None:
         raise UsageError(
             "CAPLEDGER_TIMEZONE is not set, and this host's zone is not documented: set it, for example to Asia/Kolkata"
         )
-    return None
+    return zone
 
 
 def _documented_zone(base_url: str) -> tzinfo | None:
