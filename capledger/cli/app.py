@@ -31,15 +31,15 @@ class PlainCommand(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer's own copy of click
         """Return the parameters."""
-        params = super().get_params(ctx)
-        for param in params:
-            if getattr(param, "is_flag", False) or getattr(param, "count", False):
-                param.metavar = ""
-        return params
+        return _without_types_of_flags(super().get_params(ctx))
 
 
 class PlainGroup(TyperGroup):
     """The commands; whatever ends one of them early is one line on stderr."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer's own copy of click
+        """Return the parameters."""
+        return _without_types_of_flags(super().get_params(ctx))
 
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - typer's signature
         """Run a command, and end the process with its exit code."""
@@ -59,6 +59,13 @@ class PlainGroup(TyperGroup):
             print_message(f"unexpected {type(error).__name__}, a defect of capledger: run it with -vv and report it")
             sys.exit(FAILED)
         sys.exit(code or 0)
+
+
+def _without_types_of_flags(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False) or getattr(param, "count", False):
+            param.metavar = ""
+    return params
 
 
 def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy of click
@@ -110,8 +117,8 @@ def _add(name: str, command: Command, epilog: str) -> None:
 
 
 _add("demo", demo, DEMO_EPILOG)
+_add("check", check, CHECK_EPILOG)
 _add("entries", entries, ENTRIES_EPILOG)
 _add("events", events, EVENTS_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
-_add("check", check, CHECK_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)
