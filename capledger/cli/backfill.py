@@ -1,42 +1,52 @@
 """``capledger backfill``: the ledgers of a file of customers, into files that a warehouse loads."""
 
 import asyncio
-import os
-import signal
 import sqlite3
 import sys
-from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import typer
-from attrs import asdict, define, frozen
+from attrs import asdict, frozen
 
 from capledger.cli import options
 from capledger.cli.connection import make_session
-from capledger.cli.exit_codes import FAILED, INTERRUPTED, SET_ASIDE, UsageError, exit_on_error, print_message
-from capledger.cli.progress import ProgressDisplay, format_duration
-from capledger.cli.tables import format_count, printable
+from capledger.cli.exit_codes import (
+    FAILED,
+    LOCKED,
+    SET_ASIDE,
+    OutputError,
+    UsageError,
+    discard_stdout,
+    exit_on_error,
+    exit_with,
+    reason_of,
+    writing_to_stdout,
+)
+from capledger.cli.job_output import exit_code, format_estimate, format_manifest, print_customers, print_plan
+from capledger.cli.progress import LINE_INTERVAL, ProgressDisplay
+from capledger.cli.signals import JobSignals
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
+from capledger.queries import CustomerLedgerQuery
 from capledger.session import LedgerSession
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable
 
-    from capledger.backfill import Estimate, Manifest
-    from capledger.queries import CustomerLedgerQuery
+    from capledger.backfill import CustomerReader, CustomersReport, Estimate, JobProgress, Manifest, PlanSummary
 
 T = TypeVar("T")
 
 FileFormat = Literal["parquet", "jsonl", "csv", "duckdb"]
+OnIncomplete = Literal["raise", "warn"]
 
 #: Customers at once without a rate, and the most with one.
 _CONCURRENCY: Final = 6
 _MOST_CONCURRENCY: Final = 32
 #: Seconds that a response may take without the rate being missed.
 _SLOW_RESPONSE: Final = 2
+_GOES_ON: Final = "the same command goes on where this one stopped"
 
 EPILOG = "\n\n".join(
     [
@@ -44,33 +54,94 @@ EPILOG = "\n\n".join(
             "capledger backfill customers.csv --out ledgers --rate 600 --plan",
             "capledger backfill customers.csv --out ledgers --rate 600",
             "capledger backfill customers.csv --out ledgers --rate 600 --retry-set-aside",
+            "capledger backfill export.csv --column mobile=Phone --out ledgers",
             connected=True,
-            codes={SET_ASIDE: "finished, with customers set aside in DIR/set-aside.csv"},
+            codes={
+                SET_ASIDE: "finished, with customers set aside in DIR/set-aside.csv",
+                LOCKED: "another process uses DIR",
+            },
         ),
         options.paragraph(
             "CUSTOMERS",
             [
                 "identifier_name,identifier_value,source,account_id",
                 "mobile,917406401004,INSTORE,",
-                "The last two columns are optional. JSON lines of the same keys work too.",
+                "A single column mobile, email or external_id is enough; others are ignored.",
+                "JSON lines of the same keys work too.",
             ],
         ),
     ]
 )
 
+_JOB, _PROGRESS = "Job", "Messages"
+
+
+def parse_directory(text: str) -> Path:
+    """Return the path; an empty one would be the current directory, which nobody means."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name a directory")
+    return Path(text)
+
+
+def parse_column(text: str) -> tuple[str, str]:
+    """Return the two parts of ``mobile=Phone``."""
+    name, sign, header = text.partition("=")
+    if not (name.strip() and sign and header.strip()):
+        raise typer.BadParameter("not of the form NAME=HEADER, such as mobile=Phone")
+    return name.strip(), header.strip()
+
+
 Customers = Annotated[
     str, typer.Argument(metavar="CUSTOMERS", help="A CSV or JSON lines file of customers; - is standard input.")
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Directory of the data and the job's state.")]
+Out = Annotated[
+    Path,
+    typer.Option(parser=parse_directory, metavar="DIR", help="Directory of the data and the job's state."),
+]
 Format = Annotated[FileFormat, typer.Option("--format", help="Of the files in DIR/entries.")]
+Columns = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--column", parser=parse_column, metavar="NAME=HEADER", help="Header of a column in CUSTOMERS; repeatable."
+    ),
+]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", rich_help_panel=_JOB, help="Refuse a list that is not the job's; it may grow otherwise."),
+]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", rich_help_panel=_JOB, help="Estimate the duration from a sample, at most 50 requests."),
+]
+Retry = Annotated[
+    bool,
+    typer.Option("--retry-set-aside", rich_help_panel=_JOB, help="Fetch only the customers that were set aside."),
+]
+Repair = Annotated[
+    bool,
+    typer.Option("--repair", rich_help_panel=_JOB, help="Fetch the customers of missing or changed files again."),
+]
+Incomplete = Annotated[
+    OnIncomplete,
+    typer.Option(rich_help_panel=_JOB, help="With warn, keep ledgers that cannot be proven complete, and mark them."),
+]
+Details = Annotated[bool, typer.Option("--details", help="Add each entry's event, ten entries a request.")]
 Concurrency = Annotated[
     int | None, typer.Option(min=1, max=1_000, metavar="N", help="Customers at once; by default what the rate needs.")
 ]
-Plan = Annotated[bool, typer.Option("--plan", help="Estimate the duration from a sample, at most 50 requests.")]
-Retry = Annotated[bool, typer.Option("--retry-set-aside", help="Fetch only the customers that were set aside.")]
-JsonResult = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Interval = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        metavar="SECONDS",
+        rich_help_panel=_PROGRESS,
+        help="Time between progress lines without a terminal; 0 for none.",
+    ),
+]
 
 
+@options.accepts(options.LedgerOptions)
 def backfill(
     *,
     customers: Customers,
@@ -78,11 +149,18 @@ def backfill(
     start: options.Start = None,
     end: options.End = None,
     format_: Format = "parquet",
+    column: Columns = None,
     rate: options.Rate = None,
     concurrency: Concurrency = None,
+    details: Details = False,
     plan: Plan = False,
     retry_set_aside: Retry = False,
-    as_json: JsonResult = False,
+    exact: Exact = False,
+    repair: Repair = False,
+    on_incomplete: Incomplete = "raise",
+    as_json: Json = False,
+    progress_interval: Interval = LINE_INTERVAL,
+    **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:
     """Fetch the ledgers of all CUSTOMERS into DIR, each entry once.
 
@@ -91,11 +169,25 @@ def backfill(
     not stop the others. DIR/manifest.json describes the data.
     Ctrl-C finishes the current files; a second one stops at once.
     """
-    with exit_on_error():
+    job = {
+        "retry_set_aside": retry_set_aside,
+        "exact": exact,
+        "repair": repair,
+        "on_incomplete": on_incomplete,
+        "details": details,
+    }
+    with exit_on_error(lambda: _GOES_ON):
         command = BackfillCommand(
-            customers, out, start, end, format_, rate, concurrency or default_concurrency(rate), as_json=as_json
+            customers,
+            out,
+            format_,
+            dict(column or []),
+            query=options.customer_keywords(start=start, end=end, **filters),
+            rate=rate,
+            concurrency=concurrency or default_concurrency(rate),
+            as_json=as_json,
         )
-        code = asyncio.run(command.plan() if plan else command.run(retry_set_aside=retry_set_aside))
+        code = asyncio.run(command.plan() if plan else command.run(job, interval=progress_interval))
     raise typer.Exit(code)
 
 
@@ -110,146 +202,115 @@ class BackfillCommand:
 
     customers: str
     out: Path
-    start: datetime | None
-    end: datetime | None
     format: FileFormat
+    columns: dict[str, str]
+    """Headers of the file by the names of the columns."""
+    query: dict[str, Any]
+    """Keywords of every query."""
     rate: int | None
     """Limit in requests a minute."""
     concurrency: int
     as_json: bool
 
-    async def run(self, *, retry_set_aside: bool) -> int:
+    async def run(self, job_options: dict[str, Any], *, interval: float) -> int:
         """Fetch, and return the exit code."""
         from capledger.backfill import Backfill  # noqa: PLC0415 - help does not need it
 
         async with self._session() as session:
-            with ProgressDisplay(self.rate) as display:
+            reader = self._reader(session)
+            with ProgressDisplay(self.rate, interval=interval) as display:
                 job = Backfill(
                     session,
-                    self._queries(),
+                    reader,
                     out=self.out,
                     format=self.format,
                     concurrency=self.concurrency,
-                    retry_set_aside=retry_set_aside,
-                    on_progress=display.show,
+                    on_plan=lambda summary: self._begin(signals, reader.report, summary, job_options),
+                    on_progress=lambda progress: _show(signals, display, progress),
+                    **job_options,
                 )
-                with handle_signals(StopHandler(job.stop, display.close).stop_or_exit):
+                signals = JobSignals(job.stop, display.close)
+                with signals.handled():
                     manifest = await _exit_on_failure(job.run())
-        self._print(manifest, format_manifest(manifest))
-        return _exit_code(manifest)
+        self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
+        return exit_code(manifest, stopped=signals.stopping)
 
     async def plan(self) -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
         from capledger.backfill import estimate  # noqa: PLC0415 - help does not need it
 
         async with self._session() as session:
-            result = await _exit_on_failure(
-                estimate(
+            reader = self._reader(session)
+            signals = JobSignals(lambda: None, lambda: None)
+            with signals.handled():
+                work = estimate(
                     session,
-                    self._queries(),
+                    reader,
                     out=self.out,
                     format=self.format,
                     requests_per_minute=self.rate,
                     concurrency=self.concurrency,
                 )
-            )
-        self._print(result, format_estimate(result))
+                result = await _exit_on_failure(work)
+        print_customers(reader.report)
+        self._print(result, format_estimate(result), "the same command prints it again")
         return 0
+
+    def _begin(
+        self, signals: JobSignals, report: "CustomersReport", summary: "PlanSummary", job_options: dict[str, Any]
+    ) -> None:
+        signals.begin()
+        print_customers(report)
+        print_plan(summary, retry=job_options["retry_set_aside"])
 
     def _session(self) -> LedgerSession:
         return make_session(rate=self.rate, connections=self.concurrency)
 
-    def _queries(self) -> "Iterator[CustomerLedgerQuery]":
+    def _reader(self, session: LedgerSession) -> "CustomerReader":
+        """Return the customers; what is wrong with the options is raised here, and not of a line."""
         from capledger.backfill import read_customers  # noqa: PLC0415 - help does not need it
 
-        return read_customers(self.customers, start=self.start, end=self.end, include_alternate_currencies=True)
+        session.entries(CustomerLedgerQuery.mobile("0", **self.query))
+        return read_customers(self.customers, column_names=self.columns, **self.query)
 
-    def _print(self, result: "Manifest | Estimate", text: str) -> None:
-        sys.stdout.write(msgspec.json.encode(asdict(result)).decode() + "\n" if self.as_json else text)
-        sys.stdout.flush()
-
-
-@define
-class StopHandler:
-    """Handles signals: the first stops the job in order, the second ends the process."""
-
-    stop: "Callable[[], None]"
-    release_terminal: "Callable[[], None]"
-    stopping: bool = False
-
-    def stop_or_exit(self) -> None:
-        """Handle a signal; ending the process at once loses no more than a crash."""
-        if self.stopping:
-            self.release_terminal()
-            os._exit(INTERRUPTED)
-        self.stopping = True
-        print_message("stopping after the current files are written; a second Ctrl-C stops at once")
-        self.stop()
+    def _print(self, result: "Manifest | Estimate", text: str, hint: str) -> None:
+        try:
+            with writing_to_stdout():
+                sys.stdout.write(msgspec.json.encode(asdict(result)).decode() + "\n" if self.as_json else text)
+                sys.stdout.flush()
+        except BrokenPipeError:
+            discard_stdout()
+        except OutputError as error:
+            raise OutputError(f"{error}; {hint}") from None
 
 
-@contextmanager
-def handle_signals(handler: "Callable[[], None]") -> "Iterator[None]":
-    """Call *handler* for SIGINT and SIGTERM, where the platform and the thread allow it."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, handler)
-    try:
-        yield
-    finally:
-        for number in signals:
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.remove_signal_handler(number)
+def _show(signals: JobSignals, display: ProgressDisplay, progress: "JobProgress") -> None:
+    signals.begin()
+    display.show(progress)
 
 
 async def _exit_on_failure(work: "Awaitable[T]") -> "T":
-    """Return the result; exit with a message for an error that the same command can continue from."""
+    """Return the result; an error ends the command with a line that says whether the same command goes on."""
+    from capledger.backfill import (  # noqa: PLC0415 - help does not need it
+        CustomersError,
+        DamagedFilesError,
+        DirectoryInUseError,
+        StorageError,
+    )
+
     try:
         return await work
-    except (InvalidQueryError, ConfigurationError) as error:
+    except CustomersError as error:
         raise UsageError(str(error)) from None
-    except (CapledgerError, OSError, sqlite3.Error) as error:
-        print_message(f"{printable(error)}; the same command goes on where this one stopped")
-        raise typer.Exit(FAILED) from None
-
-
-def _exit_code(manifest: "Manifest") -> int:
-    if not manifest.finished:
-        done = manifest.done + manifest.empty
-        print_message(
-            f"stopped with {done:,} of {manifest.customers:,} customers done; the same command goes on from here"
-        )
-        return INTERRUPTED
-    return 0 if manifest.complete else SET_ASIDE
-
-
-def format_manifest(manifest: "Manifest") -> str:
-    """Return the results of a job in a few lines."""
-    failed = manifest.set_aside + manifest.incomplete
-    done, files = format_count(manifest.done, "customer"), format_count(len(manifest.files), "file")
-    lines = [
-        f"{manifest.entries:,} entries of {done} in {files}",
-        f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
-        f"{manifest.requests:,} requests, {manifest.retries:,} of them retries",
-    ]
-    if manifest.duplicates:
-        lines.append(f"{format_count(manifest.duplicates, 'repeat')} among the customers, fetched once")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def format_estimate(result: "Estimate") -> str:
-    """Return what a job will take in a few lines."""
-    rate = f"{result.requests_per_minute:,.0f} requests a minute"
-    reason = "the limit" if result.limited else "as fast as the service responds"
-    repeats, sampled = format_count(result.duplicates, "repeat"), format_count(result.sampled, "customer")
-    lines = [
-        f"{result.customers:,} customers ({repeats} left out), {result.left:,} to be fetched",
-        f"about {result.requests:,} requests for {result.entries:,} entries",
-        f"about {format_duration(result.seconds)} at {rate} ({reason})",
-        (
-            f"from a sample of {sampled}, {result.failed:,} of whom failed: "
-            f"{format_count(result.sample_requests, 'request')}"
-        ),
-    ]
-    return "".join(f"{line}\n" for line in lines)
+    except DirectoryInUseError as error:
+        exit_with(LOCKED, str(error))
+    except (InvalidQueryError, ConfigurationError):
+        raise
+    except DamagedFilesError as error:
+        exit_with(FAILED, f"{error}; --repair fetches their customers again")
+    except StorageError as error:
+        exit_with(FAILED, str(error), _GOES_ON if error.resumable else None)
+    except CapledgerError as error:
+        exit_with(FAILED, str(error), _GOES_ON)
+    except (OSError, sqlite3.Error) as error:
+        exit_with(FAILED, reason_of(error))

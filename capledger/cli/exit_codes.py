@@ -7,7 +7,7 @@ import re
 import sqlite3
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
@@ -36,6 +36,7 @@ _OPTIONS: Final = {
     "base_url": "CAPLEDGER_BASE_URL",
     "till_id, till_ids": "--till-id",
     "roles": "--role",
+    "exclude_events": "--exclude-event",
     "event_ids": "--id",
     "event_reference_ids": "--reference",
     "alternate_currency_names": "--alternate-currency",
@@ -131,7 +132,7 @@ def option_name(keyword: str) -> str:
     return _OPTIONS.get(keyword, f"--{keyword.replace('_', '-')}")
 
 
-def exit_with(code: int, text: str, hint: str | None = None) -> None:
+def exit_with(code: int, text: str, hint: str | None = None) -> NoReturn:
     """Print one line and exit."""
     print_message(text if hint is None else f"{text}; {hint}")
     raise typer.Exit(code) from None

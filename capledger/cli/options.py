@@ -128,6 +128,26 @@ class LedgerOptions(SubjectOptions, total=False):
         str | None, typer.Option(metavar="CODE", rich_help_panel=_FILTER, help="One store, by its code.")
     ]
     program_id: Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_FILTER, help="One programme.")]
+    include_till_concept_events: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-till-concept-events",
+            rich_help_panel=_FILTER,
+            help="Deductions at tills of the programme's concept too; needs --program-id.",
+        ),
+    ]
+    include_concept_details: Annotated[
+        bool | None,
+        typer.Option("--include-concept-details", rich_help_panel=_FILTER, help="Add each entry's concept."),
+    ]
+    is_primary_user: Annotated[
+        bool | None,
+        typer.Option("--is-primary-user", rich_help_panel=_FILTER, help="The primary member of a group (v2.1)."),
+    ]
+    exclude_events: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-event", metavar="NAME", rich_help_panel=_FILTER, help="Not these; repeatable (v2.1)."),
+    ]
     ledger_entry_type: Annotated[
         str | None, typer.Option(metavar="TYPE", rich_help_panel=_FILTER, help="CREDIT, DEBIT or OPENING_BALANCE.")
     ]
@@ -209,6 +229,19 @@ def _is_absent(value: object) -> bool:
     return value is None or value == []
 
 
+def customer_keywords(*, till_ids: list[int] | None = None, **keywords: Any) -> dict[str, Any]:  # noqa: ANN401 - options of any type
+    """Return the keywords of queries for the options of ``backfill``, alternate currencies included by default."""
+    if not keywords.get("alternate_currency_names"):
+        keywords["include_alternate_currencies"] = True
+    return keywords | _till_keywords(till_ids)
+
+
+def _till_keywords(till_ids: list[int] | None) -> dict[str, Any]:
+    if till_ids is None:
+        return {}
+    return {"till_id": till_ids[0]} if len(till_ids) == 1 else {"till_ids": till_ids}
+
+
 def make_ledger_query(*, group: bool = False, till_ids: list[int] | None = None, **keywords: Any) -> LedgerQuery:  # noqa: ANN401 - options of any type
     """
     Return the query for the options of ``entries``.
@@ -217,8 +250,7 @@ def make_ledger_query(*, group: bool = False, till_ids: list[int] | None = None,
         UsageError: an option does not apply to groups.
         InvalidQueryError: the values contradict each other.
     """
-    if till_ids is not None:
-        keywords |= {"till_id": till_ids[0]} if len(till_ids) == 1 else {"till_ids": till_ids}
+    keywords |= _till_keywords(till_ids)
     if not group:
         return CustomerLedgerQuery(**keywords)
     foreign = keywords.keys() - {item.name for item in fields(GroupLedgerQuery)}

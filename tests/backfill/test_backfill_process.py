@@ -213,7 +213,15 @@ async def test_missing_extras_are_one_line(name: str, kind: str, extra: str, tmp
 
 async def test_a_wrong_password_can_be_corrected(tmp_path: Path) -> None:
     """Refused credentials mean exit 1 and one line, and the same command continues."""
-    command = (write(tmp_path / "c.csv", range(20)), "--out", tmp_path / "out", "--format", "csv")
+    command = (
+        write(tmp_path / "c.csv", range(20)),
+        "--out",
+        tmp_path / "out",
+        "--format",
+        "csv",
+        "--progress-interval",
+        "0",
+    )
     async with sandbox([5] * 20) as box:
         first = await run(box, *command, CAPLEDGER_PASSWORD="wrong")
         second = await run(box, *command)

@@ -94,4 +94,4 @@ async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals,
         err = (await process.stderr.read()).decode()
 
     assert (code, box.requests) == (130, [])
-    assert err == "capledger: interrupted before the first request; the same command starts over\n"
+    assert err == "capledger: interrupted; the same command goes on where this one stopped\n"

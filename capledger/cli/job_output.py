@@ -1,0 +1,86 @@
+"""What ``backfill`` prints of a job: what is unusual about it, its result, and how to go on."""
+
+from typing import TYPE_CHECKING, Final
+
+from capledger.cli.exit_codes import INTERRUPTED, SET_ASIDE, print_message
+from capledger.cli.progress import format_duration
+from capledger.cli.tables import format_count, printable
+
+if TYPE_CHECKING:
+    from capledger.backfill import CustomersReport, Estimate, Manifest, PlanSummary
+
+#: Share of repeated customers from which a list is suspicious.
+_MANY_REPEATS: Final = 0.1
+
+
+def print_customers(report: "CustomersReport") -> None:
+    """Print what was found in the file of customers, if it is worth knowing."""
+    if report.ignored_columns:
+        print_message(f"ignored columns: {', '.join(map(printable, report.ignored_columns))}")
+    if report.reformatted:
+        print_message(f"{format_count(report.reformatted, 'mobile number')} brought to digits alone")
+
+
+def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
+    """Print what the job is going to do, if it is not what one expects."""
+    if summary.duplicates > summary.queries * _MANY_REPEATS:
+        share = f"{summary.duplicates / summary.queries:.0%}"
+        print_message(
+            f"WARNING: {summary.duplicates:,} of {summary.queries:,} lines ({share}) repeat an earlier customer; "
+            "is it the right file? Each customer is fetched once"
+        )
+    if summary.continued and summary.added:
+        print_message(f"{format_count(summary.added, 'new customer')} added to the job")
+    if summary.continued and summary.missing:
+        print_message(
+            f"{format_count(summary.missing, 'customer')} of the job not in the list any more; kept as they are"
+        )
+    if retry and not summary.to_fetch:
+        print_message("no customer is set aside: nothing to retry")
+
+
+def exit_code(manifest: "Manifest", *, stopped: bool) -> int:
+    """Return the exit code of a job, and print how to go on with one that is not finished."""
+    finished = manifest.done + manifest.empty
+    failed = manifest.set_aside + manifest.incomplete
+    left = manifest.customers - finished - failed
+    if not manifest.finished and stopped:
+        customers = format_count(manifest.customers, "customer")
+        print_message(f"stopped with {finished:,} of {customers} done; the same command goes on from here")
+        return INTERRUPTED
+    if not manifest.finished:
+        print_message(
+            f"{format_count(left, 'customer')} still to be fetched: run the command without --retry-set-aside"
+        )
+    return SET_ASIDE if failed else 0
+
+
+def format_manifest(manifest: "Manifest") -> str:
+    """Return the results of a job in a few lines."""
+    failed = manifest.set_aside + manifest.incomplete
+    done, files = format_count(manifest.done, "customer"), format_count(len(manifest.files), "file")
+    lines = [
+        f"{format_count(manifest.entries, 'entry', 'entries')} of {done} in {files}",
+        f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
+        f"{format_count(manifest.requests, 'request')}, {manifest.retries:,} of them retries",
+    ]
+    if manifest.duplicates:
+        lines.append(f"{format_count(manifest.duplicates, 'repeat')} among the customers, fetched once")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def format_estimate(result: "Estimate") -> str:
+    """Return what a job will take in a few lines."""
+    rate = f"{format_count(round(result.requests_per_minute), 'request')} a minute"
+    reason = "the limit" if result.limited else "as fast as the service responds"
+    repeats, sampled = format_count(result.duplicates, "repeat"), format_count(result.sampled, "customer")
+    lines = [
+        f"{format_count(result.customers, 'customer')} ({repeats} left out), {result.left:,} to be fetched",
+        f"about {format_count(result.requests, 'request')} for {format_count(result.entries, 'entry', 'entries')}",
+        f"about {format_duration(result.seconds)} at {rate} ({reason})",
+        (
+            f"from a sample of {sampled}, {result.failed:,} of whom failed: "
+            f"{format_count(result.sample_requests, 'request')}"
+        ),
+    ]
+    return "".join(f"{line}\n" for line in lines)
