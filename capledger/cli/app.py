@@ -22,6 +22,8 @@ from capledger.cli.log import with_logging
 from capledger.cli.options import CONNECTION, Command, exit_code_help
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
+from capledger.cli.verify import EPILOG as VERIFY_EPILOG
+from capledger.cli.verify import verify
 
 _logger = logging.getLogger("capledger.cli")
 
@@ -121,4 +123,5 @@ _add("check", check, CHECK_EPILOG)
 _add("entries", entries, ENTRIES_EPILOG)
 _add("events", events, EVENTS_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
+_add("verify", verify, VERIFY_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)

@@ -76,13 +76,6 @@ EPILOG = "\n\n".join(
 _JOB, _PROGRESS = "Job", "Messages"
 
 
-def parse_directory(text: str) -> Path:
-    """Return the path; an empty one would be the current directory, which nobody means."""
-    if not text.strip():
-        raise typer.BadParameter("it is empty: name a directory")
-    return Path(text)
-
-
 def parse_column(text: str) -> tuple[str, str]:
     """Return the two parts of ``mobile=Phone``."""
     name, sign, header = text.partition("=")
@@ -96,7 +89,7 @@ Customers = Annotated[
 ]
 Out = Annotated[
     Path,
-    typer.Option(parser=parse_directory, metavar="DIR", help="Directory of the data and the job's state."),
+    typer.Option(parser=options.parse_directory, metavar="DIR", help="Directory of the data and the job's state."),
 ]
 Format = Annotated[FileFormat, typer.Option("--format", help="Of the files in DIR/entries.")]
 Columns = Annotated[

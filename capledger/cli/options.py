@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, get_type_hints
 
 import typer
@@ -41,6 +42,13 @@ def parse_scope(text: str) -> OrgScope:
         return OrgScope.other(*(int(number) for number in text.split(",")))
     except ValueError:
         raise typer.BadParameter("not a scope: own, all, or one or two ids such as 50405,50406") from None
+
+
+def parse_directory(text: str) -> Path:
+    """Return the path; an empty one would be the current directory, which nobody means."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name a directory")
+    return Path(text)
 
 
 IdentifierName = Annotated[

@@ -182,7 +182,7 @@ async def test_customers_from_stdin(tmp_path: Path) -> None:
         (
             "identifier_name,identifier_value\nmobile,91\n",
             ("--from", "2025-02-01", "--to", "2025-01-01"),
-            "end is before",
+            "--to is before --from",
         ),
         ("identifier_name,identifier_value\nmobile,91\n", ("--rate", "0"), "--rate"),
     ],
