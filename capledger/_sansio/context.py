@@ -16,6 +16,8 @@ class Counters(Protocol):
     """Attempts sent after a failed one."""
     waited: float
     """Seconds spent waiting for the rate limit, in pauses and before retries."""
+    last_failure: str | None
+    """Type and message of the error of the last attempt that failed."""
 
 
 @define(eq=False)

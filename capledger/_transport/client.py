@@ -290,6 +290,7 @@ class Transport:
         """Do what must precede the retry, or raise the failure's error; after HTTP 429 the limiter does the waiting."""
         if self._closing.is_set():
             raise closed_error()
+        attempt.context.counters.last_failure = f"{type(failure.error).__name__}: {failure.error.message}"
         if self._can_reauthenticate(attempt, failure):
             attempt.log(logging.DEBUG, "%s: credentials refused, retrying with new ones", status=failure.status)
         else:

@@ -15,7 +15,7 @@ from capledger.backfill.errors import (
     StorageError,
 )
 from capledger.backfill.estimate import Estimate, estimate
-from capledger.backfill.manifest import DataFile, Manifest
+from capledger.backfill.manifest import DataFile, DateRange, Manifest
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
 from capledger.backfill.schema import Row
@@ -31,6 +31,7 @@ __all__ = [
     "CustomersReport",
     "DamagedFilesError",
     "DataFile",
+    "DateRange",
     "DirectoryInUseError",
     "Estimate",
     "FileProblem",

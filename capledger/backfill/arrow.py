@@ -10,6 +10,7 @@ from capledger.backfill.schema import (
     COLUMNS,
     DECIMAL,
     INTEGER,
+    JSON,
     PRECISION,
     SCALE,
     SCHEMA_VERSION,
@@ -20,6 +21,7 @@ from capledger.backfill.schema import (
     MapOf,
     Row,
     Struct,
+    misfit_of,
     rows_of,
 )
 
@@ -62,6 +64,7 @@ def _arrow_type(kind: Kind) -> Any:  # noqa: ANN401 - pyarrow ships no types
             return pa.map_(pa.string(), pa.field("value", _arrow_type(value), nullable=False))
     return {
         STRING: pa.string(),
+        JSON: pa.string(),
         INTEGER: pa.int64(),
         DECIMAL: pa.decimal128(PRECISION, SCALE),
         TIMESTAMP: pa.timestamp("us", tz="UTC"),
@@ -69,8 +72,16 @@ def _arrow_type(kind: Kind) -> Any:  # noqa: ANN401 - pyarrow ships no types
 
 
 def record_batch(rows: Sequence[Row]) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    """Return rows as a ``pyarrow.RecordBatch`` of the declared schema."""
-    return import_arrow().RecordBatch.from_pylist(list(rows), schema=arrow_schema())
+    """Return rows as a ``pyarrow.RecordBatch`` of the declared schema.
+
+    Raises:
+        MisfitError: a value does not fit its column.
+    """
+    pa = import_arrow()
+    try:
+        return pa.RecordBatch.from_pylist(list(rows), schema=arrow_schema())
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise misfit_of(rows, lambda name, value: pa.array([value], arrow_schema().field(name).type)) from error
 
 
 async def arrow_batches(

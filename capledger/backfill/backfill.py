@@ -5,37 +5,55 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from capledger.backfill.batches import Batches
+from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import JOB_FILE, Database
+from capledger.backfill.errors import DamagedFilesError
 from capledger.backfill.file_writer import FileWriter, StateWriter
-from capledger.backfill.files import make_directory
-from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest, write_set_aside
-from capledger.backfill.plan import PlanSummary, check_plan, is_planned, make_plan, make_reader
+from capledger.backfill.files import make_directory, storage_errors
+from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest
+from capledger.backfill.plan import PlanSummary, describe_flags, is_planned, make_reader, read_end, update_plan
 from capledger.backfill.progress import JobCounts, JobProgress, read_counts
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
+from capledger.backfill.verification import find_problems
 from capledger.backfill.workers import Workers
 from capledger.errors import InvalidQueryError
 from capledger.many.progress import Counts
+from capledger.queries.events import as_flags
+from capledger.session import check_on_incomplete
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime, tzinfo
     from os import PathLike
 
+    from capledger.backfill.errors import FileProblem
+    from capledger.backfill.plan import ListChange, PlanReader
     from capledger.backfill.sinks import Sink
     from capledger.many import Queries
     from capledger.queries import EventFlags
     from capledger.session import LedgerSession
 
 _ROLL_ROWS: Final = 1_000_000
+#: Damaged files named in an error.
+_MAX_NAMED: Final = 5
 
 
 def _set_error(future: asyncio.Future[None], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _describe_problems(problems: Sequence[FileProblem]) -> str:
+    first = ", ".join(f"{problem.file} ({problem.reason})" for problem in problems[:_MAX_NAMED])
+    more = f" and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
+    return f"data files of the job are not as they were written: {first}{more}; repair fetches their customers again"
 
 
 def _loop_time() -> float:
@@ -100,6 +118,10 @@ class Backfill:
     ) -> None:
         if concurrency < 1 or roll_rows < 1:
             raise InvalidQueryError("concurrency and roll_rows must be at least 1")
+        if not str(out):
+            raise InvalidQueryError("out must name a directory, such as ledgers")
+        check_on_incomplete(on_incomplete)
+        as_flags(details)
         self._session = session
         self._queries = queries
         self._out = Path(out)
@@ -142,12 +164,14 @@ class Backfill:
             JobStoppedError: the service fails for everybody; nobody is set aside, and the next run continues.
             StorageError: the directory, its state or a data file cannot be read or written, such as on a full disk.
         """
-        make_directory(self._out)
-        make_directory(self._out / ENTRIES)
-        database = Database(self._out)
+        with storage_errors(f"the directory {self._out}"):
+            make_directory(self._out)
+            make_directory(self._out / ENTRIES)
+            database = Database(self._out)
         try:
-            await self._plan(database)
-            return await self._run(database)
+            reader = make_reader(self._session, self._sink.format, details=describe_flags(as_flags(self._details)))
+            change = await self._plan(database, reader)
+            return await self._run(database, change, reader)
         finally:
             database.close()
 
@@ -164,39 +188,63 @@ class Backfill:
                 self.stop()
             await asyncio.wait([task])
 
-    async def _plan(self, database: Database) -> None:
-        reader = make_reader(self._session, self._sink.format)
-        if is_planned(database):
-            await check_plan(database, self._queries, reader)
-            return
-        if any((self._out / ENTRIES).iterdir()):
+    async def _plan(self, database: Database, reader: PlanReader) -> ListChange:
+        if not is_planned(database) and any((self._out / ENTRIES).iterdir()):
             raise InvalidQueryError(f"the directory has data in {ENTRIES} and no {JOB_FILE}: choose another directory")
-        await make_plan(database, self._queries, reader)
+        return await update_plan(database, self._queries, reader, exact=self._exact)
 
-    async def _run(self, database: Database) -> Manifest:
-        state = JobState(database)
-        state.replan_interrupted()
+    async def _run(self, database: Database, change: ListChange, reader: PlanReader) -> Manifest:
+        state, batches = JobState(database), Batches(database)
+        state.start_run()
+        await asyncio.to_thread(self._check_files, state, batches)
         if self._retry:
             state.replan_failed()
         self._counts = read_counts(database, _loop_time, only_retried=self._retry)
-        if not state.is_idle(only_retried=self._retry):
-            await self._fetch(state)
-        return await asyncio.to_thread(self._write_manifest, database)
+        self._report_plan(change, read_end(database))
+        if state.planned(only_retried=self._retry) or batches.ready_rows() or batches.unfinished():
+            await self._fetch(state, batches)
+        return await asyncio.to_thread(self._write_results, database, reader.now.tzinfo or UTC)
 
-    async def _fetch(self, state: JobState) -> None:
+    def _check_files(self, state: JobState, batches: Batches) -> None:
+        """Compare the files of earlier runs; their contents only where all customers are fetched."""
+        problems = find_problems(self._out, batches.files(), contents=self._repair or not state.planned())
+        if problems and not self._repair:
+            raise DamagedFilesError(_describe_problems(problems), tuple(problems))
+        for problem in problems:
+            with storage_errors(problem.file):
+                (self._out / problem.file).unlink(missing_ok=True)
+            batches.drop_file(Path(problem.file).name)
+
+    def _report_plan(self, change: ListChange, started: datetime) -> None:
+        if self._on_plan is not None:
+            self._on_plan(
+                PlanSummary(
+                    queries=change.queries,
+                    duplicates=change.duplicates,
+                    customers=self._counts.customers,
+                    added=change.added,
+                    missing=change.missing,
+                    to_fetch=self._counts.run.total or 0,
+                    started=started,
+                    continued=change.continued,
+                )
+            )
+
+    async def _fetch(self, state: JobState, batches: Batches) -> None:
         with ThreadPoolExecutor(1, "capledger-state") as state_thread, ThreadPoolExecutor(1, "capledger-sink") as sink:
             error: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             files = FileWriter(
-                state,
+                batches,
                 self._sink,
                 self._out / ENTRIES,
                 roll_rows=self._roll_rows,
                 thread=sink,
                 on_error=partial(_set_error, error),
+                on_excluded=self._counts.exclude,
             )
             writer = StateWriter(state, state_thread, files.add_changes)
             workers = Workers(
-                self._session,
+                partial(self._session.entries, on_incomplete=self._on_incomplete, details=self._details),
                 state,
                 writer,
                 self._counts,
@@ -204,14 +252,17 @@ class Backfill:
                 size=self._concurrency,
                 only_retried=self._retry,
                 pause=self._pause,
+                keep_unproven=self._on_incomplete == "warn",
             )
             async with self._reporting():
                 await _Run(state, workers, writer, files, error).run_until(self._stop)
 
-    def _write_manifest(self, database: Database) -> Manifest:
-        manifest = make_manifest(database, self._out)
-        write_set_aside(database, self._out)
-        write_manifest(manifest, self._out)
+    def _write_results(self, database: Database, zone: tzinfo) -> Manifest:
+        manifest = make_manifest(database, self._out, zone)
+        with storage_errors("the manifest"):
+            write_set_aside(database, self._out)
+            write_customers(database, self._out, manifest.format)
+            write_manifest(manifest, self._out)
         return manifest
 
     @asynccontextmanager

@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from capledger.backfill.errors import DirectoryInUseError
+from capledger.backfill.errors import DirectoryInUseError, StorageError
 from capledger.backfill.files import make_private
 
 if TYPE_CHECKING:
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 JOB_FILE: Final = "job.sqlite"
 _LOCK_FILE: Final = "job.lock"
+#: How to begin, commit and roll back a transaction, and one within another.
+_OUTERMOST: Final = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+_NESTED: Final = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
+#: The part of an error code of SQLite that names the kind of error.
+_PRIMARY_CODE: Final = 0xFF
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNUSABLE: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "it cannot be written",
+    sqlite3.SQLITE_PERM: "it cannot be read",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+}
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -39,11 +52,14 @@ CREATE TABLE IF NOT EXISTS customers (
     rows INTEGER NOT NULL DEFAULT 0,
     requests INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
+    first_entry TEXT,
+    last_entry TEXT,
     cursor TEXT,
     file TEXT,
     code INTEGER,
     error TEXT
 );
+CREATE INDEX IF NOT EXISTS customers_file ON customers (file) WHERE file IS NOT NULL;
 CREATE INDEX IF NOT EXISTS customers_planned ON customers (failures, id) WHERE state = 'planned';
 CREATE TABLE IF NOT EXISTS pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -74,35 +90,47 @@ class Database:
 
     Raises:
         DirectoryInUseError: another process uses the directory.
+        StorageError: the file cannot be read or written; any method raises this.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._lock = threading.RLock()
-        self._directory_lock = None if directory is None else _lock_directory(directory / _LOCK_FILE)
-        if directory is not None:
-            make_private(directory / JOB_FILE)
-        self._connection = _connect(directory / JOB_FILE if directory is not None else "")
-        self._connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_TABLES)
+        with _storage_errors():
+            self._directory_lock = None if directory is None else _lock_directory(directory / _LOCK_FILE)
+        try:
+            self._connection = _open(directory)
+        except BaseException:
+            self._unlock_directory()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything at the end, or nothing after an error."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+        """Commit everything at the end, or nothing after an error; may be nested."""
+        nested = self._connection.in_transaction
+        begin, commit, rollback = _NESTED if nested else _OUTERMOST
+        with self._lock, _storage_errors():
+            self._connection.execute(begin)
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                self._connection.execute(commit)
             except BaseException:
                 with suppress(sqlite3.Error):  # the error that led here is the one to report
-                    self._connection.execute("ROLLBACK")
+                    self._connection.execute(rollback)
                 raise
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Undo all changes at the end."""
+        with self._lock, _storage_errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def fetch_all(self, statement: str, *values: object) -> list[Any]:
         """Return all rows of a result."""
-        with self._lock:
+        with self._lock, _storage_errors():
             return self._connection.execute(statement, values).fetchall()
 
     def fetch_number(self, statement: str, *values: object) -> int:
@@ -112,15 +140,48 @@ class Database:
     def close(self) -> None:
         """Merge the write-ahead log into the file and unlock the directory."""
         with self._lock:
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
+            with suppress(sqlite3.Error):  # such as a full disk, which was reported before
+                self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
             self._connection.close()
-            if self._directory_lock is not None:
-                self._directory_lock.close()
-                self._directory_lock = None
+            self._unlock_directory()
+
+    def _unlock_directory(self) -> None:
+        if self._directory_lock is not None:
+            self._directory_lock.close()
+            self._directory_lock = None
 
 
-def _connect(path: Path | str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def _open(directory: Path | None) -> sqlite3.Connection:
+    with _storage_errors():
+        if directory is not None:
+            make_private(directory / JOB_FILE)
+        path = directory / JOB_FILE if directory is not None else ""
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Turn errors of SQLite and of the operating system into ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY_CODE
+        if code in _DAMAGED:
+            raise StorageError(
+                f"{JOB_FILE} is damaged: restore it from a copy, or choose another directory", resumable=False
+            ) from error
+        if code in _UNUSABLE:
+            raise StorageError(f"{JOB_FILE} cannot be used: {_UNUSABLE[code]}") from error
+        raise
 
 
 def _lock_directory(path: Path) -> sqlite3.Connection:
@@ -129,7 +190,9 @@ def _lock_directory(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
     try:
         connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         connection.close()
+        if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+            raise
         raise DirectoryInUseError("another process uses this directory: wait until it ends, or stop it") from None
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, frozen
 
 from capledger.backfill.database import JOB_FILE, Database
-from capledger.backfill.plan import check_plan, is_planned, make_plan, make_reader, read_identity
+from capledger.backfill.plan import describe_flags, make_reader, update_plan
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
-from capledger.backfill.workers import FATAL_ERRORS
-from capledger.errors import CapledgerError
+from capledger.backfill.workers import FATAL_ERRORS, is_of_service
+from capledger.errors import CapledgerError, ConnectionFailedError, RequestTimeoutError
+from capledger.queries.events import as_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from os import PathLike
 
+    from capledger.backfill.plan import ListChange
     from capledger.backfill.state import PlannedCustomer
     from capledger.many import Queries
-    from capledger.queries import LedgerQuery
+    from capledger.queries import EventFlags, LedgerQuery
     from capledger.session import LedgerSession
     from capledger.walk import LedgerWalk
 
@@ -86,6 +90,8 @@ async def estimate(
     format: str = "parquet",  # noqa: A002 - as for a backfill
     requests_per_minute: int | None = None,
     concurrency: int = 8,
+    exact: bool = False,
+    details: bool | EventFlags = False,
 ) -> Estimate:
     """Fetch a sample of the customers, with at most 50 requests, and extrapolate; write nothing.
 
@@ -96,45 +102,55 @@ async def estimate(
         format: as for a backfill.
         requests_per_minute: the limit of the backfill.
         concurrency: customers at once; matters where no limit is given.
+        exact: as for a backfill.
+        details: as for a backfill.
 
     Raises:
         InvalidQueryError: an item is not a query, or the directory belongs to another job.
+        CapledgerError: the service cannot be reached, or fails for every customer of the sample.
     """
     started = out is not None and (Path(out) / JOB_FILE).exists()
     database = Database(Path(out) if out is not None and started else None)
     try:
-        reader = make_reader(session, sink_for(format).format)
-        if is_planned(database):
-            await check_plan(database, queries, reader)
-        else:
-            await make_plan(database, queries, reader)
-        sample = await _fetch_sample(session, JobState(database).sample(_MAX_REQUESTS))
-        return _extrapolate(database, sample, requests_per_minute, concurrency)
+        reader = make_reader(session, sink_for(format).format, details=describe_flags(as_flags(details)))
+        with database.trial():
+            change = await update_plan(database, queries, reader, exact=exact)
+            open_walk = partial(session.entries, prefetch=1, details=details)
+            sample = await _fetch_sample(open_walk, JobState(database).sample(_MAX_REQUESTS))
+            return _extrapolate(database, sample, change, requests_per_minute, concurrency)
     finally:
         database.close()
 
 
-async def _fetch_sample(session: LedgerSession, customers: list[PlannedCustomer]) -> _Sample:
-    """Fetch one customer after the other, so that the number of requests stays known."""
+async def _fetch_sample(open_walk: Callable[..., LedgerWalk], customers: list[PlannedCustomer]) -> _Sample:
+    """Fetch one customer after the other, so that the number of requests stays known.
+
+    Raises:
+        CapledgerError: the service cannot be reached, or fails for everybody.
+    """
     sample = _Sample()
+    failure: CapledgerError | None = None
     loop = asyncio.get_running_loop()
     for number, customer in enumerate(customers):
         allowed = _MAX_REQUESTS - sample.sent - _RESERVE
         if allowed < 0:
             break
-        walk = session.entries(customer.query, prefetch=1, resume_from=customer.cursor)
+        walk = open_walk(customer.query, resume_from=customer.cursor)
         started = loop.time()
         share = max(_REQUESTS_PER_CUSTOMER, allowed // (len(customers) - number))
         try:
             await _walk(sample, customer, walk, min(allowed, share))
-        except FATAL_ERRORS:
+        except (*FATAL_ERRORS, ConnectionFailedError, RequestTimeoutError):
             raise
-        except CapledgerError:
+        except CapledgerError as error:
+            failure = error if is_of_service(error) else failure
             sample.failed += 1
             sample.add(walk.report.requests, walk.report.rows_yielded)
         await walk.aclose()
         sample.sent += walk.report.requests
         sample.seconds += loop.time() - started
+    if failure is not None and sample.failed == sample.customers:
+        raise failure
     return sample
 
 
@@ -159,7 +175,9 @@ def _entries_left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> in
     return round(report.rows_yielded / part * (1 - part))
 
 
-def _extrapolate(database: Database, sample: _Sample, requests_per_minute: int | None, concurrency: int) -> Estimate:
+def _extrapolate(
+    database: Database, sample: _Sample, change: ListChange, requests_per_minute: int | None, concurrency: int
+) -> Estimate:
     left = database.fetch_number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
     customers = database.fetch_number("SELECT count(*) FROM customers")
     factor = left / sample.customers if sample.customers else 0.0
@@ -168,7 +186,7 @@ def _extrapolate(database: Database, sample: _Sample, requests_per_minute: int |
     rate = possible if requests_per_minute is None else min(possible, requests_per_minute)
     return Estimate(
         customers=customers,
-        duplicates=read_identity(database).customers - customers,
+        duplicates=change.duplicates,
         left=left,
         sampled=sample.customers,
         failed=sample.failed,

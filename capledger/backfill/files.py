@@ -10,6 +10,9 @@ import os
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
+from capledger.backfill.errors import StorageError
+from capledger.errors import CapledgerError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -28,6 +31,17 @@ def make_private(path: Path) -> None:
     """Make an empty file that only its owner can read; take the rights of others from an existing one."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE_FILE))
     path.chmod(_PRIVATE_FILE)
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn errors of the operating system into ours; *what* cannot be used."""
+    try:
+        yield
+    except CapledgerError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{what} cannot be used: {error.strerror or type(error).__name__}") from error
 
 
 @contextmanager

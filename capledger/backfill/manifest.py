@@ -1,17 +1,18 @@
-"""``DIR/manifest.json``, which states what is in the data set, and ``DIR/set-aside.csv``."""
+"""``DIR/manifest.json``, which states what is in the data set."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from attrs import asdict, frozen
 
+from capledger.backfill.batches import Batches, WrittenFile
 from capledger.backfill.files import sha256_of, temporary_file
-from capledger.backfill.plan import read_identity
+from capledger.backfill.plan import read_end, read_identity, read_list
+from capledger.backfill.query_codec import decode_template
 from capledger.backfill.schema import SCHEMA_VERSION
-from capledger.backfill.sinks.csv import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from capledger.backfill.database import Database
 
 MANIFEST: Final = "manifest.json"
-SET_ASIDE: Final = "set-aside.csv"
 ENTRIES: Final = "entries"
+_STATES: Final = ("planned", "done", "empty", "unproven", "incomplete", "set_aside")
 
 
 @frozen(kw_only=True)
@@ -37,29 +38,34 @@ class DataFile:
 
 
 @frozen(kw_only=True)
+class DateRange:
+    """A range of dates that was fetched; start inclusive, end exclusive."""
+
+    start: datetime | None
+    """None for the beginning of the ledger; in the server's zone if the query's start was naive."""
+    end: datetime
+
+
+@frozen(kw_only=True)
 class Manifest:
     """The state of a job after a run; ``manifest.json`` holds the same."""
 
     format: str
     schema_version: int
     service: str
-    """Host of the service."""
-    ranges: tuple[str, ...]
-    """The date ranges fetched, as ISO 8601: ``<start> to <end>``; one, unless queries differ."""
+    """Host and port of the service."""
+    ranges: tuple[DateRange, ...]
+    """The date ranges fetched; one, unless queries differ."""
     end: datetime
-    """The end of ranges without one, fixed when the job was started."""
+    """The end of ranges without one, fixed when the job was started; in the server's zone."""
+    details: str
+    """Which details of events are in the column ``event``; empty for none."""
     customers: int
     """Number of customers, each once."""
-    done: int
-    """Number of customers with entries, all of them fetched."""
-    empty: int
-    """Number of customers without entries."""
-    incomplete: int
-    """Number of customers whose ledger the service could not return completely."""
-    set_aside: int
-    """Number of customers who failed permanently."""
+    states: dict[str, int]
+    """Number of customers in each state: planned, done, empty, unproven, incomplete and set_aside."""
     duplicates: int
-    """Number of duplicates among the queries, fetched once."""
+    """Number of duplicates in the list of the last run, fetched once."""
     entries: int
     """Number of entries in the files."""
     requests: int
@@ -70,75 +76,95 @@ class Manifest:
     finished: bool
     """Whether no customer is left to be fetched."""
     complete: bool
-    """Whether the complete ledger of every customer is in the files: finished, and no customer set aside."""
+    """Whether the ledger of every customer is in the files and was proven complete."""
     written_at: datetime
     """When the manifest was written, in UTC."""
 
+    @property
+    def planned(self) -> int:
+        """Number of customers still to be fetched."""
+        return self.states["planned"]
 
-def make_manifest(database: Database, directory: Path) -> Manifest:
-    """Return the manifest of a job; its sink must be closed."""
-    identity = read_identity(database)
-    states = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
+    @property
+    def done(self) -> int:
+        """Number of customers with entries, all of them fetched."""
+        return self.states["done"]
+
+    @property
+    def empty(self) -> int:
+        """Number of customers without entries."""
+        return self.states["empty"]
+
+    @property
+    def unproven(self) -> int:
+        """Number of customers whose entries were written without proof that the ledger is complete."""
+        return self.states["unproven"]
+
+    @property
+    def incomplete(self) -> int:
+        """Number of customers whose ledger the service could not return completely."""
+        return self.states["incomplete"]
+
+    @property
+    def set_aside(self) -> int:
+        """Number of customers who failed permanently."""
+        return self.states["set_aside"]
+
+
+def make_manifest(database: Database, directory: Path, zone: tzinfo) -> Manifest:
+    """Return the manifest of a job; its sink must be closed.
+
+    Args:
+        database: of the job.
+        directory: of the job.
+        zone: of the server's clock, for naive dates.
+    """
+    identity, end = read_identity(database), read_end(database)
+    counts = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
+    states = {name: counts.get(name, 0) for name in _STATES}
     [(customers, requests, retries)] = database.fetch_all("SELECT count(*), sum(requests), sum(retries) FROM customers")
-    [(end,)] = database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
-    files = tuple(_files(database, directory))
-    failed = states.get("incomplete", 0) + states.get("set_aside", 0)
-    ready = database.fetch_number("SELECT sum(rows) FROM pages WHERE ready")
-    finished = not states.get("planned", 0) and not states.get("running", 0) and not ready
+    files = tuple(_data_file(directory, file) for file in Batches(database).files())
+    finished = not (states["planned"] or database.fetch_number("SELECT sum(rows) FROM pages WHERE ready"))
     return Manifest(
         format=identity.format,
         schema_version=SCHEMA_VERSION,
         service=identity.service,
-        ranges=tuple(name.replace("the start of the job", end) for name in identity.ranges),
-        end=datetime.fromisoformat(end),
+        ranges=_ranges(database, end, zone),
+        end=end,
+        details=identity.details,
         customers=customers,
-        done=states.get("done", 0),
-        empty=states.get("empty", 0),
-        incomplete=states.get("incomplete", 0),
-        set_aside=states.get("set_aside", 0),
-        duplicates=identity.customers - customers,
+        states=states,
+        duplicates=read_list(database).duplicates,
         entries=sum(file.rows for file in files),
         requests=requests or 0,
         retries=retries or 0,
         files=files,
         finished=finished,
-        complete=finished and not failed,
+        complete=finished and states["done"] + states["empty"] == customers,
         written_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 
-def _files(database: Database, directory: Path) -> list[DataFile]:
-    rows = database.fetch_all(
-        "SELECT file, sum(rows), max(bytes), max(sha256) FROM batches "
-        "WHERE state = 'written' GROUP BY file ORDER BY min(number)"
-    )
-    files = []
-    for name, count, size, sha256 in rows:
-        path = directory / ENTRIES / name
-        final = (size, sha256) if sha256 is not None else _measure(path)
-        files.append(DataFile(file=f"{ENTRIES}/{name}", rows=count, bytes=final[0], sha256=final[1]))
-    return files
+def _ranges(database: Database, end: datetime, zone: tzinfo) -> tuple[DateRange, ...]:
+    templates = database.fetch_all("SELECT query FROM templates ORDER BY id")
+    keywords = [decode_template(encoded) for (encoded,) in templates]
+    found = [(_aware(item.get("start"), zone), _aware(item.get("end"), zone) or end) for item in keywords]
+    return tuple(DateRange(start=start, end=stop) for start, stop in dict.fromkeys(found))
 
 
-def _measure(path: Path) -> tuple[int, str] | tuple[None, None]:
-    """Return the size and the SHA-256 of a file that grew until now."""
-    return (path.stat().st_size, sha256_of(path)) if path.is_file() else (None, None)
+def _aware(moment: datetime | None, zone: tzinfo) -> datetime | None:
+    return moment.replace(tzinfo=zone) if moment is not None and moment.tzinfo is None else moment
+
+
+def _data_file(directory: Path, file: WrittenFile) -> DataFile:
+    size, sha256 = file.size, file.sha256
+    path = directory / ENTRIES / file.name
+    if sha256 is None and path.is_file():  # of a sink with one file, which grew until now
+        size, sha256 = path.stat().st_size, sha256_of(path)
+    return DataFile(file=f"{ENTRIES}/{file.name}", rows=file.rows, bytes=size, sha256=sha256)
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
     """Write ``manifest.json``."""
     with temporary_file(directory / MANIFEST) as file:
         file.write(msgspec.json.format(msgspec.json.encode(asdict(manifest)), indent=2) + b"\n")
-
-
-def write_set_aside(database: Database, directory: Path) -> None:
-    """Write ``set-aside.csv``: the customers who failed permanently, with the API's code and the error."""
-    rows = database.fetch_all(
-        "SELECT identifier_name, identifier_value, code, error FROM customers "
-        "WHERE state IN ('set_aside', 'incomplete') ORDER BY id"
-    )
-    with temporary_file(directory / SET_ASIDE) as file:
-        file.write(b"identifier_name,identifier_value,code,error\n")
-        for name, value, code, error in rows:
-            fields = (quoted(name), quoted(value), "" if code is None else str(code), quoted(error or ""))
-            file.write(",".join(fields).encode() + b"\n")

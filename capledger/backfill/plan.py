@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, field, fields, frozen
 
 from capledger.backfill.query_codec import TemplateEncoder
 from capledger.errors import ConfigurationError, InvalidQueryError
@@ -15,18 +15,23 @@ from capledger.many.queries import QuerySource
 from capledger.queries import CustomerLedgerQuery, LedgerQuery
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Sequence
 
     from capledger.backfill.database import Database
     from capledger.many import Queries
+    from capledger.queries import EventFlags
     from capledger.session import LedgerSession
+
+T = TypeVar("T")
 
 #: Queries recorded at once.
 _BATCH: Final = 1_000
 _INSERT: Final = """
     INSERT OR IGNORE INTO customers (fingerprint, identifier_name, identifier_value, source, account_id, template)
-    VALUES (?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, (SELECT id FROM templates WHERE query = ?))
 """
+_COUNT_CUSTOMERS: Final = "SELECT count(*) FROM customers"
 
 
 @define
@@ -34,12 +39,12 @@ class JobIdentity:
     """What makes a job the same job; no identifier of a customer is in it, so all of it may be shown."""
 
     service: str
+    """Host and port of the service."""
     zone: str
     """Time zone of the server's clock, which naive dates are in."""
     format: str
-    customers: int = 0
-    """Number of queries, duplicates included."""
-    digest: str = ""
+    details: str
+    """Which details of events are fetched; empty for none."""
     ranges: list[str] = field(factory=list)
     """The date ranges of the queries, each once."""
     filters: list[str] = field(factory=list)
@@ -53,12 +58,31 @@ class JobIdentity:
             ("format", self.format, other.format),
             ("range", " and ".join(self.ranges), " and ".join(other.ranges)),
             ("filters", " and ".join(self.filters), " and ".join(other.filters)),
-            ("customers", f"{self.customers:,}", f"{other.customers:,}"),
+            ("details", self.details or "no", other.details or "no"),
         ]
-        found = [f"{name} {there} there and {here} here" for name, there, here in pairs if there != here]
-        if not found and self.digest != other.digest:
-            found.append("the customers are others, or in another order")
-        return found
+        return [f"{name} {there} there and {here} here" for name, there, here in pairs if there != here]
+
+
+@define
+class CustomerList:
+    """The list of customers of a run; no identifier of a customer is in it."""
+
+    queries: int = 0
+    """Number of queries, duplicates included."""
+    duplicates: int = 0
+    """Number of queries that equal an earlier one."""
+    digest: str = ""
+
+
+@frozen(kw_only=True)
+class ListChange:
+    """How the list of a run differs from the customers of the job."""
+
+    queries: int
+    duplicates: int
+    added: int
+    missing: int
+    continued: bool
 
 
 @frozen(kw_only=True)
@@ -84,16 +108,18 @@ class PlanSummary:
 
 
 class PlanReader:
-    """Reads queries and sums up their identity.
+    """Reads queries and sums up the identity of the job and the list.
 
     Args:
-        service: host of the service.
+        service: host and port of the service.
         now: the current time, in the zone of the server's clock.
         format_: of the sink.
+        details: which details of events are fetched; empty for none.
     """
 
-    def __init__(self, service: str, now: datetime, format_: str) -> None:
-        self.identity = JobIdentity(service, str(now.tzinfo), format_)
+    def __init__(self, service: str, now: datetime, format_: str, *, details: str = "") -> None:
+        self.identity = JobIdentity(service, str(now.tzinfo), format_, details)
+        self.list = CustomerList()
         self.now = now
         self._templates = TemplateEncoder()
         self._digest = blake2b(digest_size=16)
@@ -102,7 +128,7 @@ class PlanReader:
     def read(self, queries: Sequence[LedgerQuery]) -> list[tuple[bytes, str, LedgerQuery]]:
         """Return each query with its fingerprint and its template."""
         found = [self._read_one(query) for query in queries]
-        self.identity.customers += len(found)
+        self.list.queries += len(found)
         return found
 
     def _read_one(self, query: LedgerQuery) -> tuple[bytes, str, LedgerQuery]:
@@ -116,8 +142,8 @@ class PlanReader:
         return _hash(*own, template), template, query
 
     def finish(self) -> JobIdentity:
-        """Complete the identity and return it."""
-        self.identity.digest = self._digest.hexdigest()
+        """Complete the identity and the list; return the identity."""
+        self.list.digest = self._digest.hexdigest()
         self.identity.ranges = sorted({part for part, _ in self._parts.values()})
         self.identity.filters = sorted({part for _, part in self._parts.values()})
         return self.identity
@@ -133,53 +159,97 @@ def _range_and_filters(template: str) -> tuple[str, str]:
     return f"{start or 'the beginning'} to {end or 'the start of the job'}", msgspec.json.encode(keywords).decode()
 
 
-async def make_plan(database: Database, queries: Queries, reader: PlanReader) -> None:
-    """Record every query once, all of them or none.
+async def update_plan(database: Database, queries: Queries, reader: PlanReader, *, exact: bool = False) -> ListChange:
+    """Record every query once, all of them or none; return what that changes in the job.
 
     Raises:
-        InvalidQueryError: an item is not a ledger query. Errors of the iterable are raised as they are.
+        InvalidQueryError: the directory belongs to another job, or an item is not a ledger query. Errors of the
+            iterable are raised as they are.
     """
     with database.transaction() as connection:
-        for table in ("customers", "templates"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-        numbers: dict[str, int] = {}
+        connection.execute("CREATE TEMP TABLE listed (fingerprint BLOB PRIMARY KEY) WITHOUT ROWID")
+        before = database.fetch_number(_COUNT_CUSTOMERS)
         async for batch in _batches(queries):
-            rows = []
-            for fingerprint, template, query in reader.read(batch):
-                number = numbers.setdefault(template, len(numbers) + 1)
-                own = (query.identifier_name, query.identifier_value, query.source, query.account_id)
-                rows.append((fingerprint, *own, number))
-            connection.executemany(_INSERT, rows)
-        connection.executemany("INSERT INTO templates VALUES (?, ?)", [(n, encoded) for encoded, n in numbers.items()])
-        identity = reader.finish()
-        meta = {"identity": msgspec.json.encode(identity).decode(), "end": reader.now.isoformat()}
-        connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+            _record(connection, reader.read(batch))
+        started = is_planned(database)
+        identity, customers = reader.finish(), reader.list
+        if started:
+            _check_same(read_identity(database), identity)
+        missing = "SELECT count(*) FROM customers WHERE fingerprint NOT IN (SELECT fingerprint FROM listed)"
+        change = ListChange(
+            queries=customers.queries,
+            duplicates=customers.queries - database.fetch_number("SELECT count(*) FROM listed"),
+            added=database.fetch_number(_COUNT_CUSTOMERS) - before,
+            missing=database.fetch_number(missing),
+            continued=started,
+        )
+        if started and exact:
+            _check_same_list(read_list(database), customers)
+        customers.duplicates = change.duplicates
+        _record_meta(connection, identity, customers, reader.now)
+        connection.execute("DROP TABLE listed")
+    return change
 
 
-async def check_plan(database: Database, queries: Queries, reader: PlanReader) -> None:
-    """Check that the queries are those of the plan.
+def _record(connection: sqlite3.Connection, queries: Sequence[tuple[bytes, str, LedgerQuery]]) -> None:
+    templates = [(template,) for template in {template for _, template, _ in queries}]
+    connection.executemany("INSERT OR IGNORE INTO templates (query) VALUES (?)", templates)
+    connection.executemany("INSERT OR IGNORE INTO listed VALUES (?)", [(fingerprint,) for fingerprint, _, _ in queries])
+    rows = [
+        (fingerprint, query.identifier_name, query.identifier_value, query.source, query.account_id, template)
+        for fingerprint, template, query in queries
+    ]
+    connection.executemany(_INSERT, rows)
 
-    Raises:
-        InvalidQueryError: they are not; the message names what differs.
-    """
-    async for batch in _batches(queries):
-        reader.read(batch)
-    differences = read_identity(database).differences(reader.finish())
+
+def _record_meta(connection: sqlite3.Connection, identity: JobIdentity, customers: CustomerList, now: datetime) -> None:
+    current = {"identity": msgspec.json.encode(identity).decode(), "list": msgspec.json.encode(customers).decode()}
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", current.items())
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('end', ?)", (now.isoformat(),))
+
+
+def _check_same(there: JobIdentity, here: JobIdentity) -> None:
+    differences = there.differences(here)
     if differences:
         raise InvalidQueryError(
             f"the directory belongs to another job: {'; '.join(differences)}. Choose another directory"
         )
 
 
+def _check_same_list(there: CustomerList, here: CustomerList) -> None:
+    if there.queries != here.queries:
+        difference = f"customers {there.queries:,} there and {here.queries:,} here"
+    elif there.digest != here.digest:
+        difference = "the customers are others, or in another order"
+    else:
+        return
+    raise InvalidQueryError(f"the list of customers is not that of the job: {difference}")
+
+
 def read_identity(database: Database) -> JobIdentity:
-    """Return the identity that was recorded with the plan.
+    """Return the identity of the job.
 
     Raises:
-        ConfigurationError: another release made the plan, and recorded other fields.
+        ConfigurationError: another release started the job, and recorded other fields.
     """
-    [(encoded,)] = database.fetch_all("SELECT value FROM meta WHERE key = 'identity'")
+    return _read_meta(database, "identity", JobIdentity)
+
+
+def read_list(database: Database) -> CustomerList:
+    """Return the list of customers of the last run."""
+    return _read_meta(database, "list", CustomerList)
+
+
+def read_end(database: Database) -> datetime:
+    """Return the end of ranges without one: when the job was started, in the server's zone."""
+    [(end,)] = database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
+    return datetime.fromisoformat(end)
+
+
+def _read_meta(database: Database, key: str, kind: type[T]) -> T:
+    [(encoded,)] = database.fetch_all("SELECT value FROM meta WHERE key = ?", key)
     try:
-        return msgspec.json.decode(encoded, type=JobIdentity)
+        return msgspec.json.decode(encoded, type=kind)
     except msgspec.ValidationError:
         raise ConfigurationError("the job in this directory was started by another release: finish it there") from None
 
@@ -187,6 +257,13 @@ def read_identity(database: Database) -> JobIdentity:
 def is_planned(database: Database) -> bool:
     """Return whether a plan was recorded."""
     return bool(database.fetch_all("SELECT 1 FROM meta WHERE key = 'identity'"))
+
+
+def describe_flags(flags: EventFlags | None) -> str:
+    """Return which details of events are fetched; empty for none."""
+    if flags is None:
+        return ""
+    return ", ".join(["event", *(item.name for item in fields(type(flags)) if getattr(flags, item.name))])
 
 
 async def _batches(queries: Queries) -> AsyncIterator[list[LedgerQuery]]:
@@ -199,7 +276,8 @@ async def _batches(queries: Queries) -> AsyncIterator[list[LedgerQuery]]:
     yield batch
 
 
-def make_reader(session: LedgerSession, format_: str) -> PlanReader:
+def make_reader(session: LedgerSession, format_: str, *, details: str = "") -> PlanReader:
     """Return a reader of queries for the session's service, at the current time."""
     now = session.entries(CustomerLedgerQuery.mobile("0")).end  # the session's clock, in the server's zone
-    return PlanReader(session.base_url.host or "", now, format_)
+    url = session.base_url
+    return PlanReader(f"{url.host}:{url.port}", now, format_, details=details)

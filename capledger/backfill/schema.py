@@ -1,12 +1,12 @@
 """The columns of a backfill: declared here once, and the same in every format and every file.
 
 Each format derives its own types from this (Arrow in ``arrow.py``, DuckDB in ``sinks/duckdb.py``), and so does the
-staging in ``job.sqlite``. A value that does not fit its column is refused by :func:`check_entries`, never rounded.
+staging in ``job.sqlite``. A value that does not fit its column is refused by :func:`pack`, never rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
@@ -40,6 +40,8 @@ class Scalar(Enum):
     """``decimal128(38, 9)``."""
     TIMESTAMP = "timestamp"
     """Microseconds, in UTC."""
+    JSON = "json"
+    """Any value, as JSON in a string."""
 
 
 @frozen
@@ -64,7 +66,13 @@ class MapOf:
 
 
 Kind = Scalar | Struct | ListOf | MapOf
-STRING, INTEGER, DECIMAL, TIMESTAMP = Scalar.STRING, Scalar.INTEGER, Scalar.DECIMAL, Scalar.TIMESTAMP
+STRING, INTEGER, DECIMAL, TIMESTAMP, JSON = (
+    Scalar.STRING,
+    Scalar.INTEGER,
+    Scalar.DECIMAL,
+    Scalar.TIMESTAMP,
+    Scalar.JSON,
+)
 
 
 @frozen
@@ -145,6 +153,7 @@ ENTRY_COLUMNS: Final = (
     Column("org_id", INTEGER),
     Column("concept_id", INTEGER),
     Column("concept_name", STRING),
+    Column("event", JSON),
 )
 COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS)
 COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
@@ -156,27 +165,36 @@ _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
 _STEP = Decimal(1).scaleb(-SCALE)
 _LARGEST = 2**63
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-_Check = Callable[[Any], object]
+#: Returns whether a decimal in the value has zeros beyond the scale; raises if the value does not fit.
+_Check = Callable[[Any], bool]
 
 
-def _check_decimal(value: Decimal) -> None:
+def _check_decimal(value: Decimal) -> bool:
     if not value.is_finite():
         raise OverflowError
-    value.quantize(_STEP, context=_EXACT)
+    return value.compare_total_mag(value.quantize(_STEP, context=_EXACT)) < 0
 
 
-def _check_integer(value: int) -> None:
+def _check_integer(value: int) -> bool:
     if not -_LARGEST <= value < _LARGEST:
         raise OverflowError
+    return False
 
 
-def _check_string(value: str) -> None:
+def _check_string(value: str) -> bool:
     value.encode()
+    return False
 
 
-def _check_timestamp(value: datetime) -> None:
+def _check_timestamp(value: datetime) -> bool:
     if not _FIRST <= value <= _LAST:
         raise OverflowError
+    return False
+
+
+def _check_json(value: object) -> bool:
+    msgspec.json.encode(value)
+    return False
 
 
 _SCALAR_CHECKS: Final[dict[Scalar, _Check]] = {
@@ -184,19 +202,22 @@ _SCALAR_CHECKS: Final[dict[Scalar, _Check]] = {
     INTEGER: _check_integer,
     DECIMAL: _check_decimal,
     TIMESTAMP: _check_timestamp,
+    JSON: _check_json,
 }
 
 
 def _struct_check(fields: Sequence[tuple[str, Kind]], path: str) -> _Check:
     checks = [(name, _check_of(kind, f"{path}{name}"), f"{path}{name}") for name, kind in fields]
 
-    def check_struct(value: Any) -> None:  # noqa: ANN401 - a model of any kind
+    def check_struct(value: Any) -> bool:  # noqa: ANN401 - a model of any kind
+        has_excess_zeros = False
         for name, check_field, where in checks:
             if (item := getattr(value, name)) is not None:
                 try:
-                    check_field(item)
+                    has_excess_zeros = check_field(item) or has_excess_zeros
                 except (InvalidOperation, Inexact, OverflowError, UnicodeEncodeError):
                     raise MisfitError(f"a value does not fit the column {where}", where) from None
+        return has_excess_zeros
 
     return check_struct
 
@@ -206,25 +227,26 @@ def _check_of(kind: Kind, path: str) -> _Check:
         case Struct(fields):
             return _struct_check(fields, f"{path}.")
         case ListOf(item):
-            return _each(_struct_check(item.fields, f"{path}."))
+            return _list_check(_struct_check(item.fields, f"{path}."))
         case MapOf(value):
-            return _each_pair(_SCALAR_CHECKS[value])
+            return _map_check(_SCALAR_CHECKS[value])
     return _SCALAR_CHECKS[kind]
 
 
-def _each(check_item: _Check) -> _Check:
-    def check_list(values: Sequence[object]) -> None:
-        for value in values:
-            check_item(value)
+def _list_check(check_item: _Check) -> _Check:
+    def check_list(values: Sequence[object]) -> bool:
+        found = [check_item(value) for value in values]
+        return True in found
 
     return check_list
 
 
-def _each_pair(check_value: _Check) -> _Check:
-    def check_map(values: dict[str, object]) -> None:
-        for name, value in values.items():
+def _map_check(check_value: _Check) -> _Check:
+    def check_map(values: dict[str, object]) -> bool:
+        for name in values:
             _check_string(name)
-            check_value(value)
+        found = [check_value(value) for value in values.values()]
+        return True in found
 
     return check_map
 
@@ -232,14 +254,15 @@ def _each_pair(check_value: _Check) -> _Check:
 _CHECK_ENTRY: Final = _struct_check([(column.name, column.kind) for column in ENTRY_COLUMNS], "")
 
 
-def check_entries(entries: Sequence[LedgerEntry]) -> None:
-    """Check that every value fits its column.
-
-    Raises:
-        MisfitError: a value does not; the error names the column, without the value.
-    """
-    for entry in entries:
-        _CHECK_ENTRY(entry)
+def misfit_of(rows: Iterable[Row], convert: Callable[[str, object], object]) -> MisfitError:
+    """Return the error for rows that a sink refuses: *convert* raises for the column and the value in question."""
+    for name in COLUMN_NAMES:
+        for row in rows:
+            try:
+                convert(name, row[name])
+            except Exception:  # noqa: BLE001 - whatever a sink's package raises
+                return MisfitError(f"a value does not fit the column {name}", name)
+    return MisfitError("a value does not fit the sink")
 
 
 # Rows as bytes, for staging
@@ -255,7 +278,7 @@ def _python_type(kind: Kind) -> Any:  # noqa: ANN401 - a type
             return list[_python_type(item)]  # type: ignore[misc]  # made at run time
         case MapOf():
             return dict[str, Decimal]
-    return {STRING: str, INTEGER: int, DECIMAL: Decimal, TIMESTAMP: datetime}[kind]
+    return {STRING: str, INTEGER: int, DECIMAL: Decimal, TIMESTAMP: datetime, JSON: dict[str, Any]}[kind]
 
 
 def _row_type() -> Any:  # noqa: ANN401 - a type
@@ -265,18 +288,44 @@ def _row_type() -> Any:  # noqa: ANN401 - a type
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(list[_row_type()])  # type: ignore[misc]  # made at run time
+_JSON_COLUMNS: Final = tuple(column.name for column in ENTRY_COLUMNS if column.kind is JSON)
 
 
 def pack(entries: Sequence[LedgerEntry]) -> bytes:
-    """Return entries as bytes, for :func:`unpack`."""
-    return _ENCODER.encode(entries)
+    """Return entries as bytes, for :func:`unpack`; decimals have no zeros beyond the scale.
+
+    Raises:
+        MisfitError: a value does not fit its column; the error names the column, without the value.
+    """
+    has_excess_zeros = [_CHECK_ENTRY(entry) for entry in entries]
+    packed = _ENCODER.encode(entries)
+    if True not in has_excess_zeros:
+        return packed
+    return _ENCODER.encode([_without_excess_zeros(row) for row in _DECODER.decode(packed)])
+
+
+def _without_excess_zeros(value: Any) -> Any:  # noqa: ANN401 - whatever a column can hold
+    match value:
+        case Decimal():
+            rounded = value.quantize(_STEP, context=_EXACT)
+            return rounded if value.compare_total_mag(rounded) < 0 else value
+        case dict():
+            return {name: _without_excess_zeros(item) for name, item in value.items()}
+        case list():
+            return [_without_excess_zeros(item) for item in value]
+    return value
 
 
 def unpack(packed: bytes, identifier_name: str, identifier_value: str) -> list[Row]:
     """Return the rows of packed entries: amounts with all digits, datetimes in UTC, columns in their order."""
     decoded = cast("list[Row]", _DECODER.decode(packed))
     identifier = {"identifier_name": identifier_name, "identifier_value": identifier_value}
-    return [identifier | {column.name: row[column.name] for column in ENTRY_COLUMNS} for row in decoded]
+    rows = [identifier | {column.name: row.get(column.name) for column in ENTRY_COLUMNS} for row in decoded]
+    for name in _JSON_COLUMNS:
+        for row in rows:
+            if row[name] is not None:
+                row[name] = msgspec.json.encode(row[name]).decode()
+    return rows
 
 
 def rows_of(entries: Sequence[LedgerEntry], identifier_name: str, identifier_value: str) -> list[Row]:
@@ -285,5 +334,4 @@ def rows_of(entries: Sequence[LedgerEntry], identifier_name: str, identifier_val
     Raises:
         MisfitError: a value does not fit its column.
     """
-    check_entries(entries)
     return unpack(pack(entries), identifier_name, identifier_value)

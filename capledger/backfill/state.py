@@ -1,38 +1,37 @@
-"""The state of a job: of each customer, of the pages staged for the next file, and of the files written.
+"""The state of each customer of a job, and the pages fetched.
 
 What was fetched is *staged* in ``job.sqlite``, page by page with the cursor behind it, and moved from there into data
-files of about a million rows. So a killed process loses only the responses in flight, and a file never contains part
-of a ledger that failed in the end.
+files of about a million rows (:mod:`capledger.backfill.batches`). So a killed process loses only the responses in
+flight, and a file never contains part of a ledger that failed in the end.
 """
 
 from __future__ import annotations
 
 import zlib
-from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
+from capledger.backfill.plan import read_end
 from capledger.backfill.query_codec import decode_template, make_query, with_end
-from capledger.backfill.schema import Row, unpack
 from capledger.queries import LedgerQuery
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from datetime import datetime
 
     from capledger.backfill.database import Database
+    from capledger.errors import CapledgerError
 
 
-CustomerState = Literal["planned", "running", "done", "empty", "incomplete", "set_aside"]
+CustomerState = Literal["planned", "running", "done", "empty", "unproven", "incomplete", "set_aside"]
+#: States of customers whose entries are in the files.
+WRITTEN_STATES: Final = ("done", "unproven")
 
 _CUSTOMER_FIELDS: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
 _UNFINISHED: Final = "state IN ('planned', 'running')"
-
-#: Rows passed to a sink at a time, about, and bodies read for it at once.
-_CHUNK_ROWS: Final = 1_000
-_CHUNK_BODIES: Final = 200
 
 
 @frozen
@@ -57,6 +56,10 @@ class StagedPage:
     packed: bytes
     rows: int
     cursor: str
+    first: str | None = None
+    """Date of the page's first entry, in ISO 8601 and UTC; None for a page without entries."""
+    last: str | None = None
+    """Date of the page's last entry."""
 
 
 @frozen
@@ -77,12 +80,9 @@ class CustomerResult:
 StateChange = StagedPage | CustomerResult
 
 
-@frozen
-class StagedBatch:
-    """Staged pages that belong into one file."""
-
-    number: int
-    rows: int
+def describe_error(error: CapledgerError) -> str:
+    """Return an error as a line: its type and its message, which never contains an identifier."""
+    return f"{type(error).__name__}: {error.message}"
 
 
 class JobState:
@@ -96,9 +96,15 @@ class JobState:
     # Customers
 
     def replan_interrupted(self) -> None:
-        """Plan the customers again that were being fetched when a process or a run result."""
+        """Plan the customers again that were being fetched when a process or a run ended."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE customers SET state = 'planned' WHERE state = 'running'")
+
+    def start_run(self) -> None:
+        """Plan again what was interrupted, and forget how often customers were postponed by earlier runs."""
+        self.replan_interrupted()
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE customers SET failures = 0 WHERE state = 'planned' AND failures > 0")
 
     def replan_failed(self) -> None:
         """Plan the customers again that were set aside, and mark them as retried."""
@@ -108,11 +114,16 @@ class JobState:
                 "WHERE state IN ('set_aside', 'incomplete')"
             )
 
-    def is_idle(self, *, only_retried: bool) -> bool:
-        """Return whether there is nothing to fetch and nothing to write."""
+    def planned(self, *, only_retried: bool = False) -> int:
+        """Return the number of customers still to be fetched."""
         statement = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
-        planned = self._database.fetch_number(statement, int(only_retried))
-        return not (planned or self.ready_rows() or self.unfinished_batches())
+        return self._database.fetch_number(statement, int(only_retried))
+
+    def fetched_customer(self) -> PlannedCustomer | None:
+        """Return a customer whom the service is known to answer for; None if there is none."""
+        statement = f"SELECT {_CUSTOMER_FIELDS} FROM customers WHERE state IN ('done', 'empty') LIMIT 1"  # noqa: S608 - a constant
+        rows = self._database.fetch_all(statement)
+        return self._customer(rows[0]) if rows else None
 
     def take(self, count: int, *, failures: int, only_retried: bool) -> list[PlannedCustomer]:
         """Mark planned customers as running and return them, those that never failed first.
@@ -156,8 +167,7 @@ class JobState:
     def end(self) -> datetime:
         """End of ranges without one: when the job was started."""
         if self._end is None:
-            [(end,)] = self._database.fetch_all("SELECT value FROM meta WHERE key = 'end'")
-            self._end = datetime.fromisoformat(end)
+            self._end = read_end(self._database)
         return self._end
 
     # Fetched
@@ -172,74 +182,6 @@ class JobState:
                 else:
                     _record_result(connection, item)
 
-    # Data files
-
-    def ready_rows(self) -> int:
-        """Return the number of rows of finished customers that are in no file yet."""
-        return self._database.fetch_number("SELECT sum(rows) FROM pages WHERE batch IS NULL AND ready")
-
-    def start_batch(self, rows_wanted: int) -> StagedBatch | None:
-        """Assign rows to the next file: whole pages, until there are enough; None where no rows are ready."""
-        with self._database.transaction() as connection:
-            rows, last = 0, (0, 0)
-            for customer, number, count in connection.execute(
-                "SELECT customer, id, rows FROM pages WHERE batch IS NULL AND ready ORDER BY customer, id"
-            ):
-                rows, last = rows + count, (customer, number)
-                if rows >= rows_wanted:
-                    break
-            if not rows:
-                return None
-            [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM batches")
-            connection.execute("INSERT INTO batches (number, rows) VALUES (?, ?)", (number, rows))
-            connection.execute(
-                "UPDATE pages SET batch = ? WHERE batch IS NULL AND ready AND (customer, id) <= (?, ?)",
-                (number, *last),
-            )
-        return StagedBatch(number, rows)
-
-    def unfinished_batches(self) -> list[StagedBatch]:
-        """Return the batches that were started and not finished."""
-        rows = self._database.fetch_all("SELECT number, rows FROM batches WHERE state = 'writing'")
-        return [StagedBatch(*row) for row in rows]
-
-    def chunks(self, batch: StagedBatch) -> Iterator[list[Row]]:
-        """Yield the rows of a batch, about a thousand at a time."""
-        position, rows = (0, 0), list[Row]()
-        while found := self._bodies(batch, position):
-            for customer, page, name, value, body in found:
-                position = (customer, page)
-                rows += unpack(zlib.decompress(body), name, value)
-                if len(rows) >= _CHUNK_ROWS:
-                    yield rows
-                    rows = []
-        if rows:
-            yield rows
-
-    def _bodies(self, batch: StagedBatch, after: tuple[int, int]) -> list[Any]:
-        return self._database.fetch_all(
-            "SELECT customer, pages.id, identifier_name, identifier_value, body FROM pages "
-            "JOIN bodies ON bodies.id = pages.id JOIN customers ON customers.id = customer "
-            "WHERE batch = ? AND (customer, pages.id) > (?, ?) ORDER BY customer, pages.id LIMIT ?",
-            batch.number,
-            *after,
-            _CHUNK_BODIES,
-        )
-
-    def finish_batch(self, batch: StagedBatch, file: str, size: int | None, sha256: str | None) -> None:
-        """Record that a batch is in its file, and drop what was staged for it."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE batches SET state = 'written', file = ?, bytes = ?, sha256 = ? WHERE number = ?",
-                (file, size, sha256, batch.number),
-            )
-            connection.execute(
-                "UPDATE customers SET file = ? WHERE id IN (SELECT customer FROM pages WHERE batch = ?)",
-                (file, batch.number),
-            )
-            connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE batch = ?)", (batch.number,))
-            connection.execute("DELETE FROM pages WHERE batch = ?", (batch.number,))
-
 
 def _stage(connection: sqlite3.Connection, page: StagedPage, body: bytes) -> None:
     if page.rows:
@@ -248,7 +190,10 @@ def _stage(connection: sqlite3.Connection, page: StagedPage, body: bytes) -> Non
         ).lastrowid
         connection.execute("INSERT INTO bodies VALUES (?, ?)", (number, body))
     connection.execute(
-        "UPDATE customers SET cursor = ?, rows = rows + ? WHERE id = ?", (page.cursor, page.rows, page.customer)
+        "UPDATE customers SET cursor = :cursor, rows = rows + :rows, "
+        "first_entry = min(ifnull(first_entry, :first), ifnull(:first, first_entry)), "
+        "last_entry = max(ifnull(last_entry, :last), ifnull(:last, last_entry)) WHERE id = :customer",
+        {name: getattr(page, name) for name in ("cursor", "rows", "first", "last", "customer")},
     )
 
 
@@ -267,12 +212,16 @@ def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> No
         ),
     )
     if result.drop:
-        _drop(connection, result.customer)
-    elif result.state == "done":
+        drop_customer(connection, result.customer)
+    elif result.state in WRITTEN_STATES:
         connection.execute("UPDATE pages SET ready = 1 WHERE customer = ?", (result.customer,))
 
 
-def _drop(connection: sqlite3.Connection, customer: int) -> None:
+def drop_customer(connection: sqlite3.Connection, customer: int) -> None:
+    """Drop what was fetched for a customer, so that it is fetched from its beginning."""
     connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
     connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
-    connection.execute("UPDATE customers SET cursor = NULL, rows = 0 WHERE id = ?", (customer,))
+    connection.execute(
+        "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL, file = NULL WHERE id = ?",
+        (customer,),
+    )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from attrs import frozen
 
+from capledger.backfill.batches import Batches, WrittenFile
+from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.errors import FileProblem
+from capledger.backfill.files import sha256_of, storage_errors
+from capledger.backfill.manifest import ENTRIES, MANIFEST
+from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
+from capledger.backfill.sinks.duckdb import DuckDbSink
+from capledger.errors import InvalidQueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
 
@@ -33,6 +42,8 @@ class Verification:
 def verify(directory: str | PathLike[str]) -> Verification:
     """Compare the size and SHA-256 of every data file with those recorded when it was written.
 
+    Of ``entries.duckdb``, which may have other tables, the entries are counted instead.
+
     Args:
         directory: of the job; a copy with ``manifest.json`` and the data files is enough.
 
@@ -40,5 +51,62 @@ def verify(directory: str | PathLike[str]) -> Verification:
         InvalidQueryError: no job was started in the directory.
         DirectoryInUseError: a run uses the directory.
         StorageError: ``job.sqlite`` or a file cannot be read.
+        ConfigurationError: the format needs a package that is not installed.
     """
-    raise NotImplementedError(Path(directory))
+    path = Path(directory)
+    files = _recorded_files(path)
+    return Verification(
+        files=len(files), entries=sum(file.rows for file in files), problems=tuple(find_problems(path, files))
+    )
+
+
+def _recorded_files(directory: Path) -> list[WrittenFile]:
+    if (directory / JOB_FILE).exists():
+        database = Database(directory)
+        try:
+            return Batches(database).files()
+        finally:
+            database.close()
+    if not (directory / MANIFEST).exists():
+        raise InvalidQueryError(f"no job was started in this directory: it has no {JOB_FILE} and no {MANIFEST}")
+    with storage_errors(MANIFEST):
+        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)
+    return [
+        WrittenFile(file.file.removeprefix(f"{ENTRIES}/"), file.rows, file.bytes, file.sha256, 0)
+        for file in manifest.files
+    ]
+
+
+class _ManifestFile(msgspec.Struct):
+    file: str
+    rows: int
+    bytes: int | None
+    sha256: str | None
+
+
+class _ManifestFiles(msgspec.Struct):
+    files: list[_ManifestFile]
+
+
+def find_problems(directory: Path, files: Iterable[WrittenFile], *, contents: bool = True) -> list[FileProblem]:
+    """Return the files that are missing or were changed; without *contents*, sizes are compared only."""
+    problems = []
+    for file in files:
+        with storage_errors(file.name):
+            reason = _problem_of(directory / ENTRIES / file.name, file, contents=contents)
+        if reason is not None:
+            problems.append(FileProblem(file=f"{ENTRIES}/{file.name}", reason=reason, customers=file.customers))
+    return problems
+
+
+def _problem_of(path: Path, file: WrittenFile, *, contents: bool) -> Literal["missing", "changed"] | None:
+    is_duckdb = file.name == DUCKDB_FILE
+    if file.sha256 is None and not is_duckdb:
+        return None  # of a sink whose file is not below the directory
+    if not path.is_file():
+        return "missing"
+    if is_duckdb:
+        return None if DuckDbSink().holds(path.parent, file.rows) else "changed"
+    if path.stat().st_size != file.size or (contents and sha256_of(path) != file.sha256):
+        return "changed"
+    return None

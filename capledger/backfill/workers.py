@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from capledger.backfill.errors import JobStoppedError
-from capledger.backfill.schema import check_entries, pack
-from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, StagedPage
+from capledger.backfill.schema import pack
+from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, StagedPage, describe_error
 from capledger.errors import (
     AnswerTooLargeError,
     ApiError,
@@ -31,13 +32,14 @@ from capledger.many.pool import WorkerPool
 from capledger.models import WalkReport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Executor
     from typing import Self
 
     from capledger.backfill.file_writer import StateWriter
     from capledger.backfill.progress import JobCounts
     from capledger.backfill.state import JobState
-    from capledger.session import LedgerSession
+    from capledger.models import LedgerPage
     from capledger.walk import LedgerWalk
 
 #: Errors that concern every customer, and so end the run; the next one continues.
@@ -52,6 +54,8 @@ _SERVICE_ERRORS: Final = (
 )
 #: Errors that may not occur again when the ledger is fetched again from its beginning.
 _LEDGER_ERRORS: Final = (IncompleteLedgerError, PaginationError, PendingEventsError, DecodeError)
+#: Errors of the service that may concern one customer.
+_CUSTOMER_ERRORS: Final = (ServerError, PermissionDeniedError)
 _INCOMPLETE_ERRORS: Final = (IncompleteLedgerError, PendingEventsError)
 
 #: How often a customer is tried before a temporary failure is taken for a permanent one.
@@ -66,7 +70,7 @@ class Workers:
     """Fetches every planned customer.
 
     Args:
-        session: open.
+        open_walk: opens a walk for a query; takes ``prefetch`` and ``resume_from``.
         state: of the job.
         writer: records pages and results.
         counts: brought up to date by this.
@@ -74,11 +78,12 @@ class Workers:
         size: customers at once.
         only_retried: only those that had been set aside.
         pause: seconds before postponed customers are tried again.
+        keep_unproven: keep the entries of walks that end without proof that they are complete.
     """
 
     def __init__(
         self,
-        session: LedgerSession,
+        open_walk: Callable[..., LedgerWalk],
         state: JobState,
         writer: StateWriter,
         counts: JobCounts,
@@ -87,8 +92,9 @@ class Workers:
         size: int,
         only_retried: bool,
         pause: float,
+        keep_unproven: bool = False,
     ) -> None:
-        self._session = session
+        self._open_walk = open_walk
         self._state = state
         self._writer = writer
         self._counts = counts
@@ -96,13 +102,20 @@ class Workers:
         self._size = size
         self._only_retried = only_retried
         self._pause = pause
+        self._keep_unproven = keep_unproven
         self._streak = 0
+        self._responded = False
+        """Whether the service responded to a request of this run with something else than a failure of its own."""
+        self._responded_in_round = False
+        self._failing: dict[int, CapledgerError] = {}
+        """The errors of customers who failed in every round for reasons that may be the service's."""
 
     async def run(self) -> None:
         """Fetch all, then those that were postponed, then those that were postponed twice.
 
         Raises:
-            CapledgerError: an error that concerns all of them, or a streak of failures; nothing fetched is lost.
+            JobStoppedError: the service fails, and customers are left; nothing fetched is lost.
+            CapledgerError: another error that concerns all customers.
         """
         for failures in range(_MAX_ROUNDS):
             await self._writer.flush()
@@ -110,7 +123,10 @@ class Workers:
             if await customers.fill():
                 if failures:
                     await asyncio.sleep(self._pause)
-                await self._fetch_all(customers)
+                await self._fetch_round(customers)
+        await self._set_failing_aside()
+        if self._failing:
+            raise self._stopped(next(iter(self._failing.values())))
 
     async def take(self, failures: int) -> list[PlannedCustomer]:
         """Take some of the planned customers that were postponed at most this often."""
@@ -119,6 +135,44 @@ class Workers:
             return self._state.take(self._size, failures=failures, only_retried=self._only_retried)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, take)
+
+    async def _fetch_round(self, customers: _CustomerQueue) -> None:
+        self._responded_in_round = False
+        self._failing.clear()
+        await self._fetch_all(customers)
+        if self._failing and not self._responded:
+            raise self._stopped(next(iter(self._failing.values())))
+
+    async def _set_failing_aside(self) -> None:
+        """Set customers aside whose requests fail in the service while it responds to others."""
+        own = {id_: error for id_, error in self._failing.items() if isinstance(error, _CUSTOMER_ERRORS)}
+        if own and (self._responded_in_round or await self._responds()):
+            for id_, error in own.items():
+                result = CustomerResult(id_, "set_aside", code=_code_of(error), error=describe_error(error), drop=True)
+                await self._writer.put(result)
+                self._counts.add_result(result)
+                del self._failing[id_]
+
+    async def _responds(self) -> bool:
+        """Return whether the service responds for a customer who was fetched before."""
+        customer = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.fetched_customer)
+        if customer is None:
+            return False
+        walk = self._open_walk(customer.query, prefetch=1, resume_from=None)
+        try:
+            async for _ in walk.pages():
+                break
+        except CapledgerError as error:
+            return isinstance(error, ApiError)
+        finally:
+            self._counts.run.remove(walk)
+            await walk.aclose()
+        return True
+
+    def _stopped(self, error: CapledgerError) -> JobStoppedError:
+        left = (self._counts.run.total or 0) - self._counts.run.finished
+        customers = "1 customer was" if left == 1 else f"{left:,} customers were"
+        return JobStoppedError(f"{customers} not fetched, since the service fails: {describe_error(error)}", left)
 
     async def _fetch_all(self, customers: _CustomerQueue) -> None:
         pool = WorkerPool(customers, self._fetch, size=self._size)
@@ -129,7 +183,7 @@ class Workers:
 
     async def _fetch(self, customer: PlannedCustomer, _: object) -> CustomerResult:
         try:
-            walk = self._session.entries(customer.query, prefetch=self._prefetch, resume_from=customer.cursor)
+            walk = self._open_walk(customer.query, prefetch=self._prefetch, resume_from=customer.cursor)
         except InvalidQueryError as error:
             result = _result_of_error(customer, error, WalkReport(), 0)
         else:
@@ -151,26 +205,32 @@ class Workers:
         rows = customer.rows
         try:
             async for page in walk.pages():
-                check_entries(page.entries)
+                self._note_response()
                 rows += len(page.entries)
-                await self._writer.put(StagedPage(customer.id, pack(page.entries), len(page.entries), walk.cursor))
+                await self._writer.put(_staged_page(customer, page, walk.cursor))
         except FATAL_ERRORS:
             raise
         except CapledgerError as error:
-            self._count_streak(error)
+            self._counts.note_failure()
+            self._note_error(customer, error)
             return _result_of_error(customer, error, walk.report, rows)
         self._streak = 0
-        return _result_of_walk(customer, walk.report, rows)
+        self._note_response()
+        return _result_of_walk(customer, walk.report, rows, keep_unproven=self._keep_unproven)
 
-    def _count_streak(self, error: CapledgerError) -> None:
-        """Stop the job where the service fails, instead of setting all its customers aside."""
-        if not _is_of_service(error):
-            self._streak = 0
-            return
-        self._streak += 1
+    def _note_response(self) -> None:
+        self._responded = self._responded_in_round = True
+
+    def _note_error(self, customer: PlannedCustomer, error: CapledgerError) -> None:
+        """Keep an error that may be the service's; stop the job after many of them in a row."""
+        if is_of_service(error):
+            self._failing[customer.id] = error
+        else:
+            self._note_response()
+        self._streak = self._streak + 1 if is_of_service(error) or isinstance(error, DecodeError) else 0
         if self._streak >= max(_MAX_STREAK, 2 * self._size):
-            message = f"{self._streak} ledgers failed one after the other, the last with {type(error).__name__}"
-            raise JobStoppedError(f"{message}: {error.message}")
+            message = f"{self._streak} ledgers failed one after the other, the last with {describe_error(error)}"
+            raise JobStoppedError(message, (self._counts.run.total or 0) - self._counts.run.finished)
 
 
 class _CustomerQueue:
@@ -196,17 +256,32 @@ class _CustomerQueue:
         return self._taken.popleft()
 
 
-def _is_of_service(error: CapledgerError) -> bool:
+def _staged_page(customer: PlannedCustomer, page: LedgerPage, cursor: str) -> StagedPage:
+    """Return a page of a walk, to be staged.
+
+    Raises:
+        MisfitError: a value does not fit its column.
+    """
+    dates = [entry.ledger_created_date for entry in page.entries]
+    first, last = (_utc(min(dates)), _utc(max(dates))) if dates else (None, None)
+    return StagedPage(customer.id, pack(page.entries), len(dates), cursor, first, last)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def is_of_service(error: CapledgerError) -> bool:
     """Return whether other customers may fail for the same reason."""
     return isinstance(error, _SERVICE_ERRORS) and not isinstance(error, AnswerTooLargeError)
 
 
 def _result_of_error(customer: PlannedCustomer, error: CapledgerError, report: WalkReport, rows: int) -> CustomerResult:
-    """Return the result of a failure: postponed while it may be temporary, else set aside or incomplete."""
+    """Return the result of a failure: postponed while it may be temporary or the service's, else a failed state."""
     from_beginning = isinstance(error, _LEDGER_ERRORS) or (
         customer.cursor is not None and isinstance(error, InvalidQueryError)
     )
-    temporary = (from_beginning or _is_of_service(error)) and customer.failures + 1 < _MAX_ROUNDS
+    temporary = is_of_service(error) or (from_beginning and customer.failures + 1 < _MAX_ROUNDS)
     failed: CustomerState = "incomplete" if isinstance(error, _INCOMPLETE_ERRORS) else "set_aside"
     drop = from_beginning or not temporary
     return CustomerResult(
@@ -216,15 +291,16 @@ def _result_of_error(customer: PlannedCustomer, error: CapledgerError, report: W
         requests=report.requests,
         retries=report.retries,
         code=_code_of(error),
-        error=f"{type(error).__name__}: {error.message}",
+        error=describe_error(error),
         drop=drop,
     )
 
 
-def _result_of_walk(customer: PlannedCustomer, report: WalkReport, rows: int) -> CustomerResult:
+def _result_of_walk(customer: PlannedCustomer, report: WalkReport, rows: int, *, keep_unproven: bool) -> CustomerResult:
     """Return the result of a walk that reached its end."""
-    if report.complete:
-        state: CustomerState = "done" if rows else "empty"
+    if report.complete or keep_unproven:
+        proven: CustomerState = "done" if rows else "empty"
+        state = proven if report.complete else "unproven"
         return CustomerResult(customer.id, state, rows=rows, requests=report.requests, retries=report.retries)
     pending = PendingEventsError("the service says that the ledger may be incomplete", code=11002)
     return _result_of_error(customer, pending, report, rows)

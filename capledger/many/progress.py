@@ -26,6 +26,8 @@ class Counts:
     duplicates: int = 0
     walks: set[LedgerWalk] = field(factory=set)
     """The walks in flight."""
+    last_failure: str | None = None
+    """Type and message of the last error of an attempt, of walks that ended."""
     _rows: int = 0
     _requests: int = 0
     _retries: int = 0
@@ -53,6 +55,7 @@ class Counts:
         self._rows += report.rows_yielded
         self._requests += report.requests
         self._retries += report.retries
+        self.last_failure = report.last_failure or self.last_failure
         return report
 
     @property

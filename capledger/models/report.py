@@ -15,6 +15,8 @@ class WalkReport:
     """Attempts that repeated a failed one."""
     waited: float = 0.0
     """Seconds spent waiting for the rate limit or before a retry."""
+    last_failure: str | None = field(default=None, kw_only=True)
+    """Type and message of the error of the last attempt that failed, retried or not; None if none failed."""
     windows: int = 0
     """Date windows finished; 1 when the whole history was read."""
     pages: int = 0

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.jobs import Key, entries_in, mobile, queries
 
+from capledger.backfill.batches import Batches
 from capledger.backfill.database import Database
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory
-from capledger.backfill.plan import PlanReader, is_planned, make_plan
+from capledger.backfill.plan import PlanReader, update_plan
 from capledger.backfill.schema import pack
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import CustomerResult, JobState, StagedPage
@@ -93,12 +94,19 @@ async def run_process(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> Non
     database = FragileDatabase(out, fuse)
     sink = FragileSink(sink_for(kind), fuse)
     try:
-        if not is_planned(database):
-            await make_plan(database, queries(len(sizes)), PlanReader("host", NOW, kind))
+        await update_plan(database, queries(len(sizes)), PlanReader("host", NOW, kind))
         with ThreadPoolExecutor(1) as thread:
             state = JobState(database)
-            files = FileWriter(state, sink, out / "entries", roll_rows=10, thread=thread, on_error=lambda _: None)
-            process_customers(state, files, sizes)
+            files = FileWriter(
+                Batches(database),
+                sink,
+                out / "entries",
+                roll_rows=10,
+                thread=thread,
+                on_error=lambda _: None,
+                on_excluded=lambda *_: None,
+            )
+            process_customers(state, Batches(database), files, sizes)
     except Crash:
         abandon(database, sink)
         raise
@@ -106,7 +114,7 @@ async def run_process(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> Non
     database.close()
 
 
-def process_customers(state: JobState, files: FileWriter, sizes: list[int]) -> None:
+def process_customers(state: JobState, batches: Batches, files: FileWriter, sizes: list[int]) -> None:
     state.replan_interrupted()
     files._open()
     while taken := state.take(2, failures=0, only_retried=False):
@@ -117,10 +125,10 @@ def process_customers(state: JobState, files: FileWriter, sizes: list[int]) -> N
                 state.record([StagedPage(customer.id, pack(some), len(some), f"after {done}")])
                 done += len(some)
             state.record([CustomerResult(customer.id, "done" if rows else "empty", rows=rows)])
-        while state.ready_rows() >= 10:
-            files._write_next()
-    while state.ready_rows():
-        files._write_next()
+        while batches.ready_rows() >= 10:
+            files._write(files._start_batch(), None)
+    while batches.ready_rows():
+        files._write(files._start_batch(), None)
 
 
 def abandon(database: Database, sink: FragileSink) -> None:

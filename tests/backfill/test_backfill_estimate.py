@@ -54,10 +54,12 @@ async def test_the_rest_of_a_job_is_estimated(tmp_path: Path) -> None:
     async with sandbox([3] * 20) as box, session_at(box) as session:
         await backfill(box, queries(20), tmp_path / "out")
         estimated = await estimate(session, queries(20), out=tmp_path / "out", format="jsonl")
-        with pytest.raises(InvalidQueryError, match="customers"):
-            await estimate(session, queries(21), out=tmp_path / "out", format="jsonl")
+        grown = await estimate(session, queries(21), out=tmp_path / "out", format="jsonl")
+        with pytest.raises(InvalidQueryError, match="customers 20 there and 21 here"):
+            await estimate(session, queries(21), out=tmp_path / "out", format="jsonl", exact=True)
 
     assert (estimated.left, estimated.requests, estimated.seconds) == (0, 0, 0.0)
+    assert (grown.customers, grown.left) == (21, 1)
     assert entries_in(tmp_path / "out") == expected([3] * 20)
 
 

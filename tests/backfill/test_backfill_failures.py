@@ -24,7 +24,7 @@ from capledger import (
     LedgerSession,
     RetryPolicy,
 )
-from capledger.backfill import Backfill, JobStoppedError
+from capledger.backfill import Backfill, JobStoppedError, StorageError
 from capledger.sandbox import LoggedRequest, Sandbox, SandboxCustomer, faults, make_row
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ async def test_a_sink_that_fails_ends_the_run(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     async with sandbox([3] * 5) as box:
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(StorageError, match="data files cannot be used: No space left on device"):
             await backfill(box, queries(5), tmp_path / "out", sink=Full())
         sent = len(box.requests)
         manifest = await backfill(box, queries(5), tmp_path / "out")

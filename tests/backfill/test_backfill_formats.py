@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.jobs import backfill, mobile, queries, rows, sandbox, session_at
 
 from capledger.backfill import MisfitError, arrow_batches, arrow_schema
-from capledger.backfill.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, check_entries, rows_of
+from capledger.backfill.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, pack, rows_of
 from capledger.models import EntryDetail, LedgerEntry
 from capledger.models._fields import container_and_item, optional_model
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
@@ -149,8 +149,8 @@ async def test_arrow_batches_need_no_files() -> None:
 
 
 def test_every_field_of_the_model_has_a_column() -> None:
-    """Columns are the model's fields in the model's order, except the event, which is fetched separately."""
-    names = [item.name for item in fields(LedgerEntry) if item.name != "event"]
+    """Columns are the model's fields in the model's order."""
+    names = [item.name for item in fields(LedgerEntry)]
 
     assert [column.name for column in ENTRY_COLUMNS] == names
 
@@ -192,7 +192,7 @@ def entry(**values: Any) -> LedgerEntry:
 def test_what_does_not_fit_is_refused(values: dict[str, Any], column: str) -> None:
     """A value that a column cannot hold is an error that names the column and not the value."""
     with pytest.raises(MisfitError, match=f"column {column}$") as caught:
-        check_entries([entry(**values)])
+        pack([entry(**values)])
 
     assert pickle.loads(pickle.dumps(caught.value)).path == column  # noqa: S301 - our own pickle
 

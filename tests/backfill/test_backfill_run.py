@@ -118,14 +118,15 @@ async def test_another_time_zone_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "options", "differs"),
     [
-        (queries(3), {}, "customers"),
-        ([*queries(1), *queries(1)], {}, "the customers are others"),
+        (queries(3), {"exact": True}, "customers 2 there and 3 here"),
+        ([*queries(1), *queries(1)], {"exact": True}, "the customers are others"),
+        (queries(2), {"details": True}, "details no there and event here"),
         (queries(2, start=None, page_size=50), {}, "filters"),
         (queries(2, end=None), {"format": "csv"}, "format jsonl there and csv here"),
     ],
 )
-async def test_another_job_is_refused(given: list[Any], options: dict[str, str], differs: str, tmp_path: Path) -> None:
-    """A directory accepts no other customers, filters or format; the difference is named, and nothing is sent."""
+async def test_another_job_is_refused(given: list[Any], options: dict[str, Any], differs: str, tmp_path: Path) -> None:
+    """A directory accepts no other filters, format or exact list; the difference is named, and nothing is sent."""
     async with sandbox([3, 3, 3]) as box:
         await backfill(box, queries(2), tmp_path / "out")
         sent = len(box.requests)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from capledger.backfill.schema import COLUMN_NAMES
+from capledger.backfill.schema import COLUMN_NAMES, misfit_of
 from capledger.backfill.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ class CsvSink(FileSink):
         """Write the header and a line for each row."""
         file.write(",".join(COLUMN_NAMES).encode() + b"\n")
         for rows in chunks:
-            file.write("".join(map(_line, rows)).encode())
+            try:
+                lines = "".join(map(_line, rows)).encode()
+            except (ValueError, TypeError) as error:
+                raise misfit_of(rows, lambda _, value: _cell(value).encode()) from error
+            file.write(lines)
 
 
 def _line(row: Row) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from capledger.backfill.errors import MisfitError, StorageError
 from capledger.backfill.extras import import_extra
 from capledger.backfill.files import TEMPORARY_SUFFIX, remove_temporary_files, temporary_file
 from capledger.backfill.schema import (
@@ -15,6 +16,7 @@ from capledger.backfill.schema import (
     COLUMNS,
     DECIMAL,
     INTEGER,
+    JSON,
     PRECISION,
     SCALE,
     STRING,
@@ -54,12 +56,33 @@ class DuckDbSink:
         """Open the database, and create its tables if it is new."""
         remove_temporary_files(directory)
         self._directory = directory
-        self._connection = self._duckdb.connect(str(directory / NAME), config=_SETTINGS)
+        self._connection = self._connect(directory, read_only=False)
         (directory / NAME).chmod(0o600)
         columns = ", ".join(_column(column) for column in COLUMNS)
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS entries ({columns})")
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS capledger")
         self._connection.execute("CREATE TABLE IF NOT EXISTS capledger.batches (number INTEGER PRIMARY KEY)")
+
+    def _connect(self, directory: Path, *, read_only: bool) -> Any:  # noqa: ANN401 - duckdb's connection
+        try:
+            return self._duckdb.connect(str(directory / NAME), read_only=read_only, config=_SETTINGS)
+        except self._duckdb.Error as error:
+            if "lock" in str(error):
+                raise StorageError(f"{NAME} is open in another program: close it there") from error
+            raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
+
+    def holds(self, directory: Path, rows: int) -> bool:
+        """Return whether the database can be read and has this number of entries.
+
+        Raises:
+            StorageError: it is open in another program.
+        """
+        try:
+            with self._connect(directory, read_only=True) as connection:
+                [count] = connection.execute("SELECT count(*) FROM entries").fetchone()
+                return bool(count == rows)
+        except self._duckdb.Error:
+            return False
 
     def find(self, number: int) -> str | None:
         """Return the file if the transaction with this batch was committed."""
@@ -71,20 +94,32 @@ class DuckDbSink:
         if self._directory is None:
             raise RuntimeError("the sink has not been opened")
         source = self._directory / f"batch-{number:05}.jsonl.gz{TEMPORARY_SUFFIX}"
-        with temporary_file(source) as file:
-            write_lines(file, chunks, level=_LEVEL)
-        self._load(number, source)
-        source.unlink()
+        _write_source(source, chunks)
+        try:
+            self._load(number, source)
+        except (self._duckdb.DataError, self._duckdb.ProgrammingError, self._duckdb.IntegrityError) as error:
+            self._raise_misfit(source, chunks)
+            raise StorageError(f"{NAME} cannot be written ({type(error).__name__})") from error
+        finally:
+            source.unlink()
         return NAME
+
+    def _raise_misfit(self, source: Path, chunks: Chunks) -> None:
+        """Raise for the first rows that the database refuses, with their column."""
+        for rows in chunks:
+            _write_source(source, [rows])
+            for column in COLUMNS:
+                try:
+                    self._connection.execute(f"SELECT count({column.name}) FROM {_READING}", [str(source)]).fetchone()  # noqa: S608 - our own names
+                except self._duckdb.Error as error:
+                    raise MisfitError(f"a value does not fit the column {column.name}", column.name) from error
 
     def _load(self, number: int, source: Path) -> None:
         execute = self._connection.execute
-        types = ", ".join(f"'{column.name}': '{_type(column.kind)}'" for column in COLUMNS)
-        reading = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{types}}})"
         execute("BEGIN")
         try:
             names = ", ".join(COLUMN_NAMES)
-            execute(f"INSERT INTO entries SELECT {names} FROM {reading}", [str(source)])  # noqa: S608 - our own names
+            execute(f"INSERT INTO entries SELECT {names} FROM {_READING}", [str(source)])  # noqa: S608 - our own names
             execute("INSERT INTO capledger.batches VALUES (?)", [number])
             execute("COMMIT")
         except BaseException:
@@ -97,6 +132,11 @@ class DuckDbSink:
             self._connection.execute("CHECKPOINT")
             self._connection.close()
             self._connection = None
+
+
+def _write_source(path: Path, chunks: Chunks) -> None:
+    with temporary_file(path) as file:
+        write_lines(file, chunks, level=_LEVEL)
 
 
 def _column(column: Column) -> str:
@@ -113,7 +153,12 @@ def _type(kind: Kind) -> str:
             return f"MAP(VARCHAR, {_type(value)})"
     return {
         STRING: "VARCHAR",
+        JSON: "VARCHAR",
         INTEGER: "BIGINT",
         DECIMAL: f"DECIMAL({PRECISION}, {SCALE})",
         TIMESTAMP: "TIMESTAMPTZ",
     }[kind]
+
+
+_COLUMN_TYPES: Final = ", ".join(f"'{column.name}': '{_type(column.kind)}'" for column in COLUMNS)
+_READING: Final = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{_COLUMN_TYPES}}})"

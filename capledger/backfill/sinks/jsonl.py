@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from capledger.backfill.schema import misfit_of
 from capledger.backfill.sinks.file_sink import FileSink
 
 if TYPE_CHECKING:
@@ -31,4 +32,8 @@ def write_lines(file: IO[bytes], chunks: Chunks, *, level: int) -> None:
     encoder = msgspec.json.Encoder(decimal_format="string")
     with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=level, mtime=0) as compressed:
         for rows in chunks:
-            compressed.write(encoder.encode_lines(rows))
+            try:
+                lines = encoder.encode_lines(rows)
+            except (ValueError, TypeError, msgspec.MsgspecError) as error:
+                raise misfit_of(rows, lambda _, value: encoder.encode(value)) from error
+            compressed.write(lines)

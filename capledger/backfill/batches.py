@@ -1,0 +1,189 @@
+"""Batches of staged rows, each of which becomes a data file or a part of one, and the files written.
+
+A customer's entries are all in one batch, so that a file that is lost can be fetched again customer by customer.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import frozen
+
+from capledger.backfill.schema import Row, unpack
+from capledger.backfill.state import describe_error, drop_customer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from capledger.backfill.database import Database
+    from capledger.backfill.errors import MisfitError
+
+#: Rows passed to a sink at a time, about, and bodies read for it at once.
+_CHUNK_ROWS: Final = 1_000
+_CHUNK_BODIES: Final = 200
+
+
+@frozen
+class StagedBatch:
+    """Staged rows that belong into one file."""
+
+    number: int
+    rows: int
+
+
+@frozen
+class WrittenFile:
+    """A file with the rows of one batch, or of all of them where the sink has one file."""
+
+    name: str
+    """Name below ``DIR/entries``."""
+    rows: int
+    size: int | None
+    """Size in bytes when it was written; None where more may be added to it, or where it is not below DIR."""
+    sha256: str | None
+    customers: int
+
+
+class Batches:
+    """The batches in one directory's ``job.sqlite``, and changes to them; each change is a transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ready_rows(self) -> int:
+        """Return the number of rows of finished customers that are in no batch yet."""
+        return self._database.fetch_number("SELECT sum(rows) FROM pages WHERE batch IS NULL AND ready")
+
+    def start(self, rows_wanted: int) -> StagedBatch | None:
+        """Assign rows to the next batch: whole customers, until there are enough; None where no rows are ready."""
+        with self._database.transaction() as connection:
+            rows, last = 0, 0
+            for customer, count in connection.execute(
+                "SELECT customer, sum(rows) FROM pages WHERE batch IS NULL AND ready "
+                "GROUP BY customer ORDER BY customer"
+            ):
+                rows, last = rows + count, customer
+                if rows >= rows_wanted:
+                    break
+            if not rows:
+                return None
+            [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM batches")
+            connection.execute("INSERT INTO batches (number, rows) VALUES (?, ?)", (number, rows))
+            connection.execute(
+                "UPDATE pages SET batch = ? WHERE batch IS NULL AND ready AND customer <= ?", (number, last)
+            )
+        return StagedBatch(number, rows)
+
+    def unfinished(self) -> list[StagedBatch]:
+        """Return the batches that were started and not finished."""
+        rows = self._database.fetch_all("SELECT number, rows FROM batches WHERE state = 'writing'")
+        return [StagedBatch(*row) for row in rows]
+
+    def bodies(self, batch: StagedBatch, after: tuple[int, int]) -> list[Any]:
+        """Return some of a batch's pages: customer, id, name and value of the identifier, and packed rows."""
+        return self._database.fetch_all(
+            "SELECT customer, pages.id, identifier_name, identifier_value, body FROM pages "
+            "JOIN bodies ON bodies.id = pages.id JOIN customers ON customers.id = customer "
+            "WHERE batch = ? AND (customer, pages.id) > (?, ?) ORDER BY customer, pages.id LIMIT ?",
+            batch.number,
+            *after,
+            _CHUNK_BODIES,
+        )
+
+    def finish(self, batch: StagedBatch, file: str, size: int | None, sha256: str | None) -> None:
+        """Record that a batch is in its file, and drop what was staged for it."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE batches SET state = 'written', file = ?, bytes = ?, sha256 = ? WHERE number = ?",
+                (file, size, sha256, batch.number),
+            )
+            connection.execute(
+                "UPDATE customers SET file = ? WHERE id IN (SELECT customer FROM pages WHERE batch = ?)",
+                (file, batch.number),
+            )
+            connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE batch = ?)", (batch.number,))
+            connection.execute("DELETE FROM pages WHERE batch = ?", (batch.number,))
+
+    def exclude(self, batch: StagedBatch, customer: int, error: MisfitError) -> StagedBatch | None:
+        """Set a customer aside whose rows the sink refuses; return the rest of the batch, None if nothing is left."""
+        with self._database.transaction() as connection:
+            drop_customer(connection, customer)
+            connection.execute(
+                "UPDATE customers SET state = 'set_aside', error = ? WHERE id = ?",
+                (describe_error(error), customer),
+            )
+            [(rows,)] = connection.execute("SELECT ifnull(sum(rows), 0) FROM pages WHERE batch = ?", (batch.number,))
+            if rows:
+                connection.execute("UPDATE batches SET rows = ? WHERE number = ?", (rows, batch.number))
+            else:
+                connection.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
+        return StagedBatch(batch.number, rows) if rows else None
+
+    def replan(self, customers: list[int]) -> None:
+        """Plan customers again that were excluded."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE customers SET state = 'planned', error = NULL WHERE id = ?", [(id_,) for id_ in customers]
+            )
+
+    # Files
+
+    def files(self) -> list[WrittenFile]:
+        """Return the files written, in the order of their first batch."""
+        rows = self._database.fetch_all(
+            "SELECT file, sum(rows), max(bytes), max(sha256), "
+            "(SELECT count(*) FROM customers WHERE customers.file = batches.file) "
+            "FROM batches WHERE state = 'written' GROUP BY file ORDER BY min(number)"
+        )
+        return [WrittenFile(*row) for row in rows]
+
+    def drop_file(self, name: str) -> None:
+        """Plan the customers again whose entries were in a file."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM batches WHERE state = 'written' AND file = ?", (name,))
+            connection.execute(
+                "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "
+                "cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL, file = NULL WHERE file = ?",
+                (name,),
+            )
+
+
+class BatchRows:
+    """The rows of a batch, about a thousand at a time; may be iterated over again.
+
+    Args:
+        batches: of the job.
+        batch: whose rows.
+        by_customer: never yield rows of several customers together.
+    """
+
+    def __init__(self, batches: Batches, batch: StagedBatch, *, by_customer: bool = False) -> None:
+        self._batches = batches
+        self._batch = batch
+        self._by_customer = by_customer
+        self.customer: int | None = None
+        """The customer whose rows were yielded last; None before the first and after the last."""
+        self.is_first = True
+        """Whether that is the first customer of the batch."""
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        rows: list[Row] = []
+        self.customer, self.is_first = None, True
+        for customer, page in self._pages():
+            if rows and (len(rows) >= _CHUNK_ROWS or (self._by_customer and customer != self.customer)):
+                yield rows
+                rows = []
+            self.is_first = self.customer in (None, customer) and self.is_first
+            self.customer = customer
+            rows += page
+        if rows:
+            yield rows
+        self.customer = None
+
+    def _pages(self) -> Iterator[tuple[int, list[Row]]]:
+        position = (0, 0)
+        while found := self._batches.bodies(self._batch, position):
+            for customer, page, name, value, body in found:
+                position = (customer, page)
+                yield customer, unpack(zlib.decompress(body), name, value)
