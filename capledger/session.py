@@ -118,7 +118,7 @@ class LedgerSession:
     async def close(self) -> None:
         """End requests under way and close the connections; may be called again. A borrowed session stays open."""
         for walk in list(self._walks):
-            walk.stop()
+            walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting
         await self._transport.close()
 
     def entries(
@@ -155,11 +155,7 @@ class LedgerSession:
         if query.start is not None or query.end is not None:  # whose order may show only in one zone
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         facts, flags = self._facts_of(query), as_flags(details)
-        join = (
-            EventEnricher(query, flags, fetch=self._fetch, send=self._send, facts=facts, prefetch=prefetch)
-            if flags
-            else None
-        )
+        join = EventEnricher(query, flags, send=self._send, profile=facts, prefetch=prefetch) if flags else None
         walk = LedgerWalk(
             query,
             zone=zone,

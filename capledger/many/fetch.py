@@ -15,7 +15,7 @@ from capledger.many.queries import QuerySource
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
 from capledger.queries import LedgerQuery
 from capledger.walk import LedgerWalk
-from capledger.walk.loop import Loop
+from capledger.walk.iteration import Iteration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,7 +58,7 @@ class ManyWalks(Generic[T]):
         return self._progress
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return Loop(self, self.__anext__)
+        return Iteration(self, self.__anext__)
 
     async def __anext__(self) -> T:
         self._counts.start()
@@ -72,7 +72,7 @@ class ManyWalks(Generic[T]):
         await self._pool.aclose()
         self._end_counts()
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """End what is in flight without waiting for its end."""
         self._pool.stop()
         self._end_counts()
@@ -82,7 +82,7 @@ class ManyWalks(Generic[T]):
             self._counts.end()
 
     def __del__(self) -> None:
-        self.stop()
+        self._stop()
 
 
 def fetch_many(

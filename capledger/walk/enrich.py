@@ -1,103 +1,84 @@
-"""Details of events for the entries of a ledger walk, page by page."""
+"""Details of events for the entries of a ledger walk, page by page: ``entry.event``."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from attrs import asdict
+from attrs import asdict, define, field, fields
 
-from capledger.queries import EventDetailsQuery
+from capledger.models import LedgerEntry, LedgerEvent, WalkReport
+from capledger.queries import EventDetailsQuery, EventFlags, LedgerQuery
 from capledger.queries.ledger import CustomerLedgerQuery
-from capledger.walk.inquiries import Inquiries
-from capledger.walk.inquiry import Key, Kinds
+from capledger.queries.subject import SubjectQuery
+from capledger.walk.event_batches import EventBatchQueue, Key, KnownEventNames
+from capledger.walk.prefetch import Send
+from capledger.walk.server_profile import ServerProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from capledger._sansio.context import RequestContext
     from capledger._sansio.requests import PageT, Request
-    from capledger.models import LedgerEntry, LedgerEvent, WalkReport
-    from capledger.queries import EventFlags, LedgerQuery
-    from capledger.walk.prefetch import Fetch, PendingResponse, Send
-    from capledger.walk.server_profile import ServerProfile
+    from capledger.walk.prefetch import PendingResponse
 
 
+@define(eq=False)
 class EventEnricher:
-    """Fills ``entry.event``; pages and details together never have more than ``prefetch`` requests under way."""
+    """Sets ``entry.event``; pages and details together never have more than ``prefetch`` requests under way."""
 
-    def __init__(
-        self,
-        query: LedgerQuery,
-        flags: EventFlags,
-        *,
-        fetch: Fetch,
-        send: Send,
-        facts: ServerProfile,
-        prefetch: int,
-    ) -> None:
-        self._query = query
-        self._flags = flags
-        self._fetch = fetch
-        self._send = send
-        self._facts = facts
-        self._prefetch = prefetch
-        self._turns = asyncio.Semaphore(prefetch)
-        self._entries: list[LedgerEntry] | None = None
-        self._inquiries: Inquiries | None = None
-        self._answers: dict[Key, list[LedgerEvent]] = {}
+    _query: LedgerQuery
+    _flags: EventFlags
+    _send: Send
+    _profile: ServerProfile
+    _prefetch: int
+    _semaphore: asyncio.Semaphore = field(init=False)
+    _entries: list[LedgerEntry] | None = field(init=False, default=None)
+    _queue: EventBatchQueue | None = field(init=False, default=None)
+    _found: dict[Key, list[LedgerEvent]] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._semaphore = asyncio.Semaphore(self._prefetch)
 
     async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
-        """Send in turn and decode at once, so that a retry is in turn as well; the walk gets this for its pages."""
-        async with self._turns:
+        """Send a request within the limit, and decode within it too, in case the body proves broken."""
+        async with self._semaphore:
             pending = await self._send(request, context)
             await pending.value()
             return pending
 
-    async def _fetch_in_turn(self, request: Request[PageT], context: RequestContext) -> PageT:
-        async with self._turns:
-            return await self._fetch(request, context)
+    async def _fetch(self, request: Request[PageT], context: RequestContext) -> PageT:
+        return await (await self.send(request, context)).value()
 
     async def attach(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> None:
-        """Fill in the events of a page; after an error, the same page is gone on with where it stood."""
-        if self._entries is not entries or self._inquiries is None:
-            self._answers = {}
-            self._inquiries = self._inquire(entries, report, context)
-            self._entries = entries
-        try:
-            while (inquiry := await self._inquiries.next()) is not None:
-                self._answers |= inquiry.found
-        finally:
-            self._inquiries.stop()
+        """Set the events of a page's entries; called again after an error, continue with what is still missing."""
+        if self._entries is not entries or self._queue is None:
+            self._entries, self._found = entries, {}
+            self._queue = self._make_queue(entries, report, context)
+        while (batch := await self._queue.next()) is not None:
+            self._found |= batch.found
         for entry in entries:
-            entry.event = next(iter(self._answers.get(entry.event_log_id, ())), None)
-        self._entries = self._inquiries = None
+            entry.event = next(iter(self._found.get(entry.event_log_id, ())), None)
+        self._entries = self._queue = None
 
-    def _inquire(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> Inquiries:
-        names: dict[Key, str] = {entry.event_log_id: entry.event_name for entry in entries}
-        kinds = Kinds(names, self._facts.kinds_without_details)
-        return Inquiries(
+    def _make_queue(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> EventBatchQueue:
+        by_key: dict[Key, str] = {entry.event_log_id: entry.event_name for entry in entries}
+        names = KnownEventNames(by_key, self._profile.events_without_details)
+        return EventBatchQueue(
             details_query(self._query, self._flags, [entry.event_log_id for entry in entries]),
-            (key for key, name in names.items() if name not in kinds.without_details),
-            fetch=self._fetch_in_turn,
-            report=report,
+            (key for key, name in by_key.items() if name not in names.without_details),
+            fetch=self._fetch,
+            report=WalkReport(warnings=report.warnings),  # events are not counted among the pages and rows of a ledger
             context=context,
             prefetch=self._prefetch,
-            kinds=kinds,
+            names=names,
         )
 
 
 def details_query(query: LedgerQuery, flags: EventFlags, event_ids: Iterable[int]) -> EventDetailsQuery:
-    """Ask for events of the same customer or group, in the same organisations, from the same version of the API."""
+    """Return the query for events of the same subject, organisations and version of the API."""
     return EventDetailsQuery(
-        identifier_name=query.identifier_name,
-        identifier_value=query.identifier_value,
-        source=query.source,
-        type=query.type,
-        account_id=query.account_id,
-        include_alternate_currencies=query.include_alternate_currencies,
-        alternate_currency_names=query.alternate_currency_names,
-        scope=query.scope,
+        **{item.name: getattr(query, item.name) for item in fields(SubjectQuery)},
         api_version="v2" if query.scope is None else "v2.1",
         event_ids=event_ids,
         is_primary_user=query.is_primary_user if isinstance(query, CustomerLedgerQuery) else None,

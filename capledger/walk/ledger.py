@@ -10,7 +10,7 @@ from capledger._sansio.context import RequestContext
 from capledger.errors import CapledgerError, ConcurrentUseError, PaginationError
 from capledger.models import LedgerEntry, LedgerPage, WalkReport
 from capledger.walk.cursor import Cursor
-from capledger.walk.loop import Loop
+from capledger.walk.iteration import Iteration
 from capledger.walk.plan import Course, PageKey
 from capledger.walk.prefetch import Ahead
 from capledger.walk.windows import Span, local_time
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PENDING_EVENTS = 11002
 
 
-class EntryLoop(Loop[LedgerEntry]):
+class EntryLoop(Iteration[LedgerEntry]):
     """One ``async for`` over entries: those at hand are given without a call of the walk's own."""
 
     _walk: LedgerWalk
@@ -106,7 +106,7 @@ class LedgerWalk:
         Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came.
         Entries already taken from a page one by one are left out.
         """
-        return Loop(self, self._next_page)
+        return Iteration(self, self._next_page)
 
     async def _next_page(self) -> LedgerPage:
         while not (entries := list(self._at_hand)):
@@ -125,9 +125,9 @@ class LedgerWalk:
 
     async def aclose(self) -> None:
         """End the fetches under way; iterating again takes the walk up where it stands."""
-        await asyncio.gather(*self.stop(), return_exceptions=True)
+        await asyncio.gather(*self._stop(), return_exceptions=True)
 
-    def stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage] | LedgerPage]]:
+    def _stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage] | LedgerPage]]:
         """End the fetches under way without waiting for their end."""
         self._failed.clear()
         return self._ahead.stop()
@@ -200,11 +200,11 @@ class LedgerWalk:
             if self._taken is not None and self._attach is not None:
                 await self._attach(self._taken.entries, self._report, self._context)
         except CapledgerError as error:
-            self.stop()
+            self._stop()
             error.cursor = self.cursor
             raise
         except BaseException:
-            self.stop()
+            self._stop()
             raise
         finally:
             self._turning = False

@@ -38,7 +38,7 @@ class ServerProfile:
     #: The order in which rows came, for each order asked for.
     directions: dict[str, Direction] = field(factory=dict)
     #: Names of events that have no details (11014), so that they are not asked for again.
-    kinds_without_details: set[str] = field(factory=set)
+    events_without_details: set[str] = field(factory=set)
 
     def page_size(self, wished: int) -> int:
         """Give the rows a page to ask for."""

@@ -56,7 +56,7 @@ def asked(box: Sandbox) -> list[list[int]]:
 
 
 #: Coroutines that walks run in tasks.
-_FETCHING = {"EventEnricher.send", "Inquiries._settle", "Transport.send"}
+_FETCHING = {"EventEnricher.send", "EventBatchQueue._finish", "Transport.send"}
 
 
 def tasks_of_walks() -> list[asyncio.Task[Any]]:

@@ -13,7 +13,7 @@ from capledger import (
     PaginationError,
 )
 from capledger.walk import EventWalk
-from capledger.walk.inquiry import Inquiry, Key, Kinds
+from capledger.walk.event_batches import EventBatch, Key, KnownEventNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,17 +34,17 @@ def by_name(*references: str) -> EventDetailsQuery:
     )
 
 
-def inquiry(query: EventDetailsQuery, kinds: Kinds | None = None) -> Inquiry:
+def batch_of(query: EventDetailsQuery, names: KnownEventNames | None = None) -> EventBatch:
     keys: Sequence[Key] = query.event_ids or query.event_reference_ids
-    return Inquiry(query, keys, kinds or Kinds())
+    return EventBatch(query, keys, names or KnownEventNames())
 
 
 def event(number: int, reference: str | None = None, **more: Any) -> LedgerEvent:
     return LedgerEvent(number, "ReturnBill", event_reference_id=reference, **more)
 
 
-def asks(pending: Inquiry) -> str:
-    params = dict(pending.request().params)
+def requested(batch: EventBatch) -> str:
+    params = dict(batch.request().params)
     return params.get("eventIds") or params["eventReferenceIds"]
 
 
@@ -66,87 +66,87 @@ def asks(pending: Inquiry) -> str:
 )
 def test_refusals_that_name_ids(code: int, text: str, rest: str) -> None:
     """Ids that a refusal names are left out at once; where it names none of them, all are asked in halves."""
-    pending = inquiry(by_id(11, 12, 13, 14))
+    batch = batch_of(by_id(11, 12, 13, 14))
 
-    assert pending.refuse(EventNotFoundError(text, code))
-    assert asks(pending) == rest
+    batch.record_refusal(EventNotFoundError(text, code))
+    assert requested(batch) == rest
 
 
 def test_a_refusal_without_the_identifier_in_it() -> None:
     """A reference that is the customer's identifier is known again where the text has none of it."""
-    pending = inquiry(by_name("7", ME, f"{ME}-2", "8"))
+    batch = batch_of(by_name("7", ME, f"{ME}-2", "8"))
 
-    assert pending.refuse(EventNotFoundError("Invalid identifiers found[<identifier>, <identifier>-2]", 9022))
-    assert asks(pending) == "7,8"
+    batch.record_refusal(EventNotFoundError("Invalid identifiers found[<identifier>, <identifier>-2]", 9022))
+    assert requested(batch) == "7,8"
 
 
 def test_kinds_without_details_are_left_out_together() -> None:
     """Where the kinds of the events are known, a refusal of a kind leaves out all events of it, and is remembered."""
-    kinds = Kinds({11: "PointsExpiry", 12: "ReturnBill", 13: "PointsExpiry"}, set())
-    pending = inquiry(by_id(11, 12, 13, 14), kinds)
+    names = KnownEventNames({11: "PointsExpiry", 12: "ReturnBill", 13: "PointsExpiry"}, set())
+    batch = batch_of(by_id(11, 12, 13, 14), names)
 
-    assert pending.refuse(EventNotFoundError("Event name not found :PointsExpiry", 11014))
-    assert asks(pending) == "12,14"
-    assert kinds.without_details == {"PointsExpiry"}
+    batch.record_refusal(EventNotFoundError("Event name not found :PointsExpiry", 11014))
+    assert requested(batch) == "12,14"
+    assert names.without_details == {"PointsExpiry"}
 
 
 def test_halves_that_must_hold_the_bad_one_are_not_asked_whole() -> None:
     """When the first half is answered, the second is what was refused: it is parted without asking."""
-    pending = inquiry(by_id(*range(1, 9)))
+    batch = batch_of(by_id(*range(1, 9)))
     asked = []
-    while not pending.settled:
-        asked.append(asks(pending))
+    while not batch.finished:
+        asked.append(requested(batch))
         numbers = [int(text) for text in asked[-1].split(",")]
         if 8 in numbers:
-            pending.refuse(EventNotFoundError("no", 11014))
+            batch.record_refusal(EventNotFoundError("no", 11014))
         else:
-            pending.accept(EventsPage([event(number) for number in numbers]))
+            batch.record_page(EventsPage([event(number) for number in numbers]))
 
     assert asked == ["1,2,3,4,5,6,7,8", "1,2,3,4", "5,6", "7", "8"]
-    assert pending.missing == [8]
+    assert batch.missing == [8]
 
 
 def test_several_events_of_one_reference() -> None:
     """A reference may stand for several events, which stay in the server's order."""
-    pending = inquiry(by_name("a", "b"))
+    batch = batch_of(by_name("a", "b"))
     one, two, three = event(1, "b"), event(2, "a"), event(3, "a")
 
-    pending.accept(EventsPage([one, None, two, three]))
+    batch.record_page(EventsPage([one, None, two, three]))
 
-    assert pending.settled
-    assert pending.found == {"a": [two, three], "b": [one]}
+    assert batch.finished
+    assert batch.found == {"a": [two, three], "b": [one]}
 
 
 def test_references_are_known_by_the_unique_id_too() -> None:
     """A generic event is asked for by its request id, which may come back as the unique id."""
-    pending = inquiry(by_name("a", "b"))
+    batch = batch_of(by_name("a", "b"))
 
-    pending.accept(EventsPage([event(1, "-1", unique_id="b")]))
+    batch.record_page(EventsPage([event(1, "-1", unique_id="b")]))
 
-    assert (pending.settled, pending.missing) == (True, ["a"])
+    assert (batch.finished, batch.missing) == (True, ["a"])
 
 
 def test_events_that_do_not_say_whose_they_are() -> None:
     """Events that do not repeat their reference are asked for one at a time, so that none goes to another's place."""
-    pending = inquiry(by_name("a", "b", "c"))
+    batch = batch_of(by_name("a", "b", "c"))
     first, last = event(1, "-1"), event(2)
 
-    pending.accept(EventsPage([first, last]))
+    batch.record_page(EventsPage([first, last]))
     for page in ([first], [], [last]):
-        pending.accept(EventsPage([*page]))
+        batch.record_page(EventsPage([*page]))
 
-    assert pending.settled
-    assert pending.found == {"a": [first], "b": [], "c": [last]}
+    assert batch.finished
+    assert batch.found == {"a": [first], "b": [], "c": [last]}
 
 
 def test_an_event_that_was_not_asked_for() -> None:
     """An event with another id than those asked for is a contradiction, and what was asked stays to be asked."""
-    pending = inquiry(by_id(11, 12))
+    batch = batch_of(by_id(11, 12))
 
     with pytest.raises(PaginationError):
-        pending.accept(EventsPage([event(11), event(99)]))
+        batch.record_page(EventsPage([event(11), event(99)]))
 
-    assert asks(pending) == "11,12"
+    assert requested(batch) == "11,12"
 
 
 def answering(answer: Callable[[list[int]], EventsPage]) -> Any:

@@ -1,0 +1,33 @@
+"""``async for`` over a walk that ends the walk's requests when it is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class _Walk(Protocol):
+    def _stop(self) -> object:
+        """End the requests under way without waiting for their end."""
+
+
+class Iteration(Generic[T]):
+    """One ``async for`` over a walk; however it is left, its last reference goes and no request stays under way."""
+
+    def __init__(self, walk: _Walk, step: Callable[[], Awaitable[T]]) -> None:
+        self._walk = walk
+        self._step = step
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[T]:
+        return self._step()
+
+    def __del__(self) -> None:
+        self._walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting
