@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ME = "917000000001"
 CHILD_ORG = 70002
 START = datetime(2025, 1, 1)
-#: Ids of bills, of events whose type has no details, and unknown ids.
+#: Ids of bills, of events whose name has no details, and unknown ids.
 KNOWN, BARE, UNKNOWN = range(1001, 1101), range(2001, 2011), range(9001, 9011)
 
 

@@ -31,8 +31,8 @@ from capledger.sandbox import Rules, Sandbox, SandboxGroup, faults, make_row
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_entries_come_with_their_events(order: Any) -> None:
-    """Each entry of a ledger has its event; kinds without details have none, and are asked for once at the most."""
+async def test_entries_are_yielded_with_their_events(order: Any) -> None:
+    """Each entry of a ledger has its event; event names without details have none, and are requested at most once."""
     async with session_at(box := sandbox()) as session:
         query = CustomerLedgerQuery.mobile(ME, order=order, page_size=50)
         walk = session.entries(query, details=True, prefetch=1)
@@ -49,8 +49,8 @@ async def test_entries_come_with_their_events(order: Any) -> None:
         assert again == entries
 
 
-async def test_details_are_asked_of_the_same_version() -> None:
-    """Without a scope both endpoints are v2's, with one v2.1's; whose events they are and the flags go along."""
+async def test_details_are_requested_from_the_same_version() -> None:
+    """Without a scope both endpoints are v2's, with one v2.1's; subject and flags are sent along."""
     flags = EventFlags(get_bill_details=True, get_payment_modes=True)
     async with session_at(box := sandbox()) as session:
         for scope in (None, OrgScope.other(CHILD_ORG)):
@@ -72,7 +72,7 @@ async def test_details_are_asked_of_the_same_version() -> None:
 
 
 async def test_events_of_a_group() -> None:
-    """Details for a group's entries are asked of the group."""
+    """Details of a group's entries are requested for the group."""
     rows = [make_row(number, START + timedelta(hours=number), customerId=-44) for number in KNOWN[:12]]
     async with session_at(box := Sandbox(groups=[SandboxGroup("44", rows)])) as session:
         entries = await session.entries(GroupLedgerQuery(identifier_value=44), details=True).collect()
@@ -91,8 +91,8 @@ async def test_pages_and_details_share_the_prefetch() -> None:
         assert box.max_in_flight == 3
 
 
-async def test_an_error_in_details_goes_on_with_the_same_page() -> None:
-    """Details that failed are asked again by the next iteration; no entry is lost and none comes without its event."""
+async def test_after_an_error_in_details_the_same_page_continues() -> None:
+    """Details that failed are retried by the next iteration; no entry is lost and none is without its event."""
     script = faults.on_events(faults.nth(3, faults.status(500)))
     async with session_at(box := sandbox(faults=script)) as session:
         walk = session.entries(CustomerLedgerQuery.mobile(ME, page_size=50), details=True, prefetch=1)

@@ -65,7 +65,7 @@ def requested(batch: EventBatch) -> str:
     ],
 )
 def test_refusals_that_name_ids(code: int, text: str, rest: str) -> None:
-    """Ids that a refusal names are left out at once; where it names none of them, all are asked in halves."""
+    """Ids that a refusal names are left out at once; where it names none of them, both halves are requested."""
     batch = batch_of(by_id(11, 12, 13, 14))
 
     batch.record_refusal(EventNotFoundError(text, code))
@@ -73,15 +73,15 @@ def test_refusals_that_name_ids(code: int, text: str, rest: str) -> None:
 
 
 def test_a_refusal_without_the_identifier_in_it() -> None:
-    """A reference that is the customer's identifier is known again where the text has none of it."""
+    """A reference that is the customer's identifier is recognised in a message from which it was removed."""
     batch = batch_of(by_name("7", ME, f"{ME}-2", "8"))
 
     batch.record_refusal(EventNotFoundError("Invalid identifiers found[<identifier>, <identifier>-2]", 9022))
     assert requested(batch) == "7,8"
 
 
-def test_kinds_without_details_are_left_out_together() -> None:
-    """Where the kinds of the events are known, a refusal of a kind leaves out all events of it, and is remembered."""
+def test_events_of_a_name_without_details_are_left_out_together() -> None:
+    """Where the names of the events are known, a refused name leaves out all its events, and is remembered."""
     names = KnownEventNames({11: "PointsExpiry", 12: "ReturnBill", 13: "PointsExpiry"}, set())
     batch = batch_of(by_id(11, 12, 13, 14), names)
 
@@ -90,19 +90,19 @@ def test_kinds_without_details_are_left_out_together() -> None:
     assert names.without_details == {"PointsExpiry"}
 
 
-def test_halves_that_must_hold_the_bad_one_are_not_asked_whole() -> None:
-    """When the first half is answered, the second is what was refused: it is parted without asking."""
+def test_a_half_that_must_contain_the_refused_id_is_not_requested_whole() -> None:
+    """When the first half is not refused, the second contains the refused id: it is split without a request."""
     batch = batch_of(by_id(*range(1, 9)))
-    asked = []
+    requests = []
     while not batch.finished:
-        asked.append(requested(batch))
-        numbers = [int(text) for text in asked[-1].split(",")]
+        requests.append(requested(batch))
+        numbers = [int(text) for text in requests[-1].split(",")]
         if 8 in numbers:
             batch.record_refusal(EventNotFoundError("no", 11014))
         else:
             batch.record_page(EventsPage([event(number) for number in numbers]))
 
-    assert asked == ["1,2,3,4,5,6,7,8", "1,2,3,4", "5,6", "7", "8"]
+    assert requests == ["1,2,3,4,5,6,7,8", "1,2,3,4", "5,6", "7", "8"]
     assert batch.missing == [8]
 
 
@@ -118,7 +118,7 @@ def test_several_events_of_one_reference() -> None:
 
 
 def test_references_are_known_by_the_unique_id_too() -> None:
-    """A generic event is asked for by its request id, which may come back as the unique id."""
+    """A generic event is requested by its request id, which may come back as the unique id."""
     batch = batch_of(by_name("a", "b"))
 
     batch.record_page(EventsPage([event(1, "-1", unique_id="b")]))
@@ -127,7 +127,7 @@ def test_references_are_known_by_the_unique_id_too() -> None:
 
 
 def test_events_that_do_not_say_whose_they_are() -> None:
-    """Events that do not repeat their reference are asked for one at a time, so that none goes to another's place."""
+    """Events that do not repeat their reference are requested one at a time, so that none takes another's position."""
     batch = batch_of(by_name("a", "b", "c"))
     first, last = event(1, "-1"), event(2)
 
@@ -139,8 +139,8 @@ def test_events_that_do_not_say_whose_they_are() -> None:
     assert batch.found == {"a": [first], "b": [], "c": [last]}
 
 
-def test_an_event_that_was_not_asked_for() -> None:
-    """An event with another id than those asked for is a contradiction, and what was asked stays to be asked."""
+def test_an_event_that_was_not_requested() -> None:
+    """An event with another id than those requested raises, and the request is still to be made."""
     batch = batch_of(by_id(11, 12))
 
     with pytest.raises(PaginationError):
@@ -167,7 +167,7 @@ async def test_pending_events_leave_the_walk_incomplete() -> None:
 
 
 async def test_one_id_can_have_several_events() -> None:
-    """Two events under one id, as the document prints them, are both given."""
+    """Two events under one id, as the document prints them, are both yielded."""
     twins = [event(11, "a"), event(11, "b")]
     walk = EventWalk(by_id(11, 12, 11), fetch=answering(lambda _: EventsPage([event(12), *twins])))
 

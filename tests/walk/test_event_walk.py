@@ -22,23 +22,30 @@ from support.explode import (
 )
 
 from capledger import (
+    CapledgerError,
     ConcurrentUseError,
     CustomerLedgerQuery,
     EventNotFoundError,
+    EventsPage,
     FeatureDisabledError,
+    LedgerEvent,
     LedgerSession,
     OrgScope,
     ServerError,
     SessionClosedError,
 )
 from capledger.sandbox import Fault, LoggedRequest, Rules, faults
+from capledger.walk import EventWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from capledger._sansio.context import RequestContext
+    from capledger._sansio.requests import Request
 
-async def test_events_come_in_the_order_asked_ten_a_request() -> None:
-    """Any number of ids goes out in groups of ten, and their events come in that order."""
+
+async def test_events_are_yielded_in_the_order_of_the_query_ten_a_request() -> None:
+    """Any number of ids is requested in batches of ten, and their events are yielded in that order."""
     ids = [*KNOWN[:25]][::-1]
     async with session_at(box := sandbox()) as session:
         walk = session.events(about(ids))
@@ -51,8 +58,8 @@ async def test_events_come_in_the_order_asked_ten_a_request() -> None:
 
 
 @pytest.mark.parametrize(("rule", "requests"), [("error", 2), ("null", 1), ("omit", 1), ("warning", 1)])
-async def test_unknown_ids_are_missing_and_the_rest_comes(rule: Any, requests: int) -> None:
-    """However the service tells of unknown ids, they are reported, and cost one more request at the most."""
+async def test_unknown_ids_are_missing_and_the_rest_is_yielded(rule: Any, requests: int) -> None:
+    """However the service reports unknown ids, they are missing, and cost at most one more request."""
     ids = [1001, 9001, 1002, 1003, 9002, 1004]
     async with session_at(box := sandbox(Rules(unknown_events=rule))) as session:
         walk = session.events(about(ids))
@@ -64,23 +71,23 @@ async def test_unknown_ids_are_missing_and_the_rest_comes(rule: Any, requests: i
 
 
 @pytest.mark.parametrize(("rule", "requests"), [("error", 7), ("null", 1), ("omit", 1)])
-@pytest.mark.parametrize("place", range(10))
-async def test_events_without_details_are_missing(rule: Any, requests: int, place: int) -> None:
-    """A kind of event without details is reported as missing; a refusal that names no id is narrowed down by halves."""
+@pytest.mark.parametrize("position", range(10))
+async def test_events_without_details_are_missing(rule: Any, requests: int, position: int) -> None:
+    """An event name without details is reported as missing; after a refusal that names no id, halves are requested."""
     ids = [*KNOWN[:9]]
-    ids.insert(place, 2001)
+    ids.insert(position, 2001)
     async with session_at(box := sandbox(Rules(unsupported_events=rule))) as session:
         walk = session.events(about(ids))
         events = await walk.collect()
 
         assert [event.event_log_id for event in events] == [*KNOWN[:9]]
         assert walk.missing == [2001]
-        assert len(asked(box)) <= requests + (place in {3, 8})
+        assert len(asked(box)) <= requests + (position in {3, 8})
 
 
 @pytest.mark.parametrize("rule", ["error", "null", "omit", "warning"])
 async def test_nothing_but_unknown_ids(rule: Any) -> None:
-    """A walk over unknown ids alone ends without an event, and says so."""
+    """A walk over unknown ids alone ends without an event, and all of them are missing."""
     async with session_at(box := sandbox(Rules(unknown_events=rule))) as session:
         walk = session.events(about([*UNKNOWN, 2001]))
 
@@ -89,8 +96,8 @@ async def test_nothing_but_unknown_ids(rule: Any) -> None:
         assert (walk.report.complete, len(asked(box))) == (True, 2)
 
 
-async def test_repeated_ids_are_asked_once() -> None:
-    """An id that is named again gives its event again, without another request."""
+async def test_repeated_ids_are_requested_once() -> None:
+    """The event of an id that is named again is yielded again, without another request."""
     ids = [*KNOWN[:15], 1001, 9001, 1001, 9001]
     async with session_at(box := sandbox()) as session:
         walk = session.events(about(ids))
@@ -102,7 +109,7 @@ async def test_repeated_ids_are_asked_once() -> None:
 
 
 async def test_warnings_about_single_events_are_kept_once() -> None:
-    """The report does not grow by a warning for each group that has an unknown id."""
+    """The report does not grow by a warning for each batch that has an unknown id."""
     ids = [number for group in range(10) for number in (*KNOWN[group * 9 : group * 9 + 9], UNKNOWN[group])]
     async with session_at(sandbox(Rules(unknown_events="warning"))) as session:
         walk = session.events(about(ids))
@@ -114,7 +121,7 @@ async def test_warnings_about_single_events_are_kept_once() -> None:
 
 @pytest.mark.parametrize("rule", ["error", "null", "omit", "warning"])
 async def test_references(rule: Any) -> None:
-    """Events are found by name and references too; a refusal that names none of them is narrowed down."""
+    """Events are found by name and references too; after a refusal that names none of them, halves are requested."""
     references = [800_001_001, 800_009_001, *range(800_001_002, 800_001_012)]
     async with session_at(box := sandbox(Rules(unknown_events=rule))) as session:
         walk = session.events(by_name("TransactionAdd", references))
@@ -146,8 +153,8 @@ ids_of_all_kinds = st.lists(st.sampled_from([*KNOWN[:40], *BARE, *UNKNOWN]), min
     prefetch=st.integers(1, 5),
 )
 @example(ids=[*BARE], unknown="error", bare="error", prefetch=1)
-def test_each_id_is_answered_or_missing(ids: list[int], unknown: Any, bare: Any, prefetch: int) -> None:
-    """Whatever is asked and however the service refuses: known ids give events in order, all others are missing."""
+def test_each_id_is_yielded_or_missing(ids: list[int], unknown: Any, bare: Any, prefetch: int) -> None:
+    """Whatever is requested and however the service refuses: known ids are yielded in order, others are missing."""
 
     async def check() -> None:
         rules = Rules(unknown_events=unknown, unsupported_events=bare)
@@ -195,7 +202,7 @@ async def test_what_the_organisation_does_not_record_raises() -> None:
 
 
 async def test_an_error_does_not_end_the_walk() -> None:
-    """A group that failed is asked again by the next iteration, and nothing else is."""
+    """A batch that failed is retried by the next iteration, and nothing else is."""
     ids = [*KNOWN[:30]]
     async with session_at(box := sandbox(faults=faults.nth(2, faults.status(500)))) as session:
         walk = session.events(about(ids), prefetch=1)
@@ -210,8 +217,8 @@ async def test_an_error_does_not_end_the_walk() -> None:
         assert (walk.report.rows_yielded, walk.report.complete) == (30, True)
 
 
-async def test_an_error_forgets_nothing_of_a_group() -> None:
-    """What a refusal has taught about a group is still known after an error."""
+async def test_an_error_forgets_nothing_of_a_batch() -> None:
+    """What a refusal has named is still known after an error."""
     async with session_at(box := sandbox(faults=faults.nth(2, faults.status(500)))) as session:
         walk = session.events(about([1001, 9001, 1002]))
         with pytest.raises(ServerError):
@@ -222,8 +229,8 @@ async def test_an_error_forgets_nothing_of_a_group() -> None:
         assert walk.missing == [9001]
 
 
-async def test_breaking_off_and_going_on() -> None:
-    """After a ``break``, iterating goes on with the next event."""
+async def test_a_walk_continues_after_a_break() -> None:
+    """After a ``break``, iterating continues with the next event."""
     async with session_at(sandbox()) as session:
         walk = session.events(about(KNOWN))
         async for first in walk:
@@ -267,7 +274,7 @@ async def cancel_in_a_second(walk: Coroutine[Any, Any, object]) -> None:
 @pytest.mark.parametrize("leave", [leave_by_break, leave_by_closing, leave_by_cancel, leave_entries_by_cancel])
 @virtual_time
 async def test_leaving_ends_every_task(leave: Callable[[LedgerSession], Any]) -> None:
-    """However a walk is left, no fetch of it stays under way."""
+    """However a walk is left, no request of it stays under way."""
 
     def all_but_the_first(logged: LoggedRequest) -> Fault | None:
         return None if "1001" in logged.query.get("eventIds", "1001") else faults.hang()
@@ -281,7 +288,7 @@ async def test_leaving_ends_every_task(leave: Callable[[LedgerSession], Any]) ->
 
 @virtual_time
 async def test_closing_the_session_ends_a_waiting_walk() -> None:
-    """Who waits for an event while the session is closed hears of that."""
+    """A task that waits for an event while the session is closed gets a SessionClosedError."""
     async with session_at(sandbox(faults=faults.always(faults.hang()))) as session:
         waiting = asyncio.create_task(session.events(about(KNOWN)).collect())
         await asyncio.sleep(1)
@@ -292,9 +299,84 @@ async def test_closing_the_session_ends_a_waiting_walk() -> None:
 
 
 async def test_one_consumer_at_a_time() -> None:
-    """Two tasks that share a walk would each get some of it: that is refused."""
+    """Two tasks that share a walk would each get some of its events: the second one raises."""
     async with session_at(sandbox()) as session:
         walk = session.events(about(KNOWN))
 
         with pytest.raises(ConcurrentUseError, match="two tasks"):
             await asyncio.gather(walk.collect(), walk.collect())
+
+
+@virtual_time
+async def test_closing_a_walk_ends_the_task_that_waits_for_it() -> None:
+    """It gets a ConcurrentUseError at once, and a later iteration continues with the next event."""
+    hang_once = faults.nth(2, faults.hang())
+    async with session_at(sandbox(faults=hang_once)) as session:
+        walk = session.events(about(KNOWN[:20]), prefetch=1)
+        first = [await anext(walk) for _ in range(10)]
+        waiting = asyncio.create_task(walk.collect())
+        await asyncio.sleep(1)
+        await walk.aclose()
+
+        assert tasks_of_walks() == []
+        with pytest.raises(ConcurrentUseError, match="closed while another task waited"):
+            await waiting
+        assert [event.event_log_id for event in first + await walk.collect()] == [*KNOWN[:20]]
+
+
+async def test_a_walk_that_has_ended_is_not_iterated_again() -> None:
+    """A second iteration raises rather than yield nothing."""
+    async with session_at(sandbox()) as session:
+        walk = session.events(about(KNOWN[:3]))
+        assert len(await walk.collect()) == 3
+        await walk.aclose()
+
+        with pytest.raises(CapledgerError, match="this walk has ended"):
+            await walk.collect()
+
+
+async def test_a_failed_batch_is_not_retried_before_its_turn() -> None:
+    """What fails ahead of the consumer raises once the events before it were yielded."""
+    ids = [*KNOWN[:30]]
+
+    def fail_second_batch(logged: LoggedRequest) -> Fault | None:
+        return faults.status(500) if str(ids[10]) in logged.query.get("eventIds", "") else None
+
+    async with session_at(box := sandbox(faults=fail_second_batch)) as session:
+        walk = session.events(about(ids))
+        first = [await anext(walk) for _ in range(10)]
+        await asyncio.gather(*tasks_of_walks(), return_exceptions=True)
+        with pytest.raises(ServerError):
+            await anext(walk)
+
+        assert [event.event_log_id for event in first] == ids[:10]
+        assert asked(box).count(ids[10:20]) == 1
+
+
+async def test_requests_that_finish_before_they_wait() -> None:
+    """Where tasks begin at once (eager tasks of Python 3.12), all events are yielded too."""
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+
+    async def fetch(request: Request[Any], _: RequestContext) -> Any:
+        ids = dict(request.params)["eventIds"].split(",")
+        return EventsPage([LedgerEvent(int(number), "ReturnBill") for number in ids])
+
+    walk = EventWalk(about(KNOWN), fetch=fetch)
+
+    assert [event.event_log_id for event in await walk.collect()] == [*KNOWN]
+
+
+async def test_a_request_that_others_cancel_is_not_waited_for() -> None:
+    """A task of the walk that is cancelled from outside ends the iteration rather than keep it waiting."""
+
+    async def fetch(*_: Any) -> Any:
+        await asyncio.Event().wait()  # never over
+
+    walk = EventWalk(about(KNOWN), fetch=fetch)
+    waiting = asyncio.create_task(walk.collect())
+    await asyncio.sleep(0)
+    for task in tasks_of_walks():
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(waiting, 5)
