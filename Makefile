@@ -22,11 +22,11 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
-# The properties again, with many more examples than the usual run.
+# The property tests with many more examples.
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) --hypothesis-profile=fuzz
 
-# Walks for a long time against a sandbox that misbehaves.
+# Checks that take too long for the tests.
 soak: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.soak
 
