@@ -26,7 +26,6 @@ from capledger import (
     OAuthClientCredentials,
     RetryPolicy,
 )
-from capledger._transport.log import logger
 from capledger.sandbox import Fault, Sandbox, SandboxCustomer, faults, seed_rows
 
 if TYPE_CHECKING:
@@ -61,14 +60,6 @@ FAULTS: list[Fault] = [
     faults.short_page(),
     faults.warning_beside(11002, f"events of {MOBILE} are pending"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _enabled_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enable all loggers, since import-linter, run by another test, disables them."""
-    for name in list(logging.Logger.manager.loggerDict):
-        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
-    monkeypatch.setattr(logger, "disabled", False)
 
 
 def reachable(*roots: Any) -> Iterator[Any]:

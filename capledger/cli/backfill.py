@@ -118,11 +118,10 @@ Incomplete = Annotated[
     OnIncomplete,
     typer.Option(rich_help_panel=_JOB, help="With warn, keep ledgers that cannot be proven complete, and mark them."),
 ]
-Details = Annotated[bool, typer.Option("--details", help="Add each entry's event, ten entries a request.")]
+WithEventDetails = Annotated[bool, typer.Option("--details", help="Add each entry's event, ten entries a request.")]
 Concurrency = Annotated[
     int | None, typer.Option(min=1, max=1_000, metavar="N", help="Customers at once; by default what the rate needs.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Interval = Annotated[
     float,
     typer.Option(
@@ -145,13 +144,13 @@ def backfill(
     column: Columns = None,
     rate: options.Rate = None,
     concurrency: Concurrency = None,
-    details: Details = False,
+    details: WithEventDetails = False,
     plan: Plan = False,
     retry_set_aside: Retry = False,
     exact: Exact = False,
     repair: Repair = False,
     on_incomplete: Incomplete = "raise",
-    as_json: Json = False,
+    as_json: options.JsonResult = False,
     progress_interval: Interval = LINE_INTERVAL,
     **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:

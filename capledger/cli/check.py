@@ -61,19 +61,21 @@ _MAX_DIFFERENCE: Final = 60.0
 _NOBODY: Final = ("externalId", "capledger-check")
 _STYLES: Final = {"ok": "green", "failed": "bold red", "unknown": "yellow"}
 
-IdentifierName = Annotated[
+OptionalIdentifierName = Annotated[
     str | None, typer.Argument(metavar="[IDENTIFIER_NAME]", help="Kind of identifier: mobile, email, id, ...")
 ]
-IdentifierValue = Annotated[
+OptionalIdentifierValue = Annotated[
     str | None, typer.Argument(metavar="[IDENTIFIER_VALUE]", help="A customer with entries, to check zone and limits.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
 
 Result = Literal["ok", "failed", "unknown"]
 
 
 def check(
-    *, identifier_name: IdentifierName = None, identifier_value: IdentifierValue = None, as_json: Json = False
+    *,
+    identifier_name: OptionalIdentifierName = None,
+    identifier_value: OptionalIdentifierValue = None,
+    as_json: options.JsonResult = False,
 ) -> None:
     """Check the connection with at most five requests, and print what works.
 

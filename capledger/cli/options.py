@@ -79,6 +79,7 @@ WithEvents = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="One JSON object a line, amounts as strings.")
 ]
+JsonResult = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Csv = Annotated[
     bool, typer.Option("--csv", rich_help_panel=_OUTPUT, help="A header and a row each; nested values as JSON.")
 ]

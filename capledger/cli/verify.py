@@ -25,10 +25,9 @@ EPILOG = options.epilog(
 Directory = Annotated[
     Path, typer.Argument(parser=options.parse_directory, metavar="DIR", help="Directory of a backfill.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
-def verify(*, directory: Directory, as_json: Json = False) -> None:
+def verify(*, directory: Directory, as_json: options.JsonResult = False) -> None:
     """Compare every data file of a backfill in DIR with what was written.
 
     Names the files that are missing or were changed. The backfill's command

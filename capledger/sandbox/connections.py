@@ -19,7 +19,7 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 @define(eq=False)
-class Connection:
+class ClientConnection:
     """A connection of a client."""
 
     number: int
@@ -42,15 +42,15 @@ class Connections:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._connections: WeakKeyDictionary[BaseTransport, Connection] = WeakKeyDictionary()
+        self._connections: WeakKeyDictionary[BaseTransport, ClientConnection] = WeakKeyDictionary()
         self._count = 0
 
-    def of(self, transport: BaseTransport | None) -> Connection:
+    def of(self, transport: BaseTransport | None) -> ClientConnection:
         """Return the connection of a transport; a new one for its first request, or if it is closed already."""
         connection = None if transport is None else self._connections.get(transport)
         if connection is None:
             self._count += 1
-            connection = Connection(self._count, self._clock())
+            connection = ClientConnection(self._count, self._clock())
             if transport is not None:
                 self._connections[transport] = connection
         return connection

@@ -33,7 +33,7 @@ from capledger.sandbox.stores import STORES, Store, Stores
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from capledger.sandbox.connections import Connection
+    from capledger.sandbox.connections import ClientConnection
     from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
@@ -192,7 +192,7 @@ class Sandbox:
             logged.finished = connection.last_used = self._clock()
             self._in_flight -= 1
 
-    def _log(self, request: web.BaseRequest, connection: Connection) -> LoggedRequest:
+    def _log(self, request: web.BaseRequest, connection: ClientConnection) -> LoggedRequest:
         self._numbers[request.path] += 1
         logged = LoggedRequest(
             method=request.method,

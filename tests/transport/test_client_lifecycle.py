@@ -12,7 +12,7 @@ from support.clock import VirtualTimeLoop, run, virtual_time
 from support.service import BASIC, OAUTH, new_context, new_transport, now, page_request, service
 
 from capledger import CapledgerError, ConfigurationError, SessionClosedError
-from capledger._transport.log import logger, pseudonym
+from capledger._transport.log import pseudonym
 from capledger._transport.rate_limit import RateLimit
 from capledger._transport.retry import RetryPolicy
 from capledger.sandbox import DEMO_MOBILE, Rules, Sandbox, faults
@@ -135,12 +135,6 @@ async def test_one_that_was_closed_or_never_used_does_not_warn() -> None:
         gc.collect()
 
     assert [warning for warning in caught if warning.category is ResourceWarning] == []
-
-
-@pytest.fixture(autouse=True)
-def _log_in_any_order_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The linter of layers, run by another test, switches off every logger there is."""
-    monkeypatch.setattr(logger, "disabled", False)
 
 
 SECRETS = ("server123", "8a16a6b70505eb1f1ff7cdc0cd5559a7", "sandbox-secret", "sandbox-key", "c3RvcmU", DEMO_MOBILE)
