@@ -194,14 +194,14 @@ def _narrowed(stored: _Stored, keep: Filter) -> _Stored | None:
 
 
 @frozen
-class DateRange:
+class RequestedDates:
     """The bounds ``startDate`` and ``endDate`` as sent: naive server time in whole seconds."""
 
     start: datetime
     end: datetime
 
 
-def select(ledger: Ledger, date_range: DateRange | None, rules: Rules) -> Sequence[int]:
+def select(ledger: Ledger, date_range: RequestedDates | None, rules: Rules) -> Sequence[int]:
     """Return the ranks that a date range selects, ascending; all ranks without one."""
     if date_range is None:
         return range(len(ledger))
@@ -210,7 +210,7 @@ def select(ledger: Ledger, date_range: DateRange | None, rules: Rules) -> Sequen
     return _range(ledger, date_range, rules)
 
 
-def _range(ledger: Ledger, date_range: DateRange, rules: Rules) -> range:
+def _range(ledger: Ledger, date_range: RequestedDates, rules: Rules) -> range:
     ranks = range(len(ledger))
 
     def moment(rank: int) -> datetime:
@@ -221,7 +221,7 @@ def _range(ledger: Ledger, date_range: DateRange, rules: Rules) -> range:
     return range(first(ranks, date_range.start, key=moment), past(ranks, date_range.end, key=moment))
 
 
-def _within(moment: datetime, date_range: DateRange, rules: Rules) -> bool:
+def _within(moment: datetime, date_range: RequestedDates, rules: Rules) -> bool:
     moment = _compared(moment, rules)
     from_start = moment >= date_range.start if rules.edges in {"both", "start"} else moment > date_range.start
     to_end = moment <= date_range.end if rules.edges in {"both", "end"} else moment < date_range.end

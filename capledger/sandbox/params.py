@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from capledger.sandbox.ledger import DateRange
+from capledger.sandbox.ledger import RequestedDates
 from capledger.sandbox.responses import ErrorResponse
 from capledger.sandbox.rows import CATEGORIES
 from capledger.sandbox.zones import converted, shifted
@@ -126,7 +126,7 @@ def order(query: Parameters, rules: Rules) -> Order:
     return "DESC" if value == "DESC" else rules.default_order
 
 
-def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> DateRange | None:
+def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> RequestedDates | None:
     """
     Read the date range in the ``zone`` of the rows; None without dates or with ``isFilterBasedOnDate=false``.
 
@@ -142,8 +142,8 @@ def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> DateRange | Non
     first = _in_zone(_first_moment(start, rules), rules, zone) if start else None
     last = _in_zone(_last_moment(end, rules), rules, zone) if end else None
     if first:
-        return DateRange(first, last or shifted(first, length))
-    return DateRange(shifted(last, -length), last) if last else None
+        return RequestedDates(first, last or shifted(first, length))
+    return RequestedDates(shifted(last, -length), last) if last else None
 
 
 def _check_range(start: datetime, end: datetime, rules: Rules) -> None:

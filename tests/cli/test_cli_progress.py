@@ -64,7 +64,7 @@ def test_progress_has_what_counts(
 
 def test_rate_never_exceeds_the_limit() -> None:
     """A rate extrapolated from less than a minute shows the limit at the most."""
-    parts = progress_parts(evolve(PROGRESS, requests_per_minute=3_953.0), 3_000, None, 0.0)
+    parts = progress_parts(evolve(PROGRESS, requests_per_minute=3_953), 3_000, None, 0.0)
 
     assert "3,000 of 3,000 requests/min" in parts
 
