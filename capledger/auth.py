@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from attrs import define, field, frozen
 
-from capledger._sansio.api_errors import error_items
+from capledger._sansio.api_errors import WRONG_URL, error_items
 from capledger._sansio.requests import Request
 from capledger._transport.clock import Clock
 from capledger.errors import (
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TOKEN_HEADER = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 - the name of a header
 _TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
+#: HTTP statuses of a wrong key or secret.
+_REFUSED = frozenset({400, 401, 403, 498})
 _MD5_HEX = re.compile(r"[0-9a-fA-F]{32}")
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 #: Lifetime in seconds of a token whose response states none: the shortest that the vendor's pages show.
@@ -209,7 +211,7 @@ def decode_token(request: Request[Token], response: Response) -> Token:  # noqa:
     Raises:
         AuthenticationError: the key and secret were refused (320001, also with HTTP 200).
         RateLimitedError: HTTP 429.
-        ServerError: HTTP 5xx, or not JSON.
+        ServerError: any other error, or a response that is not JSON.
         DecodeError: JSON without a usable token.
     """
     document = _json_object(response)
@@ -218,11 +220,13 @@ def decode_token(request: Request[Token], response: Response) -> Token:  # noqa:
     status, request_id = response.status, response.request_id
     if HTTPStatus.TOO_MANY_REQUESTS in (status, code):
         raise RateLimitedError("the token endpoint's rate limit was exceeded", None, request_id)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in range(500, 600):
-        raise ServerError(f"the token endpoint failed (HTTP {status}, code {code})", status, code, request_id)
-    if items or status >= HTTPStatus.MULTIPLE_CHOICES:
+    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in range(500, 600)
+    if not failed and (items or status in _REFUSED):
         message = f"the service refused this client key and secret (HTTP {status}, code {code})"
         raise AuthenticationError(message, status, code, request_id)
+    if failed or status >= HTTPStatus.MULTIPLE_CHOICES:
+        message = WRONG_URL.get(status, f"the token endpoint failed (HTTP {status}, code {code})")
+        raise ServerError(message, status, code, request_id)
     if document is None:
         raise ServerError("the token endpoint's response is not JSON", status, None, request_id)
     return _token(document, request_id)

@@ -239,7 +239,7 @@ INVALID = {"data": None, "errors": [{"code": 320001, "message": "Invalid client 
         ({"data": None, "errors": ["no"]}, 200, AuthenticationError, None),
         ({"data": None, "errors": {"code": 1}}, 200, AuthenticationError, 1),
         (b"<html>", 403, AuthenticationError, None),
-        ({}, 404, AuthenticationError, None),
+        ({}, 404, ServerError, None),
         (b"slow down", 429, RateLimitedError, None),
         (b"<html>", 503, ServerError, None),
         (INVALID, 500, ServerError, 320001),

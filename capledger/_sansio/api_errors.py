@@ -17,7 +17,6 @@ from capledger.errors import (
     ApiError,
     AuthenticationError,
     CapledgerError,
-    ConfigurationError,
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
@@ -36,7 +35,8 @@ _FORBIDDEN: Final = frozenset({403, 4000})
 _TOO_MANY_REQUESTS: Final = 429
 _AUTHORIZATION_UNAVAILABLE: Final = 4001
 
-_WRONG_URL: Final = {
+#: Statuses of a wrong base_url, or of a proxy that fails for one request.
+WRONG_URL: Final = {
     404: "the service has no such path (HTTP 404): check base_url",
     405: "the path does not accept this method (HTTP 405): check base_url and any proxy",
     415: "the path does not accept this content type (HTTP 415): check base_url and any proxy",
@@ -172,12 +172,12 @@ def _status_error(response: Response, now: datetime) -> CapledgerError:
     status = response.status
     if general := _general_error(response, "", None, now):
         return general
-    if status in _WRONG_URL:
-        return ConfigurationError(_WRONG_URL[status])
     return ServerError(_status_message(status), status, None, response.request_id)
 
 
 def _status_message(status: int) -> str:
+    if status in WRONG_URL:
+        return WRONG_URL[status]
     if status in range(300, 400):
         return f"the service redirects elsewhere (HTTP {status}), which is not followed: check base_url"
     if status >= 500:  # noqa: PLR2004 - the status class itself

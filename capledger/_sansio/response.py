@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,10 @@ from attrs import define, field
 _REQUEST_ID_HEADERS: Final = ("x-cap-requestid", "x-cap-request-id")
 
 _MAX_REQUEST_ID_LENGTH: Final = 100
+
+#: ``Retry-After`` in seconds; fractions are not standard, and are sent all the same.
+_SECONDS: Final = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
+_MAX_RETRY_AFTER: Final = 999_999_999.0
 
 #: Bodies of up to this many bytes are decoded in less time than one iteration of the event loop takes.
 _DECODE_AT_ONCE_BYTES: Final = 8 * 1024
@@ -56,8 +61,8 @@ class Response:
         A date is compared with the response's own ``Date`` where there is one, so a wrong local clock does no harm.
         """
         value = self.header("retry-after")
-        if value.isascii() and value.isdecimal():
-            return float(value[:9])
+        if _SECONDS.fullmatch(value):
+            return min(float(value), _MAX_RETRY_AFTER)
         until = _http_date(value)
         if until is None:
             return None

@@ -23,6 +23,7 @@ from capledger._transport.retry import (
     Failure,
     RetryBudget,
     RetryPolicy,
+    UrlCheck,
     is_exhausted,
     rate_limit_pause,
     wait_before_retry,
@@ -115,6 +116,7 @@ class Transport:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
+        self._url_check = UrlCheck()
 
     async def open(self) -> None:
         """Bind to the running event loop; the first request does so as well.
@@ -249,9 +251,11 @@ class Transport:
 
     def _decode(self, attempt: Attempt[T], response: Response) -> T | Failure:
         try:
-            return attempt.decode(attempt.request, response)
+            value = attempt.decode(attempt.request, response)
         except CapledgerError as error:
-            return Failure(_without_traceback(error), response)
+            return Failure(self._url_check.error(_without_traceback(error), response.status), response)
+        self._url_check.passed = True
+        return value
 
     def _record(self, attempt: Attempt[T], outcome: T | Undecoded | Failure, slot: Slot) -> None:
         """Report the outcome to the limiter, while the slot is held, so that nothing is sent before a pause."""

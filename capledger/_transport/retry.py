@@ -6,35 +6,58 @@ the response, is spent without a slot, and after HTTP 429 applies to the whole s
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
+from capledger._sansio.api_errors import WRONG_URL
 from capledger._sansio.response import Response
 from capledger._transport.clock import to_optional_seconds, to_seconds
 from capledger.errors import (
+    ERROR_CLASSES,
     AnswerTooLargeError,
+    ApiError,
+    AuthenticationError,
     CapledgerError,
     ConfigurationError,
     ConnectionFailedError,
+    PermissionDeniedError,
     RateLimitedError,
     RequestTimeoutError,
     ServerError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-#: Statuses after which the same request may well succeed; 461, 520 and 521 are of the vendor's error-code pages.
-RETRIED_STATUSES = frozenset({429, 461, 500, 502, 503, 504, 520, 521})
-_REDIRECTS = 300
+#: Statuses of a failure that passes: of the service, a proxy, a load balancer (460, 52x) or the rate limit. The
+#: vendor's error-code pages have 461, 520 and 521.
+_STATUSES = frozenset({408, 425, 429, 460, 461, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 529, 530})
+#: "Authorization status unavailable".
+_CODES = frozenset({4001})
+#: Codes that stand for a failure of the service or for bad input, and the messages of the former.
+_AMBIGUOUS_CODES = frozenset({9003, 9004, 11015, 11016})
+_TRANSIENT_MESSAGE = re.compile(r"time[ds]?[ -]?out|failed|failure|unavailable|try again|temporar", re.IGNORECASE)
+
+#: Number of responses without any other that show that base_url is wrong.
+_MAX_WRONG_URL = 20
 
 #: A request that fails in changing ways has this many times ``RetryPolicy.attempts`` in all.
 _TOTAL_ATTEMPTS_FACTOR = 3
 #: Factor from one wait to the next, and from one pause after HTTP 429 to the next.
 _WAIT_GROWTH, _PAUSE_GROWTH = 3.0, 7.0
+
+
+def _to_numbers(values: Iterable[int]) -> frozenset[int]:
+    with suppress(TypeError):
+        numbers = frozenset(values)
+        if all(type(number) is int for number in numbers):
+            return numbers
+    raise ConfigurationError("statuses and codes must be collections of integers, such as {503}")
 
 
 @frozen(kw_only=True)
@@ -68,6 +91,11 @@ class RetryPolicy:
     make an outage worse."""
     budget_share: float = 1.0
     """Number of retries earned by each success, up to ``budget``. At 1.0 half of all requests may fail for good."""
+    statuses: frozenset[int] = field(default=_STATUSES, converter=_to_numbers)
+    """HTTP statuses that are retried; ``RetryPolicy().statuses | {418}`` adds one."""
+    codes: frozenset[int] = field(default=_CODES, converter=_to_numbers)
+    """Codes of the API that are retried whatever the HTTP status and message. Unknown codes with HTTP 5xx are retried
+    too, and 9003, 9004, 11015 and 11016 where their message says that the service failed or timed out."""
 
     def __attrs_post_init__(self) -> None:
         _require(type(self.attempts) is int and self.attempts >= 1, "attempts must be an integer, at least 1")
@@ -124,21 +152,55 @@ class Failure:
         return type(self.error).__name__, self.status
 
     @property
+    def is_success(self) -> bool:
+        """Whether the HTTP status is 2xx all the same."""
+        return self.response is not None and self.response.is_success
+
+    @property
     def is_rate_limited(self) -> bool:
         """Whether the service refused for the rate (HTTP 429), which concerns the whole session."""
         return self.status == HTTPStatus.TOO_MANY_REQUESTS or isinstance(self.error, RateLimitedError)
 
 
-def is_retryable(failure: Failure) -> bool:
+def is_retryable(failure: Failure, policy: RetryPolicy) -> bool:
     """Return whether the same request may well succeed later."""
     error, status = failure.error, failure.status
     if isinstance(error, AnswerTooLargeError):
         return False
     if isinstance(error, ConnectionFailedError | RequestTimeoutError) or failure.is_rate_limited:
         return True
-    if isinstance(error, ServerError) and (error.code in RETRIED_STATUSES or (status or 0) < _REDIRECTS):
+    if status in policy.statuses or getattr(error, "code", None) in policy.codes:
         return True
-    return status in RETRIED_STATUSES
+    if isinstance(error, ServerError):
+        return error.code in policy.statuses or failure.is_success
+    return isinstance(error, ApiError) and _is_transient(error)
+
+
+def _is_transient(error: ApiError) -> bool:
+    """Return whether a code of the API stands for a failure of the service, not for the request."""
+    if error.code not in ERROR_CLASSES:
+        return (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return error.code in _AMBIGUOUS_CODES and bool(_TRANSIENT_MESSAGE.search(error.message))
+
+
+@define
+class UrlCheck:
+    """Whether a session's base_url is wrong: every response so far, of several, says so.
+
+    A single HTTP 404 without an error of the API is a proxy's failure, and concerns one request alone.
+    """
+
+    passed: bool = False
+    """Set when the service answered at all."""
+    _failures: int = 0
+
+    def error(self, error: CapledgerError, status: int) -> CapledgerError:
+        """Return the error of a response, or a ConfigurationError where base_url is wrong."""
+        if self.passed or not isinstance(error, ServerError) or status not in WRONG_URL:
+            self.passed = self.passed or isinstance(error, ApiError | AuthenticationError | PermissionDeniedError)
+            return error
+        self._failures += 1
+        return error if self._failures < _MAX_WRONG_URL else ConfigurationError(error.message)
 
 
 def is_exhausted(attempt: int, repeats: int, policy: RetryPolicy) -> bool:
@@ -158,7 +220,7 @@ def wait_before_retry(
         now: current date and time, aware, for ``Retry-After`` dates.
         random: returns numbers from 0 to 1.
     """
-    if not is_retryable(failure):
+    if not is_retryable(failure, policy):
         return None
     stated = failure.retry_after(now)
     if stated is None:

@@ -271,7 +271,7 @@ ANSWERS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"status": 200, "payload": {"ledgerEntries": {}}}, "DecodeError", {}),
     ({"status": 200, "payload": {"ledgerEntries": [{"eventLogId": "x", "eventName": "A"}]}}, "DecodeError", {}),
     ({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}, "ServerError", {"status": 302}),
-    ({"status": 404, "body": "not here"}, "ConfigurationError", {}),
+    ({"status": 404, "body": "not here"}, "ServerError", {"status": 404}),
 ]
 
 

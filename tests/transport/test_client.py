@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from support.service import OAUTH, PATIENT, new_context, now, page_request, serv
 from capledger import (
     AuthenticationError,
     CapledgerError,
+    ConfigurationError,
     ConnectionFailedError,
     CustomerNotFoundError,
     DecodeError,
@@ -26,6 +28,9 @@ from capledger import (
 from capledger._transport.rate_limit import RateLimit
 from capledger._transport.retry import RetryPolicy
 from capledger.sandbox import DEMO_MOBILE, Fault, Rules, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 
 @virtual_time
@@ -45,7 +50,7 @@ async def test_a_page_is_fetched_as_documented() -> None:
 
 
 TRANSIENT = [
-    *(faults.status(code) for code in (429, 461, 500, 502, 503, 504, 520, 521)),
+    *(faults.status(code) for code in sorted(RetryPolicy().statuses)),
     faults.too_many("3"),
     faults.html(200),
     faults.html(503),
@@ -56,12 +61,22 @@ TRANSIENT = [
     faults.stall(),
     faults.drip(0.1),
     faults.slow(31),
-    faults.api_error(9003, http_status=500),
+    faults.too_many("5.0"),
+    faults.too_many("Thu, 01 Jan 2015 00:00:00 GMT"),
     faults.gateway_error(503, http_status=200),
 ]
 
+#: Errors of the API that are no errors of its token endpoint.
+TRANSIENT_API_ERRORS = [
+    faults.api_error(9003, http_status=500),
+    faults.api_error(9003, "Error fetching points ledger data : Read timed out"),
+    faults.api_error(11016, "getExplodeLedgerInfo failed and fallback failed", http_status=200),
+    faults.api_error(987_654, http_status=500),
+    faults.gateway_error(4001, http_status=503),
+]
 
-@pytest.mark.parametrize("fault", TRANSIENT, ids=lambda fault: fault.name)
+
+@pytest.mark.parametrize("fault", [*TRANSIENT, *TRANSIENT_API_ERRORS], ids=lambda fault: fault.name)
 @virtual_time
 async def test_transient_faults_are_retried(fault: Fault) -> None:
     """After two faults the third response is the page; each request sent is counted, and none is sent unseen."""
@@ -124,6 +139,34 @@ async def test_permanent_errors_are_not_retried(fault: Fault, error_class: type[
 
         assert len(it.box.requests) == 1
         assert now() < 1
+
+
+@virtual_time
+async def test_a_404_without_an_error_of_the_api_fails_one_request() -> None:
+    """A proxy's 404 concerns its request alone; the next one succeeds."""
+    async with service(faults.first(1, faults.status(404, "not here"))) as it:
+        with pytest.raises(ServerError, match="check base_url"):
+            await it.fetch()
+
+        assert len((await it.fetch()).entries) == 10
+
+
+@pytest.mark.parametrize(("successes", "error_class"), [(0, ConfigurationError), (1, ServerError)])
+@virtual_time
+async def test_a_404_for_every_request_is_a_wrong_base_url(successes: int, error_class: type[CapledgerError]) -> None:
+    """After twenty of them, and nothing else, the session cannot work; one success says that it can."""
+    script = faults.numbered(dict.fromkeys(range(1 + successes, 30), faults.status(404)))
+    async with service(script) as it:
+        for _ in range(successes):
+            await it.fetch()
+        errors = [await _error(it.fetch()) for _ in range(20)]
+
+        assert [type(error) for error in errors] == [ServerError] * 19 + [error_class]
+
+
+async def _error(fetching: Coroutine[Any, Any, object]) -> BaseException | None:
+    (outcome,) = await asyncio.gather(fetching, return_exceptions=True)
+    return outcome if isinstance(outcome, BaseException) else None
 
 
 @virtual_time

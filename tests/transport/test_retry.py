@@ -15,6 +15,7 @@ from capledger import (
     ConnectionFailedError,
     CustomerNotFoundError,
     DecodeError,
+    EventNotFoundError,
     LedgerUnavailableError,
     PermissionDeniedError,
     RateLimitedError,
@@ -61,9 +62,22 @@ def pause(refusal: Failure, in_a_row: int = 1, **policy: Any) -> float:
         (RateLimitedError("slow down"), 429, True),
         (RateLimitedError("slow down"), 200, True),
         *((ServerError("failed", status), status, True) for status in (500, 502, 503, 504, 520, 521)),
+        *((ServerError("failed", status), status, True) for status in (408, 425, 460, 522, 523, 524, 525, 529, 530)),
         (ServerError("busy", 461), 461, True),
         (ApiError("busy", 1, 461), 461, True),
         (LedgerUnavailableError("failed", 9003, 500), 500, True),
+        *(
+            (LedgerUnavailableError(f"Error fetching points ledger data : {reason}", 9003, status), status, True)
+            for reason in ("Read timed out", "call failed", "getExplodeLedgerInfo failed and fallback failed")
+            for status in (200, 400)
+        ),
+        (EventNotFoundError("Event detail fetch failed for event log id 7", 11016, 400), 400, True),
+        (EventNotFoundError("Event detail not found for event log id 7", 11016, 400), 400, False),
+        (CustomerNotFoundError("lookup failed", 8015, 400), 400, False),
+        (ServerError("Authorization status unavailable!", 400, 4001), 400, True),
+        (ApiError("new", 987654, 501), 501, True),
+        (ApiError("new", 987654, 599), 599, True),
+        (ApiError("new", 987654, 400), 400, False),
         (ServerError("not JSON", 200), 200, True),
         (ServerError("told by the gateway", 400, 503), 400, True),
         (ServerError("a redirect", 302), 302, False),
@@ -79,7 +93,7 @@ def pause(refusal: Failure, in_a_row: int = 1, **policy: Any) -> float:
 )
 def test_transient_failures_are_retryable(error: CapledgerError, status: int | None, *, expected: bool) -> None:
     """What may pass by itself is retried, and a response of the API's is not."""
-    assert is_retryable(failure(error, status)) is expected
+    assert is_retryable(failure(error, status), RetryPolicy()) is expected
 
 
 @pytest.mark.parametrize(
@@ -93,7 +107,10 @@ def test_transient_failures_are_retryable(error: CapledgerError, status: int | N
         ({"Retry_After": "Mon, 05 Jan 2026 11:59:30 GMT"}, 0.0),
         ({"Retry_After": "Mon, 05 Jan 2026 13:00:00 GMT"}, 3_600.0),
         ({"Retry_After": "Mon, 05 Jan 2026 13:00:09 GMT", "Date": "Mon, 05 Jan 2026 13:00:00 GMT"}, 9.0),
+        ({"Retry_After": "5.0"}, 5.0),
+        ({"Retry_After": "0.25"}, 0.25),
         ({"Retry_After": "soon"}, 0.1),
+        ({"Retry_After": "1e3"}, 0.1),
         ({"Retry_After": "-3"}, 0.1),
         ({"Retry_After": ""}, 0.1),
         ({}, 0.1),
@@ -215,6 +232,10 @@ def test_times_may_be_timedeltas() -> None:
         {"deadline": 0},
         {"budget": -1},
         {"budget_share": -0.5},
+        {"statuses": 503},
+        {"statuses": ["503"]},
+        {"codes": [True]},
+        {"codes": None},
     ],
 )
 def test_a_policy_is_checked_when_it_is_made(wrong: dict[str, Any]) -> None:
@@ -243,3 +264,13 @@ def test_single_faults_never_exhaust_the_budget(share: float, *, always_allowed:
             budget.earn()
 
     assert allowed is always_allowed
+
+
+def test_statuses_and_codes_of_a_policy_replace_the_defaults_or_add_to_them() -> None:
+    """A status or a code is retried because the policy says so, and not where it says otherwise."""
+    teapot, known = failure(ServerError("teapot", 418), 418), failure(CustomerNotFoundError("unknown", 8015, 400), 400)
+
+    assert is_retryable(teapot, RetryPolicy(statuses=RetryPolicy().statuses | {418}))
+    assert not is_retryable(failure(ServerError("failed", 503), 503), RetryPolicy(statuses=[418]))
+    assert is_retryable(known, RetryPolicy(codes={8015}))
+    assert RetryPolicy(statuses=[503, 502]).statuses == {502, 503}
