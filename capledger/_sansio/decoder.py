@@ -11,7 +11,7 @@ from cattrs import BaseValidationError
 from capledger._sansio import fast
 from capledger._sansio.api_errors import NO_ENTRIES, Scrubber, api_error, error_items
 from capledger._sansio.dates import ZONE_NEEDED, ZoneNeededError
-from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json
+from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json, without_lone_surrogates
 from capledger._sansio.tolerant import UnexpectedError, describe, make_converter, problems
 from capledger.errors import CapledgerError, ConfigurationError, DecodeError, ServerError
 from capledger.models import EventsPage, LedgerPage, Notice
@@ -33,6 +33,12 @@ _ESSENTIAL_KEY: Final[dict[type, str]] = {LedgerPage: "ledgerEntries", EventsPag
 
 #: Number of problems in the message of a DecodeError; all of them are in its ``paths``.
 _MAX_SHOWN: Final = 3
+
+
+#: Message of the warning that stands for all strings of a response.
+_SURROGATE_REPLACED: Final = (
+    "half of a surrogate pair in the response was replaced by U+FFFD; page.raw has it as it came"
+)
 
 
 def _utc_now() -> datetime:
@@ -75,13 +81,16 @@ class Decoder:
         return page if page is not None and _has_rows(page) else None
 
     def _decode_tolerantly(self, model: type[PageT], response: Response, scrub: Scrubber) -> PageT:
-        document, parse_error = _parsed(response)
+        body = without_lone_surrogates(response.body)
+        document, parse_error = _parsed(response, body)
         items = error_items(document)
         error = api_error(response, items, scrub, self._now()) or parse_error
         if error is not None:
             raise error
         page, found = self._structure(model, document)
         page.warnings += [Notice(item.code, item.message, status=False) for item in items]
+        if body is not response.body:
+            page.warnings.append(Notice(None, _SURROGATE_REPLACED, status=False))
         if not found and not _has_content(document, page):
             found = [(f"$.{_ESSENTIAL_KEY[model]}", KeyError())]
         if found:
@@ -100,10 +109,10 @@ class Decoder:
             return model(), [("$", MalformedJsonError("nested too deeply"))]
 
 
-def _parsed(response: Response) -> tuple[Any, CapledgerError | None]:
+def _parsed(response: Response, body: bytes) -> tuple[Any, CapledgerError | None]:
     """Return the JSON value of the body, or the error for a body without one."""
     try:
-        return parse_json(response.body), None
+        return parse_json(body), None
     except NotJsonError:
         message = f"the response is not JSON (HTTP {response.status}): a proxy's page, or cut off"
         return None, ServerError(message, response.status, None, response.request_id)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="AttrsInstance")
 
 _INTEGER: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+#: Digits of ASCII alone: ``Decimal`` accepts underscores and the digits of all scripts.
+_AMOUNT: Final = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _PLAIN_KEY: Final = re.compile(r"\w+", re.ASCII)
 
 _KINDS: Final[dict[type, str]] = {
@@ -124,8 +126,6 @@ def _integer(value: object) -> int:
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise UnexpectedError("a string", value)
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise UnexpectedError("a string without half of a surrogate pair", value)
     return value
 
 
@@ -145,6 +145,8 @@ def _any_json(value: object) -> object:
 
 def _decimal(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise UnexpectedError("a decimal number", value)
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
         raise UnexpectedError("a decimal number", value)
     try:
         number = Decimal(value)

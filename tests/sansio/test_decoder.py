@@ -262,3 +262,35 @@ def test_a_damaged_page_is_a_page_or_a_capledger_error(place: int, damage: bytes
         decode(ledger_request(), content[:place] + damage + content[place + 2 :])
     except CapledgerError as error:
         assert "Quay" not in str(error)  # noqa: PT017 - the page may as well still be one
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (rb"half \ud800", "half \ufffd"),
+        (rb"\uDC00 half", "\ufffd half"),
+        (b"half \xed\xa0\x80", "half \ufffd"),
+        (b"a pair \xed\xa0\xbd\xed\xb8\x80 and half \\ud83d", "a pair \U0001f600 and half \ufffd"),
+        (rb"\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),
+        (rb"\\ud800 \ud800", "\\ud800 \ufffd"),
+    ],
+)
+def test_half_of_a_surrogate_pair_costs_no_entry(name: bytes, expected: str) -> None:
+    """The string comes with a replacement character, and one warning stands for all strings of the response."""
+    entry = b'{"eventLogId": 1, "eventName": "%b", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}' % name
+    content = b'{"ledgerEntries": [' + b", ".join([entry, entry]) + b"]}"
+
+    page = decode(ledger_request(), content)
+
+    assert [entry.event_name for entry in page.entries] == [expected, expected]
+    (warning,) = page.warnings
+    assert "surrogate" in warning.message
+    assert page.raw == content
+
+
+@pytest.mark.parametrize("name", [rb"\\ud800", rb"\ud83d\ude00", "\ud55c\uae00".encode()])
+def test_whole_characters_warn_of_nothing(name: bytes) -> None:
+    """An escaped backslash, a pair and a Korean name are no half of a pair."""
+    entry = b'{"eventLogId": "1", "eventName": "%b", "ledgerCreatedDate": "2026-01-01 00:00:00.0"}' % name
+
+    assert decode(ledger_request(), b'{"ledgerEntries": [%b]}' % entry).warnings == []

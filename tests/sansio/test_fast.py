@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("America/New_York")
 CONVERTER = make_converter(ZONE)
+#: Strings without other scripts' digits and spaces, which are left to the tolerant decoder.
+STRINGS = st.text(st.characters(exclude_categories=["Cs", "Nd", "Zs", "Zl", "Zp", "Cc"])) | st.text('0aZ _\n"')
 AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False)
 
 
@@ -50,7 +52,7 @@ def scalars(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
         return dates(aware=attribute.name.endswith(ISO_SUFFIX))
     if item is Decimal:
         return AMOUNTS.map(str) | st.integers() | AMOUNTS.map(number)
-    return {int: st.integers(-(2**70), 2**70), bool: st.booleans()}.get(item, st.text())
+    return {int: st.integers(-(2**70), 2**70), bool: st.booleans()}.get(item, STRINGS)
 
 
 def values(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
@@ -58,13 +60,13 @@ def values(attribute: Attribute[Any]) -> st.SearchStrategy[Any]:
     inner = objects(item) if has(item) else scalars(attribute)
     if container is list:
         return st.lists(inner, max_size=2)
-    return inner if container is None else st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    return inner if container is None else st.dictionaries(STRINGS, inner, max_size=2)
 
 
 def objects(model: type[AttrsInstance]) -> st.SearchStrategy[dict[str, Any]]:
     """JSON objects of a model as usual responses have them: keys may be missing or null, unless they are needed."""
     needed: dict[str, st.SearchStrategy[Any]] = {}
-    free: dict[str, st.SearchStrategy[Any]] = {"aNewKey": st.text()}
+    free: dict[str, st.SearchStrategy[Any]] = {"aNewKey": STRINGS}
     for attribute in response_fields(model):
         for key in json_keys(attribute):
             if attribute.default is NOTHING:
@@ -165,6 +167,25 @@ def test_no_amount_is_infinite_or_nothing() -> None:
         entry = LEDGER["ledgerEntries"][0] | {"netAlternateCurrenciesOnEvent": nets}
 
         assert fast.decode(LedgerPage, body({"ledgerEntries": [entry]}), ZONE) is None
+
+
+@pytest.mark.parametrize("amount", ["1_000", "\u0661\u0662", "\uff11\uff12", "\u0967", "\U0001d7d0", "\xa012"])
+@pytest.mark.parametrize("escaped", [True, False])
+def test_amounts_are_digits_of_ascii(amount: str, *, escaped: bool) -> None:
+    """``Decimal`` would take underscores and other scripts; a body with them is left to the tolerant decoder."""
+    entry = LEDGER["ledgerEntries"][0] | {"netAlternateCurrenciesOnEvent": {"Shell": amount}}
+    content = json.dumps({"ledgerEntries": [entry]}, ensure_ascii=escaped).encode()
+
+    assert fast.decode(LedgerPage, content, ZONE) is None
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_letters_of_any_script_are_decoded_fast(*, escaped: bool) -> None:
+    """A name in another script is common."""
+    entry = LEDGER["ledgerEntries"][0] | {"eventName": "\u0645\u062d\u0645\u062f \u5f20 \U0001f600 TXN_12"}
+    content = json.dumps({"ledgerEntries": [entry]}, ensure_ascii=escaped).encode()
+
+    assert fast.decode(LedgerPage, content, ZONE) is not None
 
 
 def test_without_a_zone_only_complete_dates_are_read() -> None:

@@ -8,6 +8,7 @@ uncommon responses, valid or not, :func:`decode` returns None, and the tolerant 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -28,6 +29,13 @@ T = TypeVar("T", bound=AttrsInstance)
 _UNCOMMON: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
+#: An underscore among the last characters of a string, which ``Decimal`` accepts between digits; and what precedes it.
+_UNDERSCORE: Final = re.compile(rb'_[0-9._eE+-]*\s*"')
+_DIGITS: Final = re.compile(rb"\s*[+-]?[0-9._]+")
+_ESCAPES: Final = re.compile(rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u)?[0-9a-fA-F]{4}")
+_ASCII: Final = bytes(range(128))
+
+
 class _NoZone:
     """Takes the place of a date in the zone where no zone is known; fails when a date needs it."""
 
@@ -37,6 +45,8 @@ class _NoZone:
 
 def decode(model: type[T], body: bytes, zone: tzinfo | None) -> T | None:
     """Return the model in a body, None for the tolerant decoder; ``zone`` is the server's."""
+    if _may_have_odd_amounts(body):
+        return None
     try:
         wire = _json_decoder(model).decode(body)
         if wire.errors:
@@ -52,3 +62,28 @@ def _json_decoder(model: type[AttrsInstance]) -> msgspec.json.Decoder[Any]:
     errors = ("errors", list[msgspec.Raw] | None, None)
     response = msgspec.defstruct("Response", [errors], bases=(wire_struct(model),), gc=False)
     return msgspec.json.Decoder(response)
+
+
+def _may_have_odd_amounts(body: bytes) -> bool:
+    """Return whether a body has digits or spaces that ``Decimal`` accepts in a string though they are no amount.
+
+    Those of another script in a name count as well: such a body is rare.
+    """
+    if any(_DIGITS.fullmatch(_string_before(body, match.start())) for match in _UNDERSCORE.finditer(body)):
+        return True
+    if b"\\" in body and _has_odd_character(_unescaped(set(_ESCAPES.findall(body)))):
+        return True
+    return not body.isascii() and _has_odd_character(body.translate(None, _ASCII).decode(errors="ignore"))
+
+
+def _string_before(body: bytes, end: int) -> bytes:
+    return body[body.rfind(b'"', 0, end) + 1 : end]
+
+
+def _unescaped(escapes: set[bytes]) -> str:
+    halves = b"".join(escapes).decode("unicode-escape")
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
+
+
+def _has_odd_character(characters: str) -> bool:
+    return any(not c.isascii() and (c.isdecimal() or c.isspace()) for c in set(characters))
