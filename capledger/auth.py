@@ -70,9 +70,14 @@ class _Unpicklable:
         )
 
 
-def _check_filled(*values: object) -> None:
-    if not all(isinstance(value, str) and value for value in values):
-        raise ConfigurationError("credentials must be non-empty strings")
+def _check_credentials(**values: object) -> None:
+    for name, value in values.items():
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{name} must be a string that is not empty")
+        if value != value.rstrip():
+            raise ConfigurationError(f"{name} ends in white space: remove it, such as the line end of a file")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ConfigurationError(f"{name} contains half of a surrogate pair: pass valid Unicode")
 
 
 @frozen(repr=False, eq=False, getstate_setstate=False)
@@ -92,7 +97,7 @@ class BasicAuth(_Unpicklable):
     """Whether ``password`` is hashed already."""
 
     def __attrs_post_init__(self) -> None:
-        _check_filled(self.username, self.password)
+        _check_credentials(username=self.username, password=self.password)
         if ":" in self.username:
             raise ConfigurationError("username must not contain a colon")
         if self.hashed and not _MD5_HEX.fullmatch(self.password):
@@ -141,7 +146,7 @@ class OAuthClientCredentials(_Unpicklable):
     """The client secret."""
 
     def __attrs_post_init__(self) -> None:
-        _check_filled(self.key, self.secret)
+        _check_credentials(key=self.key, secret=self.secret)
 
     def authenticator(self, clock: Clock) -> Authenticator:
         """Return a new authenticator for one session."""

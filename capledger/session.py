@@ -6,16 +6,17 @@ from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
-
-from yarl import URL
+from zoneinfo import ZoneInfo
 
 from capledger._sansio.decoder import Decoder
+from capledger._transport.arguments import to_positive_int
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
+from capledger._transport.http import check_base_url
 from capledger._transport.retry import RetryPolicy
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
-from capledger.queries import GroupLedgerQuery
+from capledger.queries import EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
 from capledger.timezones import known_zone
 from capledger.walk import Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
@@ -24,9 +25,10 @@ from capledger.walk.windows import Span
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Self, SupportsIndex
 
     import aiohttp
+    from yarl import URL
 
     from capledger._sansio.context import RequestContext
     from capledger._sansio.requests import PageT, Request
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from capledger._transport.rate_limit import RateLimit
     from capledger.many import OnOutcome, Queries
     from capledger.models import LedgerPage
-    from capledger.queries import EventDetailsQuery, LedgerQuery
 
 _DEFAULT_PREFETCH = 4
 
@@ -79,24 +80,22 @@ class LedgerSession:
         allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        check_zone(timezone)
-        self._retry = retry or RetryPolicy()
+        self._base_url = check_base_url(base_url, allow_plain_http=allow_plain_http)
+        self._zone = as_zone(timezone) or known_zone(self._base_url)
         self._clock = clock
         self._transport = Transport(
-            base_url,
+            self._base_url,
             auth,
-            Decoder(zone := timezone or known_zone(base_url)),
+            Decoder(self._zone),
             rate_limit=rate_limit,
-            retry=self._retry,
+            retry=retry,
             max_connections=max_connections,
             timeout=timeout,
             http=http,
             trace_configs=trace_configs,
-            allow_plain_http=allow_plain_http,
             clock=clock,
         )
-        self._base_url = URL(base_url)
-        self._zone = zone
+        self._retry = retry or RetryPolicy()
         self._rate_limit = rate_limit
         self._facts: dict[tuple[type, bool], ServerProfile] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
@@ -148,7 +147,8 @@ class LedgerSession:
             InvalidQueryError: the query or the cursor cannot be used.
             ConfigurationError: the server's time zone is not known.
         """
-        check_at_least_one("prefetch", prefetch)
+        check_query(query, LedgerQuery)
+        prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         zone = self._zone_for(query)
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
@@ -249,6 +249,8 @@ class LedgerSession:
             InvalidQueryError: an argument cannot be used.
             ConfigurationError: the server's time zone is not known.
         """
+        if on_outcome is not None and not callable(on_outcome):
+            raise InvalidQueryError("on_outcome must be a function, a coroutine function or None")
         return stream_many(
             queries,
             open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
@@ -262,7 +264,7 @@ class LedgerSession:
         self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None
     ) -> Callable[[LedgerQuery], LedgerWalk]:
         """Return the function that opens a walk; check once what would fail for every query."""
-        check_at_least_one("prefetch", prefetch)
+        prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         if self._zone is None:
             raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
@@ -278,7 +280,8 @@ class LedgerSession:
         Raises:
             InvalidQueryError: an argument cannot be used.
         """
-        check_at_least_one("prefetch", prefetch)
+        check_query(query, EventDetailsQuery)
+        prefetch = check_at_least_one("prefetch", prefetch)
         walk = EventWalk(query, fetch=self._fetch, prefetch=prefetch)
         self._walks.add(walk)
         return walk
@@ -318,10 +321,15 @@ class LedgerSession:
             context.deadline = self._clock.monotonic() + self._retry.deadline
 
 
-def check_zone(zone: object) -> None:
-    """Refuse a zone that is not a tzinfo, such as a name."""
+def as_zone(zone: tzinfo | None) -> tzinfo | None:
+    """Return a zone for ``datetime.replace``; refuse anything but a tzinfo, such as a name.
+
+    One of pytz, which works only by its ``localize``, becomes a ZoneInfo.
+    """
     if zone is not None and not isinstance(zone, tzinfo):
         raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
+    pytz_name = getattr(zone, "zone", None) if hasattr(zone, "localize") else None
+    return zone if pytz_name is None else ZoneInfo(pytz_name)
 
 
 def check_on_incomplete(value: object) -> None:
@@ -330,8 +338,17 @@ def check_on_incomplete(value: object) -> None:
         raise InvalidQueryError('on_incomplete must be "raise" or "warn"')
 
 
-def check_at_least_one(name: str, value: object) -> int:
+def check_query(query: object, expected: Any) -> None:  # noqa: ANN401 - a class or a union of classes
+    """Refuse anything but a query of the right type."""
+    if not isinstance(query, expected):
+        names = "a CustomerLedgerQuery or a GroupLedgerQuery" if expected is LedgerQuery else "an EventDetailsQuery"
+        raise InvalidQueryError(f"query must be {names}, not {type(query).__name__}")
+
+
+def check_at_least_one(name: str, value: SupportsIndex) -> int:
     """Return an integer that is at least 1; refuse any other value."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidQueryError(f"{name} must be an integer, at least 1")
-    return value
+    try:
+        return to_positive_int(name, value)
+    except ConfigurationError as error:
+        message = error.message
+    raise InvalidQueryError(message)

@@ -23,6 +23,6 @@ _ZONES: dict[str, tzinfo] = {
 }
 
 
-def known_zone(base_url: str) -> tzinfo | None:
+def known_zone(base_url: str | URL) -> tzinfo | None:
     """Return the zone of a cluster's naive dates, None where it is not documented."""
     return _ZONES.get(URL(base_url).host or "")

@@ -21,7 +21,7 @@ def encode(value: Encodable) -> str:
     """
     match value:
         case str():
-            return value
+            return str.__str__(value)  # also of an enumeration of strings, whose own ``str`` is its name
         case bool():
             return "true" if value else "false"
         case int() | Decimal() | UUID():

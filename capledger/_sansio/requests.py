@@ -163,7 +163,7 @@ def _events(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) ->
     if query.event_name is None:
         yield "eventIds", encode(ids_or_references)
     else:
-        yield "eventName", query.event_name
+        yield "eventName", encode(query.event_name)
         yield "eventReferenceIds", encode(ids_or_references)
 
 

@@ -13,9 +13,10 @@ import warnings
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from capledger._transport.arguments import require_type, to_seconds
 from capledger._transport.attempt import Attempt, PendingResponse, Undecoded
-from capledger._transport.clock import SYSTEM_CLOCK, Clock, to_seconds
-from capledger._transport.http import HttpClient, check_base_url, closed_error
+from capledger._transport.clock import SYSTEM_CLOCK, Clock
+from capledger._transport.http import HttpClient, closed_error
 from capledger._transport.limiter import RequestLimiter, Slot
 from capledger._transport.log import logger
 from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     import aiohttp
+    from yarl import URL
 
     from capledger._sansio.context import RequestContext
     from capledger._sansio.decoder import Decoder
@@ -59,7 +61,7 @@ class Transport:
     """Fetches typed responses; belongs to the event loop of its first use.
 
     Args:
-        base_url: URL of the service: https, or http to this machine.
+        base_url: URL of the service, as :func:`check_base_url` returned it.
         auth: credentials.
         decoder: decodes responses into pages.
         rate_limit: the organisation's limit; None to learn it from HTTP 429.
@@ -68,7 +70,6 @@ class Transport:
         timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
         http: a caller's aiohttp session, borrowed and never closed; its own middlewares are not run.
         trace_configs: aiohttp's, for a session of our own.
-        allow_plain_http: accept a base_url that is not encrypted.
         clock: source of time.
         random: returns numbers from 0 to 1, for the jitter.
 
@@ -78,7 +79,7 @@ class Transport:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: URL,
         auth: Auth,
         decoder: Decoder,
         *,
@@ -88,13 +89,18 @@ class Transport:
         timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
-        allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         seconds = to_seconds(timeout)
         if not seconds:
             raise ConfigurationError("timeout must be longer than zero")
+        if rate_limit is not None:
+            require_type("rate_limit", rate_limit, RateLimit, "RateLimit(requests_per_minute) or None")
+        if retry is not None:
+            require_type("retry", retry, RetryPolicy, "RetryPolicy(...) or None")
+        if not hasattr(auth, "authenticator"):
+            raise ConfigurationError("auth must be BasicAuth(...) or OAuthClientCredentials(...)")
         self._retry = retry or RetryPolicy()
         self._retry_budget = RetryBudget(self._retry)
         self._decoder = decoder
@@ -102,7 +108,7 @@ class Transport:
         self._clock = clock
         self._random = random
         self._http = HttpClient(
-            check_base_url(base_url, allow_plain_http=allow_plain_http),
+            base_url,
             timeout=seconds,
             http=http,
             trace_configs=trace_configs,

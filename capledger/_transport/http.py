@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from capledger._sansio.response import Response
+from capledger._transport.arguments import require_type
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
@@ -38,7 +39,7 @@ def closed_error() -> SessionClosedError:
     return SessionClosedError("the session is closed")
 
 
-def check_base_url(base_url: str, *, allow_plain_http: bool) -> URL:
+def check_base_url(base_url: str | URL, *, allow_plain_http: bool) -> URL:
     """Return the URL of the service.
 
     Raises:
@@ -85,6 +86,12 @@ class HttpClient:
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
+        if http is not None:
+            require_type("http", http, aiohttp.ClientSession, "an aiohttp.ClientSession or None")
+        if isinstance(trace_configs, aiohttp.TraceConfig) or not all(
+            isinstance(config, aiohttp.TraceConfig) for config in trace_configs
+        ):
+            raise ConfigurationError("trace_configs must be a sequence of aiohttp.TraceConfig")
         self._base_url = base_url
         self._urls: dict[str, URL] = {}
         self._timeout = timeout

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from capledger._transport.arguments import to_positive_int
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.rate_limit import RateLimitedStreak
-from capledger.errors import CapledgerError, ConfigurationError, RateLimitedError, SessionClosedError
+from capledger.errors import CapledgerError, RateLimitedError, SessionClosedError
 
 if TYPE_CHECKING:
     from capledger._transport.rate_limit import RateLimiter
@@ -79,10 +80,8 @@ class RequestLimiter:
         max_pause: float = math.inf,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        if max_connections < 1:
-            raise ConfigurationError("max_connections must be at least 1")
         self._rate_limiter = rate_limiter
-        self._free_slots = max_connections
+        self._free_slots = to_positive_int("max_connections", max_connections)
         self._max_wait = math.inf if max_wait is None else max_wait
         self._max_pause = max_pause
         self._clock = clock

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from attrs import define, field, frozen
 
-from capledger._transport.clock import to_optional_seconds
+from capledger._transport.arguments import as_int, as_optional_int, to_optional_seconds, to_positive_int
 from capledger.errors import ConfigurationError
 
 _MINUTE = 60.0
@@ -30,23 +30,18 @@ class RateLimit:
         ConfigurationError: a value is out of its range.
     """
 
-    requests_per_minute: int
+    requests_per_minute: int = field(converter=as_int)
     """Maximum number of requests in any 60 seconds."""
-    burst: int | None = field(default=None, kw_only=True)
+    burst: int | None = field(default=None, kw_only=True, converter=as_optional_int)
     """Maximum number of requests sent at once; None for a second's worth, at least 1."""
     max_wait: float | None = field(default=None, kw_only=True, converter=to_optional_seconds)
     """Maximum time in seconds (or a ``timedelta``) that a request waits for its turn; where it would be longer, the
     request fails at once with ``RateLimitedError``. None for no maximum."""
 
     def __attrs_post_init__(self) -> None:
-        if not _is_count(self.requests_per_minute):
-            raise ConfigurationError("requests_per_minute must be a whole number, at least 1")
-        if self.burst is not None and not (_is_count(self.burst) and self.burst <= self.requests_per_minute):
-            raise ConfigurationError("burst must be a whole number from 1 to requests_per_minute")
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 1
+        to_positive_int("requests_per_minute", self.requests_per_minute)
+        if self.burst is not None and to_positive_int("burst", self.burst) > self.requests_per_minute:
+            raise ConfigurationError("burst must not be greater than requests_per_minute")
 
 
 class RateLimiter(Protocol):

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from capledger._sansio.api_errors import WRONG_URL
 from capledger._sansio.response import Response
-from capledger._transport.clock import to_optional_seconds, to_seconds
+from capledger._transport.arguments import as_int, to_optional_seconds, to_positive_int, to_seconds
 from capledger.errors import (
     ERROR_CLASSES,
     AnswerTooLargeError,
@@ -75,7 +75,7 @@ class RetryPolicy:
         ConfigurationError: a value is out of its range.
     """
 
-    attempts: int = 6
+    attempts: int = field(default=6, converter=as_int)
     """Maximum number of attempts that fail in the same way, the first included; 1 means no retries."""
     min_wait: float = field(default=0.05, converter=to_seconds)
     """The shortest wait before a retry, in seconds. The longest is twice that at first and three times as long with
@@ -86,7 +86,7 @@ class RetryPolicy:
     """The longest ``Retry-After`` in seconds that is obeyed; a longer one is an error at once."""
     deadline: float | None = field(default=None, converter=to_optional_seconds)
     """Maximum time in seconds for a whole walk, from its first request; None for no maximum."""
-    budget: int = 100
+    budget: int = field(default=100, converter=as_int)
     """Number of retries that the session may spend beyond ``budget_share`` of its successes, so that retries do not
     make an outage worse."""
     budget_share: float = 1.0
@@ -98,10 +98,15 @@ class RetryPolicy:
     too, and 9003, 9004, 11015 and 11016 where their message says that the service failed or timed out."""
 
     def __attrs_post_init__(self) -> None:
-        _require(type(self.attempts) is int and self.attempts >= 1, "attempts must be an integer, at least 1")
+        to_positive_int("attempts", self.attempts)
         _require(self.deadline != 0, "deadline must be longer than zero")
         _require(self.min_wait <= self.max_wait, "min_wait must not be longer than max_wait")
-        _require(self.budget >= 0 and self.budget_share >= 0, "budget and budget_share must not be negative")
+        amounts = _is_amount(self.budget) and _is_amount(self.budget_share)
+        _require(amounts, "budget and budget_share must be numbers, 0 or more")
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - a condition, not an option

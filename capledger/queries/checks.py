@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from capledger.errors import InvalidQueryError
@@ -15,13 +16,37 @@ from capledger.errors import InvalidQueryError
 if TYPE_CHECKING:
     from attrs import Attribute
 
+#: Years that leave room for windows and zones on both sides.
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
+
 #: Digits of a 64-bit number, which an event's id is.
 _MAX_DIGITS = 19
 
 
 def as_string(value: str | int) -> str:
     """Return an integer as its digits, since identifiers are often stored as numbers."""
-    return str(value) if is_int(value) else value  # type: ignore[return-value]  # the validator refuses the rest
+    number = _integral(value)
+    return value if number is None else str(number)  # type: ignore[return-value]  # the validator refuses the rest
+
+
+def as_int(value: int) -> int:
+    """Return an integer of numpy or another library as an int, any other value unchanged."""
+    number = _integral(value)
+    return value if number is None else number
+
+
+def _integral(value: object) -> int | None:
+    return None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+
+
+def as_optional_int(value: int | None) -> int | None:
+    """Return an integer of numpy or another library as an int, any other value unchanged."""
+    return None if value is None else as_int(value)
+
+
+def as_optional_string_or_int(value: str | int | None) -> str | int | None:
+    """Return an integer of numpy or another library as an int, any other value unchanged."""
+    return value if isinstance(value, str) else as_optional_int(value)
 
 
 def as_bool_or_names(
@@ -32,10 +57,15 @@ def as_bool_or_names(
 
 
 def as_datetime(value: date | None) -> datetime | None:
-    """Return a day as its first instant, naive."""
-    if isinstance(value, datetime) or not isinstance(value, date):
+    """Return a day as its first instant, naive; a datetime of pandas or pendulum as a plain one."""
+    if type(value) is datetime or not isinstance(value, date):
         return value
-    return datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)
+    if not is_int(value.year):  # pandas.NaT, which is a datetime to isinstance
+        return value
+    clock = value.hour, value.minute, value.second, value.microsecond
+    return datetime(value.year, value.month, value.day, *clock, tzinfo=value.tzinfo, fold=value.fold)
 
 
 def as_names(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -45,12 +75,12 @@ def as_names(value: str | Iterable[str] | None) -> tuple[str, ...]:
 
 def as_ints(value: int | Iterable[int] | None) -> tuple[int, ...]:
     """Return one integer or several as a tuple."""
-    return _as_tuple(value)
+    return tuple(as_int(item) for item in _as_tuple(value))
 
 
 def as_event_ids(value: int | str | Iterable[int | str] | None) -> tuple[int, ...]:
     """Return one id or several as a tuple of integers; an id may be a string of digits."""
-    return tuple(int(item) if _is_digits(item) else item for item in _as_tuple(value))
+    return tuple(int(item) if _is_digits(item) else as_int(item) for item in _as_tuple(value))
 
 
 def as_references(value: int | str | Iterable[int | str] | None) -> tuple[str, ...]:
@@ -82,6 +112,13 @@ def string(_: object, attribute: Attribute[Any], value: object) -> None:
     """Raise unless the value is a string that is not blank."""
     if not isinstance(value, str) or not value.strip():
         raise InvalidQueryError(f"{attribute.name} is empty or not a string: pass a string of at least one character")
+    _require_unicode(attribute.name, value)
+
+
+def _require_unicode(name: str, value: str) -> None:
+    """Raise for half of a surrogate pair: it would be sent as another character, and ask for another customer."""
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidQueryError(f"{name} contains half of a surrogate pair: pass valid Unicode")
 
 
 def optional_string(query: object, attribute: Attribute[Any], value: object) -> None:
@@ -127,6 +164,7 @@ def names(_: object, attribute: Attribute[Any], value: tuple[object, ...]) -> No
             raise InvalidQueryError(f"{attribute.name} contains an empty item or no string: pass a list of strings")
         if "," in item:
             raise InvalidQueryError(f"{attribute.name} contains a string with a comma: pass each name as its own item")
+        _require_unicode(attribute.name, item)
 
 
 def bool_or_names(query: object, attribute: Attribute[Any], value: object) -> None:
@@ -139,8 +177,12 @@ def bool_or_names(query: object, attribute: Attribute[Any], value: object) -> No
 
 def optional_datetime(_: object, attribute: Attribute[Any], value: object) -> None:
     """Raise unless the value is None or a datetime; dates were converted before."""
-    if value is not None and not isinstance(value, datetime):
+    if value is None:
+        return
+    if not isinstance(value, datetime) or not is_int(value.year):
         raise InvalidQueryError(f"{attribute.name} is not a date: pass a datetime.date or a datetime.datetime")
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise InvalidQueryError(f"{attribute.name} is at the edge of the calendar: leave it out, or pass another year")
 
 
 def require_at_most_one(query: object, *fields: str) -> None:

@@ -56,13 +56,13 @@ class _BaseLedgerQuery(SubjectQuery):
     """End of the span, exclusive, written like ``start``; None is the start of the walk (v2 and v2.1 ledger pages)."""
     order: Literal["asc", "desc"] = field(default="asc", validator=_is_order)
     """Order of the yielded entries, whatever the server does: "asc" oldest first, "desc" newest first (2026 pages)."""
-    page_size: int = field(default=100, validator=checks.positive_int)
+    page_size: int = field(default=100, converter=checks.as_int, validator=checks.positive_int)
     """Entries per request; reduced to the service's maximum if larger (v2 and v2.1 ledger pages)."""
-    till_id: int | None = field(default=None, validator=checks.optional_int)
+    till_id: int | None = field(default=None, converter=checks.as_optional_int, validator=checks.optional_int)
     """Entries of one till, by its id (v2 and v2.1 ledger pages)."""
     till_ids: tuple[int, ...] = field(default=(), converter=checks.as_ints, validator=checks.ints)
     """Entries of several tills, by their ids (v2 ledger page)."""
-    store_id: int | None = field(default=None, validator=checks.optional_int)
+    store_id: int | None = field(default=None, converter=checks.as_optional_int, validator=checks.optional_int)
     """Entries of one store, by its id (v2 ledger page)."""
     store_code: str | None = field(default=None, validator=checks.optional_string)
     """Entries of one store, by its code (v2 ledger page)."""
@@ -93,7 +93,7 @@ class _BaseLedgerQuery(SubjectQuery):
 class CustomerLedgerQuery(_BaseLedgerQuery):
     """The ledger of one customer, with every parameter of the v2 and v2.1 ledger pages as a keyword."""
 
-    program_id: int | None = field(default=None, validator=checks.optional_int)
+    program_id: int | None = field(default=None, converter=checks.as_optional_int, validator=checks.optional_int)
     """Entries of one programme (v2 and v2.1 ledger pages)."""
     is_filter_based_on_date: bool | None = field(default=None, validator=checks.optional_bool)
     """Whether the service applies dates; by default it does if there are any (v2 and v2.1 ledger pages)."""

@@ -46,7 +46,9 @@ class SubjectQuery:
     """Where the customer registered: INSTORE, WEB_ENGAGE, ECOMMERCE, ALL and others (all pages)."""
     type: str | None = field(default=None, validator=checks.optional_string)
     """CUSTOMER, or USERGROUP2 for events of a group; None is not sent (explode and 2026 pages)."""
-    account_id: str | int | None = field(default=None, validator=checks.optional_string_or_int)
+    account_id: str | int | None = field(
+        default=None, converter=checks.as_optional_string_or_int, validator=checks.optional_string_or_int
+    )
     """The account, for sources that have several (all pages)."""
     include_alternate_currencies: bool | None = field(default=None, validator=checks.optional_bool)
     """Entries of all alternate currencies in addition to points (all pages)."""

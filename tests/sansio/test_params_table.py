@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 import capledger
 from capledger import (
@@ -49,9 +50,8 @@ JSON_BOTH_WAYS = {"Accept": "application/json", "Content-Type": "application/jso
 
 async def fetch(request: Request[Any], auth: Auth | None = None) -> Any:
     """Fetch once, without retries."""
-    transport = Transport(
-        HOST, auth or BasicAuth("store.server", "server123"), Decoder(UTC), retry=RetryPolicy(attempts=1)
-    )
+    basic = auth or BasicAuth("store.server", "server123")
+    transport = Transport(URL(HOST), basic, Decoder(UTC), retry=RetryPolicy(attempts=1))
     try:
         return await transport.fetch(request, RequestContext(WalkReport()))
     finally:

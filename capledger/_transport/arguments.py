@@ -1,0 +1,75 @@
+"""Checks of the arguments of a session: each works as meant or is refused in one sentence, before any request."""
+
+from __future__ import annotations
+
+import math
+import operator
+from datetime import timedelta
+from typing import SupportsFloat, SupportsIndex, TypeVar
+
+from capledger.errors import ConfigurationError
+
+T = TypeVar("T")
+
+
+def to_seconds(value: float | timedelta) -> float:
+    """Return a duration in seconds, from a number of seconds or a timedelta.
+
+    Raises:
+        ConfigurationError: the value is neither, is negative, or is not finite.
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
+    if seconds is None or not 0 <= seconds < math.inf:
+        raise ConfigurationError(f"a duration must be seconds or a timedelta, zero or more; got {value!r}")
+    return seconds
+
+
+def to_optional_seconds(value: float | timedelta | None) -> float | None:
+    """Return a duration in seconds, or None unchanged."""
+    return None if value is None else to_seconds(value)
+
+
+def to_positive_int(name: str, value: SupportsIndex) -> int:
+    """Return an integer of at least 1; integers of numpy are integers as well.
+
+    Raises:
+        ConfigurationError: the value is anything else.
+    """
+    number = _index(value)
+    if number is None or number < 1:
+        raise ConfigurationError(f"{name} must be an integer, at least 1")
+    return number
+
+
+def as_int(value: int) -> int:
+    """Return an integer of numpy or another library as an int, any other value unchanged."""
+    number = _index(value)
+    return value if number is None else number
+
+
+def as_optional_int(value: int | None) -> int | None:
+    """Return an integer of numpy or another library as an int, any other value unchanged."""
+    return None if value is None else as_int(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat) or isinstance(value, str):
+        return None
+    return float(value)
+
+
+def _index(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    return operator.index(value)
+
+
+def require_type(name: str, value: T, expected: type | tuple[type, ...], hint: str) -> T:
+    """Return the value, or refuse one of another type; the message says what to pass.
+
+    Raises:
+        ConfigurationError: the value is of another type.
+    """
+    if not isinstance(value, expected):
+        raise ConfigurationError(f"{name} must be {hint}, not {type(value).__name__}")
+    return value
