@@ -93,6 +93,7 @@ class LedgerSession:
             timeout=timeout,
             http=http,
             trace_configs=trace_configs,
+            allow_plain_http=allow_plain_http,
             clock=clock,
         )
         self._retry = retry or RetryPolicy()

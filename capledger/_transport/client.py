@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from capledger._transport.arguments import require_type, to_seconds
 from capledger._transport.attempt import Attempt, PendingResponse, Undecoded
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.http import HttpClient, closed_error
+from capledger._transport.http import HttpClient, check_base_url, closed_error
 from capledger._transport.limiter import RequestLimiter, Slot
 from capledger._transport.log import logger
 from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
@@ -61,7 +61,7 @@ class Transport:
     """Fetches typed responses; belongs to the event loop of its first use.
 
     Args:
-        base_url: URL of the service, as :func:`check_base_url` returned it.
+        base_url: URL of the service: https, or http to this machine.
         auth: credentials.
         decoder: decodes responses into pages.
         rate_limit: the organisation's limit; None to learn it from HTTP 429.
@@ -70,6 +70,7 @@ class Transport:
         timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
         http: a caller's aiohttp session, borrowed and never closed; its own middlewares are not run.
         trace_configs: aiohttp's, for a session of our own.
+        allow_plain_http: accept plain http to another machine.
         clock: source of time.
         random: returns numbers from 0 to 1, for the jitter.
 
@@ -79,7 +80,7 @@ class Transport:
 
     def __init__(
         self,
-        base_url: URL,
+        base_url: str | URL,
         auth: Auth,
         decoder: Decoder,
         *,
@@ -89,6 +90,7 @@ class Transport:
         timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = random_module.random,
     ) -> None:
@@ -108,7 +110,7 @@ class Transport:
         self._clock = clock
         self._random = random
         self._http = HttpClient(
-            base_url,
+            check_base_url(base_url, allow_plain_http=allow_plain_http),
             timeout=seconds,
             http=http,
             trace_configs=trace_configs,

@@ -15,7 +15,6 @@ from capledger._sansio.context import RequestContext
 from capledger._sansio.decoder import Decoder
 from capledger._sansio.requests import LedgerRequests, Request
 from capledger._transport.client import Transport
-from capledger._transport.http import check_base_url
 from capledger._transport.retry import RetryPolicy
 from capledger.auth import BasicAuth, OAuthClientCredentials
 from capledger.sandbox import DEMO_MOBILE, FaultScript, Rules, Sandbox
@@ -57,7 +56,7 @@ def page_request(identifier: str = DEMO_MOBILE) -> Request[LedgerPage]:
 
 def new_transport(url: str, auth: Auth = BASIC, **options: Any) -> Transport:
     settings = {"clock": LoopClock(), "random": Random(1).random, **options}
-    return Transport(check_base_url(url, allow_plain_http=False), auth, Decoder(UTC), **settings)
+    return Transport(url, auth, Decoder(UTC), **settings)
 
 
 @asynccontextmanager
