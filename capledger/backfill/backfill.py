@@ -53,7 +53,7 @@ def _set_error(future: asyncio.Future[None], error: BaseException) -> None:
 def _describe_problems(problems: Sequence[FileProblem]) -> str:
     first = ", ".join(f"{problem.file} ({problem.reason})" for problem in problems[:_MAX_NAMED])
     more = f" and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
-    return f"data files of the job are not as they were written: {first}{more}; repair fetches their customers again"
+    return f"data files of the job are not as they were written: {first}{more}"
 
 
 def _loop_time() -> float:

@@ -1,0 +1,160 @@
+"""Data files that are missing or were changed, and disks that cannot be used."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from support.jobs import FORMATS, backfill, entries_in, expected, queries, sandbox
+
+from capledger import InvalidQueryError
+from capledger.backfill import DamagedFilesError, DirectoryInUseError, FileProblem, StorageError, verify
+from capledger.backfill.database import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZES = [120] * 6
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+async def test_damaged_files_are_named_and_repaired(kind: str, damage: str, tmp_path: Path) -> None:
+    """A finished job names files that are missing or changed, and repairs them by fetching their customers only."""
+    out = tmp_path / "out"
+    async with sandbox(SIZES) as box:
+        first = await backfill(box, queries(6), out, format=kind, roll_rows=200)
+        intact = verify(out)
+        damaged = first.files[0].file
+        if damage == "missing":
+            (out / damaged).unlink()
+        elif kind == "duckdb":
+            with duckdb.connect(str(out / damaged)) as connection:
+                connection.execute("DELETE FROM entries WHERE event_log_id % 2 = 0")
+        else:
+            (out / damaged).write_bytes((out / damaged).read_bytes()[:-1] + b"?")
+        found = verify(out)
+        sent = len(box.requests)
+        with pytest.raises(DamagedFilesError, match=damaged) as caught:
+            await backfill(box, queries(6), out, format=kind, roll_rows=200)
+        assert len(box.requests) == sent
+        second = await backfill(box, queries(6), out, format=kind, roll_rows=200, repair=True)
+
+    customers = 6 if kind == "duckdb" else 2
+    assert (intact.ok, intact.entries, intact.files) == (True, 720, len(first.files))
+    assert found.problems == (FileProblem(file=damaged, reason=damage, customers=customers),)  # type: ignore[arg-type]
+    assert caught.value.problems == found.problems
+    assert len(box.requests) == sent + 2 * customers
+    assert (second.complete, second.entries) == (True, 720)
+    assert verify(out).ok
+    assert entries_in(out) == expected(SIZES)
+
+
+async def test_a_missing_file_is_found_before_the_job_is_finished(tmp_path: Path) -> None:
+    """A job with customers left compares the sizes of its files before the first request."""
+    out = tmp_path / "out"
+    async with sandbox(SIZES) as box:
+        first = await backfill(box, queries(3), out, roll_rows=200)
+        (out / first.files[0].file).write_bytes(b"")
+        sent = len(box.requests)
+        with pytest.raises(DamagedFilesError, match="changed"):
+            await backfill(box, queries(6), out, roll_rows=200)
+
+    assert len(box.requests) == sent
+
+
+async def test_a_copy_can_be_verified(tmp_path: Path) -> None:
+    """The manifest and the data files are enough, and tables beside the entries do not matter."""
+    out = tmp_path / "out"
+    async with sandbox(SIZES) as box:
+        manifest = await backfill(box, queries(6), out, format="duckdb")
+    with duckdb.connect(str(out / manifest.files[0].file)) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS one")
+    (out / "job.sqlite").unlink()
+
+    assert verify(out).ok
+    with pytest.raises(InvalidQueryError, match="no job was started in this directory"):
+        verify(tmp_path)
+
+
+async def test_a_directory_in_use_is_not_verified(tmp_path: Path) -> None:
+    """A directory in use is an error of its own."""
+    async with sandbox([3]) as box:
+        await backfill(box, queries(1), tmp_path)
+    database = Database(tmp_path)
+
+    with pytest.raises(DirectoryInUseError):
+        verify(tmp_path)
+    database.close()
+
+
+async def test_no_customer_is_divided_among_files(tmp_path: Path) -> None:
+    """All entries of a customer are in one file, however small the files are."""
+    async with sandbox([250, 90, 130]) as box:
+        manifest = await backfill(box, queries(3), tmp_path / "out", roll_rows=100)
+
+    assert [file.rows for file in manifest.files] == [250, 220]
+
+
+# Disks
+
+
+async def test_a_damaged_job_is_one_error(tmp_path: Path) -> None:
+    """A job.sqlite that is no database is named, and the same call cannot continue."""
+    async with sandbox([3]) as box:
+        await backfill(box, queries(1), tmp_path)
+        (tmp_path / "job.sqlite").write_bytes(b"no database" * 1_000)
+        with pytest.raises(StorageError, match=r"job\.sqlite is damaged: restore it from a copy") as caught:
+            await backfill(box, queries(1), tmp_path)
+
+    assert not caught.value.resumable
+
+
+async def test_a_full_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk ends the run with one of our errors, and the same call continues."""
+    open_database = Database.__init__
+
+    def limited(self: Database, directory: Path | None) -> None:
+        open_database(self, directory)
+        pages = self.fetch_number("PRAGMA page_count")
+        self.fetch_all(f"PRAGMA max_page_count = {pages + 5}")
+
+    async with sandbox([300] * 20) as box:
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "__init__", limited)
+            with pytest.raises(StorageError, match="the disk is full") as caught:
+                await backfill(box, queries(20), tmp_path)
+        manifest = await backfill(box, queries(20), tmp_path)
+
+    assert caught.value.resumable
+    assert manifest.complete
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs file permissions")
+async def test_a_directory_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
+    """A path below a file cannot be a directory."""
+    (tmp_path / "file").touch()
+    async with sandbox([3]) as box:
+        with pytest.raises(StorageError, match="Not a directory"):
+            await backfill(box, queries(1), tmp_path / "file" / "out")
+        with pytest.raises(InvalidQueryError, match="out must name a directory"):
+            await backfill(box, queries(1), "")  # type: ignore[arg-type]  # a path that names nothing
+
+
+async def test_a_database_open_elsewhere_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """entries.duckdb that another program holds is named; what was fetched is written by the next run."""
+
+    def locked(*_: object, **__: object) -> None:
+        raise duckdb.IOException("IO Error: Could not set lock on file: Conflicting lock is held")
+
+    async with sandbox([3]) as box:
+        with monkeypatch.context() as patch:
+            patch.setattr(duckdb, "connect", locked)
+            with pytest.raises(StorageError, match=r"entries\.duckdb is open in another program"):
+                await backfill(box, queries(1), tmp_path, format="duckdb")
+        manifest = await backfill(box, queries(1), tmp_path, format="duckdb")
+
+    assert manifest.complete
+    assert entries_in(tmp_path) == expected([3])
