@@ -207,7 +207,7 @@ class Backfill:
 
     def _check_files(self, state: JobState, batches: Batches) -> None:
         """Compare the files of earlier runs; their contents only where all customers are fetched."""
-        problems = find_problems(self._out, batches.files(), contents=self._repair or not state.planned())
+        problems = find_problems(self._out, batches.written(), contents=self._repair or not state.planned())
         if problems and not self._repair:
             raise DamagedFilesError(_describe_problems(problems), tuple(problems))
         for problem in problems:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from capledger.backfill.schema import Row, unpack
 from capledger.backfill.state import describe_error, drop_customer
@@ -43,6 +43,15 @@ class WrittenFile:
     """Size in bytes when it was written; None where more may be added to it, or where it is not below DIR."""
     sha256: str | None
     customers: int
+
+
+@frozen
+class WrittenFiles:
+    """The files of a job, as recorded."""
+
+    files: list[WrittenFile]
+    started: dict[int, int] = field(factory=dict)
+    """Number of rows by batch, of batches that were started and not recorded as written."""
 
 
 class Batches:
@@ -128,6 +137,10 @@ class Batches:
             )
 
     # Files
+
+    def written(self) -> WrittenFiles:
+        """Return the files written, and the batches that a process may have written before it ended."""
+        return WrittenFiles(self.files(), {batch.number: batch.rows for batch in self.unfinished()})
 
     def files(self) -> list[WrittenFile]:
         """Return the files written, in the order of their first batch."""

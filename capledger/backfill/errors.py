@@ -21,6 +21,8 @@ from attrs import define, frozen
 
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
 
+Reason = Literal["missing", "changed"]
+
 
 @frozen(kw_only=True)
 class FileProblem:
@@ -28,7 +30,7 @@ class FileProblem:
 
     file: str
     """Path relative to the directory of the job."""
-    reason: Literal["missing", "changed"]
+    reason: Reason
     """Whether the file is absent, or its size, SHA-256 or content differs."""
     customers: int
     """Number of customers whose entries are in the file."""

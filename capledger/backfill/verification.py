@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 from attrs import frozen
 
-from capledger.backfill.batches import Batches, WrittenFile
+from capledger.backfill.batches import Batches, WrittenFile, WrittenFiles
 from capledger.backfill.database import JOB_FILE, Database
-from capledger.backfill.errors import FileProblem
+from capledger.backfill.errors import FileProblem, Reason
 from capledger.backfill.files import sha256_of, storage_errors
 from capledger.backfill.manifest import ENTRIES, MANIFEST
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
@@ -18,7 +18,6 @@ from capledger.backfill.sinks.duckdb import DuckDbSink
 from capledger.errors import InvalidQueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from os import PathLike
 
 
@@ -54,27 +53,31 @@ def verify(directory: str | PathLike[str]) -> Verification:
         ConfigurationError: the format needs a package that is not installed.
     """
     path = Path(directory)
-    files = _recorded_files(path)
+    written = _recorded_files(path)
     return Verification(
-        files=len(files), entries=sum(file.rows for file in files), problems=tuple(find_problems(path, files))
+        files=len(written.files),
+        entries=sum(file.rows for file in written.files),
+        problems=tuple(find_problems(path, written)),
     )
 
 
-def _recorded_files(directory: Path) -> list[WrittenFile]:
+def _recorded_files(directory: Path) -> WrittenFiles:
     if (directory / JOB_FILE).exists():
         database = Database(directory)
         try:
-            return Batches(database).files()
+            return Batches(database).written()
         finally:
             database.close()
     if not (directory / MANIFEST).exists():
         raise InvalidQueryError(f"no job was started in this directory: it has no {JOB_FILE} and no {MANIFEST}")
     with storage_errors(MANIFEST):
         manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)
-    return [
-        WrittenFile(file.file.removeprefix(f"{ENTRIES}/"), file.rows, file.bytes, file.sha256, 0)
-        for file in manifest.files
-    ]
+    return WrittenFiles(
+        [
+            WrittenFile(file.file.removeprefix(f"{ENTRIES}/"), file.rows, file.bytes, file.sha256, 0)
+            for file in manifest.files
+        ]
+    )
 
 
 class _ManifestFile(msgspec.Struct):
@@ -88,25 +91,32 @@ class _ManifestFiles(msgspec.Struct):
     files: list[_ManifestFile]
 
 
-def find_problems(directory: Path, files: Iterable[WrittenFile], *, contents: bool = True) -> list[FileProblem]:
+def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = True) -> list[FileProblem]:
     """Return the files that are missing or were changed; without *contents*, sizes are compared only."""
     problems = []
-    for file in files:
+    for file in written.files:
+        path = directory / ENTRIES / file.name
         with storage_errors(file.name):
-            reason = _problem_of(directory / ENTRIES / file.name, file, contents=contents)
+            if file.name == DUCKDB_FILE:
+                reason = _problem_of_duckdb(path, file, written)
+            else:
+                reason = _problem_of(path, file, contents=contents)
         if reason is not None:
             problems.append(FileProblem(file=f"{ENTRIES}/{file.name}", reason=reason, customers=file.customers))
     return problems
 
 
-def _problem_of(path: Path, file: WrittenFile, *, contents: bool) -> Literal["missing", "changed"] | None:
-    is_duckdb = file.name == DUCKDB_FILE
-    if file.sha256 is None and not is_duckdb:
+def _problem_of_duckdb(path: Path, file: WrittenFile, written: WrittenFiles) -> Reason | None:
+    if not path.is_file():
+        return "missing"
+    return None if DuckDbSink().holds(path.parent, file.rows, written.started) else "changed"
+
+
+def _problem_of(path: Path, file: WrittenFile, *, contents: bool) -> Reason | None:
+    if file.sha256 is None:
         return None  # of a sink whose file is not below the directory
     if not path.is_file():
         return "missing"
-    if is_duckdb:
-        return None if DuckDbSink().holds(path.parent, file.rows) else "changed"
     if path.stat().st_size != file.size or (contents and sha256_of(path) != file.sha256):
         return "changed"
     return None

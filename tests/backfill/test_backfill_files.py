@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -158,3 +160,17 @@ async def test_a_database_open_elsewhere_is_one_error(tmp_path: Path, monkeypatc
 
     assert manifest.complete
     assert entries_in(tmp_path) == expected([3])
+
+
+async def test_a_batch_that_was_written_and_not_recorded_is_no_damage(tmp_path: Path) -> None:
+    """After a crash between the commit of DuckDB and that of the job, the database is intact, and the job finishes."""
+    async with sandbox(SIZES) as box:
+        await backfill(box, queries(6), tmp_path, format="duckdb", roll_rows=200)
+        with closing(sqlite3.connect(tmp_path / "job.sqlite")) as connection, connection:
+            connection.execute("UPDATE batches SET state = 'writing', file = NULL WHERE number = 2")
+
+        assert verify(tmp_path).ok
+        manifest = await backfill(box, queries(6), tmp_path, format="duckdb")
+
+    assert manifest.complete
+    assert entries_in(tmp_path) == expected(SIZES)

@@ -30,6 +30,7 @@ from capledger.backfill.schema import (
 from capledger.backfill.sinks.jsonl import write_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from capledger.backfill.sinks.protocol import Chunks
@@ -71,8 +72,13 @@ class DuckDbSink:
                 raise StorageError(f"{NAME} is open in another program: close it there") from error
             raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
 
-    def holds(self, directory: Path, rows: int) -> bool:
-        """Return whether the database can be read and has this number of entries.
+    def holds(self, directory: Path, rows: int, started: Mapping[int, int]) -> bool:
+        """Return whether the database can be read and has the expected number of entries.
+
+        Args:
+            directory: of the database.
+            rows: number of entries in batches that were recorded as written.
+            started: number of entries by batch, of batches that may have been written before a process ended.
 
         Raises:
             StorageError: it is open in another program.
@@ -80,7 +86,8 @@ class DuckDbSink:
         try:
             with self._connect(directory, read_only=True) as connection:
                 [count] = connection.execute("SELECT count(*) FROM entries").fetchone()
-                return bool(count == rows)
+                written = connection.execute("SELECT number FROM capledger.batches").fetchall()
+                return bool(count == rows + sum(started.get(number, 0) for (number,) in written))
         except self._duckdb.Error:
             return False
 
