@@ -244,9 +244,8 @@ class _Columns:
         identifier = None if set(_PAIR) <= set(positions) else _choose_identifier(positions, column_names)
         used = {*_OPTIONAL, *(_PAIR if identifier is None else (identifier,))} & set(positions)
         read = {positions[name] for name in used}
-        ignored = tuple(
-            name for position, name in enumerate(header) if position not in read and name and name not in _OUR_OWN
-        )
+        names = [name for position, name in enumerate(header) if position not in read and name not in {"", *_OUR_OWN}]
+        ignored = tuple(name.encode(errors="replace").decode() for name in names)
         return cls({name: positions[name] for name in used}, len(header), ignored, identifier)
 
     def read(self, fields: list[str]) -> dict[str, str]:

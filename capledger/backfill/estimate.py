@@ -36,6 +36,8 @@ _MAX_REQUESTS: Final = 50
 _RESERVE: Final = 6
 #: Requests for one customer, or more where there are few customers.
 _REQUESTS_PER_CUSTOMER: Final = 4
+#: Estimates below this are not rounded.
+_EXACT: Final = 1_000
 
 
 @frozen(kw_only=True)
@@ -55,9 +57,9 @@ class Estimate:
     sample_requests: int
     """Number of requests sent for the sample."""
     requests: int
-    """Number of requests still to be sent."""
+    """Number of requests still to be sent, with three significant digits."""
     entries: int
-    """Number of entries still to be received."""
+    """Number of entries still to be received, with three significant digits."""
     requests_per_minute: float
     """The rate assumed: the limit, or what the response times of the sample allow."""
     limited: bool
@@ -175,13 +177,18 @@ def _entries_left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> in
     return round(report.rows_yielded / part * (1 - part))
 
 
+def _about(number: float) -> int:
+    """Return a number with three significant digits, since a sample tells no more."""
+    return int(float(f"{number:.3g}")) if number >= _EXACT else round(number)
+
+
 def _extrapolate(
     database: Database, sample: _Sample, change: ListChange, requests_per_minute: int | None, concurrency: int
 ) -> Estimate:
     left = database.fetch_number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
     customers = database.fetch_number("SELECT count(*) FROM customers")
     factor = left / sample.customers if sample.customers else 0.0
-    requests = round(sample.requests * factor)
+    requests = _about(sample.requests * factor)
     possible = concurrency * sample.sent / max(sample.seconds, 0.001) * 60
     rate = possible if requests_per_minute is None else min(possible, requests_per_minute)
     return Estimate(
@@ -192,7 +199,7 @@ def _extrapolate(
         failed=sample.failed,
         sample_requests=sample.sent,
         requests=requests,
-        entries=round(sample.entries * factor),
+        entries=_about(sample.entries * factor),
         requests_per_minute=rate or 1.0,
         limited=requests_per_minute is not None and rate == requests_per_minute,
         seconds=requests / rate * 60 if rate else 0.0,

@@ -118,6 +118,14 @@ def test_one_column_is_enough(text: bytes, query: CustomerLedgerQuery) -> None:
     assert read(text) == [query]
 
 
+def test_other_columns_may_have_any_bytes() -> None:
+    """A column that is not used may be in another encoding."""
+    reader = read_lines(["mobile,n\u00e4me\n917000000001,\u00c5sa\n917000000002,\n".encode("latin-1")])
+
+    assert list(reader) == EXPECTED
+    assert reader.report.ignored_columns == ("n?me",)
+
+
 def test_columns_can_be_mapped() -> None:
     """Columns under other names are given by name, and a mapped identifier is preferred to others."""
     text = b"Phone no.,Email,Channel\n917000000001,a@b.example,ALL\n"
