@@ -173,6 +173,8 @@ async def update_plan(database: Database, queries: Queries, reader: PlanReader, 
             _record(connection, reader.read(batch))
         started = is_planned(database)
         identity, customers = reader.finish(), reader.list
+        if started and before and not customers.queries:
+            raise InvalidQueryError("the list of customers is empty: pass the list of the job again")
         if started:
             _check_same(read_identity(database), identity)
         missing = "SELECT count(*) FROM customers WHERE fingerprint NOT IN (SELECT fingerprint FROM listed)"

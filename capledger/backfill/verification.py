@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def verify(directory: str | PathLike[str]) -> Verification:
     Of ``entries.duckdb``, which may have other tables, the entries are counted instead.
 
     Args:
-        directory: of the job; a copy with ``manifest.json`` and the data files is enough.
+        directory: of the job; a copy with ``manifest.json`` and the data files is enough, and it may be read-only.
 
     Raises:
         InvalidQueryError: no job was started in the directory.
@@ -62,13 +63,14 @@ def verify(directory: str | PathLike[str]) -> Verification:
 
 
 def _recorded_files(directory: Path) -> WrittenFiles:
-    if (directory / JOB_FILE).exists():
+    has_manifest = (directory / MANIFEST).exists()
+    if (directory / JOB_FILE).exists() and (os.access(directory, os.W_OK) or not has_manifest):
         database = Database(directory)
         try:
             return Batches(database).written()
         finally:
             database.close()
-    if not (directory / MANIFEST).exists():
+    if not has_manifest:
         raise InvalidQueryError(f"no job was started in this directory: it has no {JOB_FILE} and no {MANIFEST}")
     with storage_errors(MANIFEST):
         manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)

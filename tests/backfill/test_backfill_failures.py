@@ -80,6 +80,20 @@ async def test_incomplete_ledgers_are_set_aside(tmp_path: Path) -> None:
     assert (row["identifier_value"], row["code"]) == (mobile(1), "11002")
 
 
+async def test_nothing_of_an_incomplete_ledger_stays(tmp_path: Path) -> None:
+    """A ledger whose total does not add up is in no file, though its pages were fetched, and a retry writes it once."""
+    wrong = faults.always(faults.wrong_total(7))
+    script = faults.when(lambda logged: logged.query["identifierValue"] == mobile(1), wrong)
+    async with sandbox([250, 250], faults=script) as box:
+        first = await backfill(box, queries(2), tmp_path / "out")
+        box.faults = None
+        second = await backfill(box, queries(2), tmp_path / "out", retry_set_aside=True)
+
+    assert (first.incomplete, first.complete, first.entries) == (1, False, 250)
+    assert second.complete
+    assert entries_in(tmp_path / "out") == expected([250, 250])
+
+
 async def test_values_that_do_not_fit_are_set_aside(tmp_path: Path) -> None:
     """An amount that does not fit its column is not rounded: the customer is set aside, and the column named."""
     exact = make_row(1, TWO, points="1.123456789")

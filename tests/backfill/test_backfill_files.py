@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -12,7 +13,15 @@ import pytest
 from support.jobs import FORMATS, backfill, entries_in, expected, queries, sandbox
 
 from capledger import InvalidQueryError
-from capledger.backfill import DamagedFilesError, DirectoryInUseError, FileProblem, StorageError, verify
+from capledger.backfill import (
+    DamagedFilesError,
+    DirectoryInUseError,
+    FileProblem,
+    JobStoppedError,
+    MisfitError,
+    StorageError,
+    verify,
+)
 from capledger.backfill.database import Database
 
 if TYPE_CHECKING:
@@ -81,6 +90,16 @@ async def test_a_copy_can_be_verified(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
+async def test_a_read_only_copy_can_be_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the state cannot be opened, the manifest is enough."""
+    async with sandbox(SIZES) as box:
+        await backfill(box, queries(6), tmp_path)
+    (tmp_path / "job.sqlite").write_bytes(b"cannot be opened")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    assert verify(tmp_path).ok
+
+
 async def test_a_directory_in_use_is_not_verified(tmp_path: Path) -> None:
     """A directory in use is an error of its own."""
     async with sandbox([3]) as box:
@@ -98,6 +117,22 @@ async def test_no_customer_is_divided_among_files(tmp_path: Path) -> None:
         manifest = await backfill(box, queries(3), tmp_path / "out", roll_rows=100)
 
     assert [file.rows for file in manifest.files] == [250, 220]
+
+
+def test_errors_survive_pickling() -> None:
+    """Errors of a backfill can be sent to another process, with their fields."""
+    problem = FileProblem(file="entries/entries-00001.csv", reason="missing", customers=2)
+    errors = [
+        DamagedFilesError("damaged", (problem,)),
+        DirectoryInUseError("in use"),
+        JobStoppedError("stopped", 3),
+        MisfitError("misfit", "points"),
+        StorageError("full", resumable=False),
+    ]
+    copies = pickle.loads(pickle.dumps(errors))  # noqa: S301 - our own pickle
+
+    assert [type(copy) for copy in copies] == [type(error) for error in errors]
+    assert [vars(copy) for copy in copies] == [vars(error) for error in errors]
 
 
 # Disks

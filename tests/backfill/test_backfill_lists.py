@@ -55,6 +55,14 @@ async def test_a_refused_list_changes_nothing(tmp_path: Path) -> None:
     assert manifest.customers == 2
 
 
+async def test_an_empty_list_is_refused(tmp_path: Path) -> None:
+    """A list without customers, such as an iterator that was used up, does not continue a job."""
+    async with sandbox([3]) as box:
+        await backfill(box, queries(1), tmp_path / "out")
+        with pytest.raises(InvalidQueryError, match="the list of customers is empty"):
+            await backfill(box, iter(()), tmp_path / "out")
+
+
 async def test_set_aside_can_be_fed_back(tmp_path: Path) -> None:
     """set-aside.csv has the source and the account of each customer, and is a list of customers as it is."""
     unknown = CustomerLedgerQuery.mobile(mobile(1), source="WEB_ENGAGE", account_id="7")
