@@ -246,12 +246,12 @@ class ServiceCheck:
         difference = self._clock_difference
         if difference is None:
             return CheckedItem(name="clock", result="unknown", detail="the service stated no time")
-        direction = "ahead of" if difference > 0 else "behind"
-        return CheckedItem(
-            name="clock",
-            result="ok" if abs(difference) <= _MAX_DIFFERENCE else "failed",
-            detail=f"this machine is {abs(difference):,.1f} s {direction} the service",
-        )
+        result: Result = "ok" if abs(difference) <= _MAX_DIFFERENCE else "failed"
+        detail = "this machine and the service agree within 1 s"
+        if abs(difference) >= 1:
+            direction = "ahead of" if difference > 0 else "behind"
+            detail = f"this machine is {format_duration(abs(difference))} {direction} the service"
+        return CheckedItem(name="clock", result=result, detail=detail)
 
     def _zone(self) -> CheckedItem:
         zone = self._connection.timezone

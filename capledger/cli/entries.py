@@ -8,9 +8,10 @@ from attrs import define
 
 from capledger.cli import options
 from capledger.cli.connection import make_session
-from capledger.cli.exit_codes import exit_on_error, print_message, print_warnings
+from capledger.cli.exit_codes import UsageError, exit_on_error, print_message, print_warnings
 from capledger.cli.output import ResultWriter, make_writer
 from capledger.cli.tables import TableColumn, format_count, format_currencies, format_date, format_points, printable
+from capledger.errors import InvalidQueryError
 from capledger.models import LedgerEntry, WalkReport
 from capledger.queries import LedgerQuery
 from capledger.session import LedgerSession
@@ -118,7 +119,7 @@ class EntryPrinter:
         """Walk and write, then print warnings and a summary on stderr."""
         async with session:
             pages = _PREFETCH if self.limit is None else min(_PREFETCH, -(-self.limit // query.page_size))
-            walk = session.entries(query, prefetch=pages, resume_from=resume, details=self.details)
+            walk = self._walk(session, query, pages, resume)
             if self.limit is None:
                 async for page in walk.pages():
                     self._write(walk, writer, page.entries)
@@ -126,6 +127,17 @@ class EntryPrinter:
                 await self._write_limited(walk, writer, self.limit)
             writer.write([])
         self._print_summary(walk)
+
+    def _walk(self, session: LedgerSession, query: LedgerQuery, pages: int, resume: str | None) -> LedgerWalk:
+        try:
+            return session.entries(query, prefetch=pages, resume_from=resume, details=self.details)
+        except InvalidQueryError as error:
+            if "resume_from" not in error.message:
+                raise
+            raise UsageError(
+                "--resume is not a cursor of this command: pass the one that it printed, with the same customer, "
+                "dates, order and filters"
+            ) from None
 
     async def _write_limited(self, walk: LedgerWalk, writer: ResultWriter[LedgerEntry], limit: int) -> None:
         """Write up to the limit; every entry taken from the walk is written, also after an error."""

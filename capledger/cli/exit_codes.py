@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import typer
 
 from capledger.cli.tables import printable
-from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError, SessionClosedError
+from capledger.errors import (
+    CapledgerError,
+    ConfigurationError,
+    InvalidIdentifierError,
+    InvalidQueryError,
+    SessionClosedError,
+)
+from capledger.queries.subject import IDENTIFIER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +100,8 @@ def exit_on_error(hint: Callable[[], str | None] = lambda: None) -> Iterator[Non
     except CapledgerError as error:
         if is_usage(error):
             exit_with(USAGE, in_terms_of_options(str(error)))
+        if isinstance(error, InvalidIdentifierError):
+            exit_with(FAILED, str(error), f"kinds of identifiers are {', '.join(IDENTIFIER_NAMES)}")
         exit_with(FAILED, str(error), hint())
     except (OSError, sqlite3.Error) as error:
         exit_with(FAILED, reason_of(error), hint())

@@ -55,7 +55,9 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback follows on lines of its own."""
-        line = f"{local_time(record.created)} {record.levelname} {record.name}: {printable(record.getMessage())}"
+        reason = getattr(record, "reason", None)
+        message = record.getMessage() if reason is None else f"{record.getMessage()}: {reason}"
+        line = f"{local_time(record.created)} {record.levelname} {record.name}: {printable(message)}"
         return line if record.exc_info is None else f"{line}\n{self.formatException(record.exc_info)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
-_DOCUMENTED_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        name.casefold(): name
-        for name in ("mobile", "email", "id", "customerId", "externalId", "cuid", "primaryUserId", "groupId")
-    }
-)
+#: Kinds of identifiers on the vendor's pages.
+IDENTIFIER_NAMES: Final = ("mobile", "email", "id", "customerId", "externalId", "cuid", "primaryUserId", "groupId")
+_DOCUMENTED_NAMES: Mapping[str, str] = MappingProxyType({name.casefold(): name for name in IDENTIFIER_NAMES})
 
 
 def as_documented(name: str) -> str:

@@ -204,7 +204,7 @@ async def test_details_add_events() -> None:
         (["--json", "--csv"], "--json and --csv"),
         (["--from", "2025-02-01", "--to", "2025-01-01"], "--to is before --from"),
         (["--till-id", "1", "--store-id", "2"], "--till-id, --store-id, --store-code"),
-        (["--resume", "nonsense"], "--resume"),
+        (["--resume", "nonsense"], "--resume is not a cursor of this command"),
         (["-a", "--alternate-currency", "Stars"], "--alternate-currency"),
         (["--group", "--program-id", "3"], "--program-id is not for groups"),
         (["--from", "yesterday"], "not a date"),
@@ -233,6 +233,16 @@ async def test_service_errors_are_one_line() -> None:
 
     assert (result.code, result.out) == (1, "")
     assert result.err == "capledger: Customer not found for the given identifiers (code 8015)\n"
+
+
+async def test_unknown_kind_of_identifier_lists_the_kinds() -> None:
+    """Where the service refuses the identifier, the line lists the kinds there are, without the value."""
+    async with sandbox(5) as box:
+        result = await run(box, "entries", "phone", MOBILE)
+
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert "kinds of identifiers are mobile, email, id, customerId, externalId" in result.err
+    assert MOBILE not in result.err
 
 
 async def test_failure_keeps_entries_and_prints_cursor() -> None:
