@@ -33,7 +33,7 @@ def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
         print_message(f"{format_count(summary.added, 'new customer')} added to the job")
     if summary.continued and summary.missing:
         print_message(
-            f"{format_count(summary.missing, 'customer')} of the job not in the list any more; kept as they are"
+            f"{format_count(summary.missing, 'customer')} of the job not in the list any more: kept in the job"
         )
     if retry and not summary.to_fetch:
         print_message("no customer is set aside: nothing to retry")
@@ -41,26 +41,29 @@ def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
 
 def exit_code(manifest: "Manifest", *, stopped: bool) -> int:
     """Return the exit code of a job, and print how to go on with one that is not finished."""
-    finished = manifest.done + manifest.empty
-    failed = manifest.set_aside + manifest.incomplete
-    left = manifest.customers - finished - failed
+    if manifest.unproven:
+        ledgers = format_count(manifest.unproven, "ledger")
+        print_message(f"{ledgers} not proven complete: kept, with the state unproven in the table of customers")
     if not manifest.finished and stopped:
+        done = manifest.done + manifest.empty + manifest.unproven
         customers = format_count(manifest.customers, "customer")
-        print_message(f"stopped with {finished:,} of {customers} done; the same command goes on from here")
+        print_message(f"stopped with {done:,} of {customers} done; the same command goes on from here")
         return INTERRUPTED
     if not manifest.finished:
-        print_message(
-            f"{format_count(left, 'customer')} still to be fetched: run the command without --retry-set-aside"
-        )
-    return SET_ASIDE if failed else 0
+        customers = format_count(manifest.planned, "customer")
+        print_message(f"{customers} still to be fetched: run the command without --retry-set-aside")
+    return SET_ASIDE if manifest.set_aside + manifest.incomplete else 0
 
 
 def format_manifest(manifest: "Manifest") -> str:
     """Return the results of a job in a few lines."""
     failed = manifest.set_aside + manifest.incomplete
-    done, files = format_count(manifest.done, "customer"), format_count(len(manifest.files), "file")
+    written, files = (
+        format_count(manifest.done + manifest.unproven, "customer"),
+        format_count(len(manifest.files), "file"),
+    )
     lines = [
-        f"{format_count(manifest.entries, 'entry', 'entries')} of {done} in {files}",
+        f"{format_count(manifest.entries, 'entry', 'entries')} of {written} in {files}",
         f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
         f"{format_count(manifest.requests, 'request')}, {manifest.retries:,} of them retries",
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 import sys
@@ -11,7 +10,6 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from attrs import frozen
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -30,54 +28,9 @@ if TYPE_CHECKING:
 LINE_INTERVAL: Final = 60.0
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _ERROR_NAME: Final = re.compile(r"\((E[A-Z]+)\)")
-#: Seconds before a rate is shown.
-_FIRST_RATE: Final = 5.0
+_ERROR_TYPE: Final = re.compile(r"^\w+Error: ")
 _BAR_WIDTH: Final = 16
 _BAR, _ASCII_BAR = ("━", "╌"), ("#", "-")
-
-
-@frozen
-class LastFailure:
-    """The attempt that failed last."""
-
-    reason: str
-    time: float
-    """In seconds of the monotonic clock."""
-
-
-class FailureRecorder(logging.Handler):
-    """Keeps the last failed attempt from the transport's log records."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.last: LastFailure | None = None
-        self._logger = logging.getLogger("capledger.transport")
-        self._level = self._logger.level
-
-    def start(self) -> None:
-        """Listen to the records, without printing them."""
-        self._level = self._logger.level
-        if not self._logger.isEnabledFor(logging.INFO):
-            self._logger.setLevel(logging.INFO)
-        self._logger.addHandler(self)
-
-    def stop(self) -> None:
-        """Listen no more."""
-        self._logger.removeHandler(self)
-        self._logger.setLevel(self._level)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record of a failure."""
-        reason = getattr(record, "reason", None)
-        if reason is not None:
-            self.last = LastFailure(_short_reason(reason), time.monotonic())
-
-
-def _short_reason(reason: str) -> str:
-    """Return the operating system's words for an error that the message names, such as ``connection refused``."""
-    match = _ERROR_NAME.search(reason)
-    number = getattr(errno, match[1], None) if match else None
-    return reason if number is None else os.strerror(number).lower()
 
 
 class ProgressDisplay:
@@ -91,12 +44,10 @@ class ProgressDisplay:
     def __init__(self, rate: int | None, *, interval: float = LINE_INTERVAL) -> None:
         self._limit = rate
         self._interval = interval
-        self._failures = FailureRecorder()
         self._live: Live | None = None
         self._last_line: float | None = None
 
     def __enter__(self) -> Self:
-        self._failures.start()
         console = Console(stderr=True, highlight=False, emoji=False, markup=False)
         if sys.stderr.isatty() and not console.is_dumb_terminal:
             self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -110,7 +61,7 @@ class ProgressDisplay:
 
     def show(self, progress: JobProgress) -> None:
         """Show the progress as it is now."""
-        parts = progress_parts(progress, self._limit, self._failures.last, time.monotonic())
+        parts = progress_parts(progress, self._limit)
         if self._live is not None:
             lines = [_bar(progress), *parts]
             self._live.update(Text("\n".join(filled_lines(lines, self._live.console.width - 1))), refresh=True)
@@ -126,7 +77,6 @@ class ProgressDisplay:
 
     def close(self) -> None:
         """Remove what is shown, and release the terminal; may be called again."""
-        self._failures.stop()
         if self._live is not None:
             self._live.update(Text(), refresh=True)
             self._live.stop()
@@ -134,27 +84,37 @@ class ProgressDisplay:
         sys.stderr.flush()
 
 
-def progress_parts(progress: JobProgress, limit: int | None, failure: LastFailure | None, now: float) -> list[str]:
-    """Return the parts of a progress line, the most important first."""
+def progress_parts(progress: JobProgress, limit: int | None) -> list[str]:
+    """Return the parts of a progress line, the most important first; *limit* is in requests a minute."""
     failed = progress.set_aside + progress.incomplete
     parts = [
         f"{progress.finished:,} of {format_count(progress.customers, 'customer')}",
         "" if progress.seconds_left is None else f"{format_duration(progress.seconds_left)} left",
         format_count(progress.entries, "entry", "entries"),
-        _format_rate(progress, limit),
+        f"{_requests(progress.requests_per_minute, limit)} in the last minute" if progress.requests else "",
         f"{failed:,} set aside" if failed else "",
+        f"{progress.unproven:,} not proven complete" if progress.unproven else "",
         format_count(progress.retries, "retry", "retries") if progress.retries else "",
-        "" if failure is None else f"last failure: {failure.reason}, {format_duration(now - failure.time)} ago",
+        _last_failure(progress),
     ]
     return [part for part in parts if part]
 
 
-def _format_rate(progress: JobProgress, limit: int | None) -> str:
-    if progress.elapsed < _FIRST_RATE:
+def _requests(number: int, limit: int | None) -> str:
+    return format_count(number, "request") if limit is None else f"{number:,} of {format_count(limit, 'request')}"
+
+
+def _last_failure(progress: JobProgress) -> str:
+    if progress.last_failure is None or progress.seconds_since_failure is None:
         return ""
-    if limit is None:
-        return f"{progress.requests_per_minute:,.0f} requests/min"
-    return f"{min(progress.requests_per_minute, limit):,.0f} of {limit:,} requests/min"
+    return f"last failure: {short_reason(progress.last_failure)}, {format_duration(progress.seconds_since_failure)} ago"
+
+
+def short_reason(failure: str) -> str:
+    """Return the message of an error without its type, or the operating system's words for one that it names."""
+    match = _ERROR_NAME.search(failure)
+    number = getattr(errno, match[1], None) if match else None
+    return _ERROR_TYPE.sub("", failure) if number is None else os.strerror(number).lower()
 
 
 def _bar(progress: JobProgress) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.jobs import rows as file_rows
 from support.shell import MOBILE, finish, rows, sandbox, start
 
-from capledger.sandbox import Sandbox, SandboxCustomer
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,7 +100,6 @@ async def test_filters_reach_the_service(options: tuple[str, ...], sent: dict[st
     assert box.requests[0].query.items() >= sent.items()
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_columns_of_a_spreadsheet(tmp_path: Path) -> None:
     """--column names a header, other columns are named once, and formatted mobile numbers are counted."""
     (tmp_path / "c.csv").write_text(f"Name,Phone,City\nAda,+{MOBILE[:2]} {MOBILE[2:]},London\n")
@@ -114,7 +114,6 @@ async def test_columns_of_a_spreadsheet(tmp_path: Path) -> None:
         assert MOBILE not in one.err
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_many_repeats_are_a_warning(tmp_path: Path) -> None:
     """More than a tenth of repeated lines is a warning; each customer is fetched once."""
     customers(tmp_path / "c.csv", [f"mobile,{MOBILE}"] * 3)
@@ -125,7 +124,6 @@ async def test_many_repeats_are_a_warning(tmp_path: Path) -> None:
     assert "capledger: WARNING: 2 of 3 lines (67%) repeat an earlier customer" in result.err
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_growing_list_continues_the_job(tmp_path: Path) -> None:
     """New customers are added and counted, missing ones are kept, and --exact refuses both."""
     async with Sandbox([SandboxCustomer(MOBILE, rows(3)), SandboxCustomer(OTHER, rows(2))]) as box:
@@ -137,11 +135,10 @@ async def test_growing_list_continues_the_job(tmp_path: Path) -> None:
 
     assert (refused.code, grown.code) == (2, 0)
     assert "capledger: 1 new customer added to the job\n" in grown.err
-    assert "capledger: 1 customer of the job not in the list any more: kept as they are\n" in grown.err
+    assert "capledger: 1 customer of the job not in the list any more: kept in the job\n" in grown.err
     assert grown.lines[0] == "5 entries of 2 customers in 2 files"
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_nothing_to_retry(tmp_path: Path) -> None:
     """--retry-set-aside says so where nobody is set aside, and exits with 0, also before the job is finished."""
     customers(tmp_path / "c.csv")
@@ -199,7 +196,6 @@ async def test_full_stdout_names_the_manifest(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["complete"]
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_corrupt_state_is_one_line(tmp_path: Path) -> None:
     """A job.sqlite that is damaged is exit code 1 and one line, which does not promise to go on."""
     customers(tmp_path / "c.csv")
@@ -215,7 +211,6 @@ async def test_corrupt_state_is_one_line(tmp_path: Path) -> None:
     assert "goes on" not in result.err
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_full_disk_goes_on(tmp_path: Path) -> None:
     """A full disk is exit code 1 and one line; once there is room, the same command finishes."""
     customers(tmp_path / "c.csv")
@@ -245,7 +240,6 @@ async def test_read_only_disk_is_one_line(tmp_path: Path) -> None:
     assert "Read-only file system" in result.err
 
 
-@pytest.mark.xfail(reason="needs what the library does next", strict=False)
 async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     """Where nothing listens, exit code 1 and the reason; the same command goes on once the service is there."""
     customers(tmp_path / "c.csv")
@@ -256,3 +250,85 @@ async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     assert "ECONNREFUSED" in dead.err
     assert "ECONNREFUSED" in plan.err
     assert dead.err.endswith(GOES_ON)
+
+
+async def test_unproven_ledgers_are_kept_with_warn(tmp_path: Path) -> None:
+    """--on-incomplete warn keeps a ledger that cannot be proven complete, says so, and leaves complete False."""
+    customers(tmp_path / "c.csv")
+    async with sandbox(3, rules=Rules(total_offset=2)) as box:
+        result = await backfill(box, tmp_path, "--on-incomplete", "warn", "--json")
+
+    manifest = json.loads(result.out)
+    assert result.code == 0
+    assert "capledger: 1 ledger not proven complete: kept, with the state unproven" in result.err
+    assert (manifest["complete"], manifest["finished"], manifest["states"]["unproven"]) == (False, True, 1)
+    assert manifest["entries"] == 3
+
+
+async def test_details_are_a_column(tmp_path: Path) -> None:
+    """--details adds each entry's event."""
+    customers(tmp_path / "c.csv")
+    async with sandbox(3) as box:
+        result = await backfill(box, tmp_path, "--details")
+
+    assert result.code == 0
+    assert any(request.path.endswith("getLedgerExplodeInfo") for request in box.requests)
+    assert [json.loads(row["event"])["event_log_id"] for row in file_rows(tmp_path / "out")] == [1, 2, 3]
+
+
+async def test_damaged_files_are_found_and_repaired(tmp_path: Path) -> None:
+    """A changed file is named by ``verify`` and by the job, with exit code 1; --repair fetches its customers again."""
+    customers(tmp_path / "c.csv")
+    async with sandbox(3) as box:
+        await backfill(box, tmp_path)
+        intact = await finish(await start(None, "verify", tmp_path / "out"))
+        [file] = (tmp_path / "out" / "entries").iterdir()
+        file.write_text("changed")
+        verified = await finish(await start(None, "verify", tmp_path / "out"))
+        as_json = await finish(await start(None, "verify", tmp_path / "out", "--json"))
+        refused = await backfill(box, tmp_path)
+        repaired = await backfill(box, tmp_path, "--repair")
+        again = await finish(await start(None, "verify", tmp_path / "out"))
+
+    assert (intact.code, intact.out, intact.err) == (0, "1 file with 3 entries, all as they were written\n", "")
+    assert (verified.code, refused.code, repaired.code, again.code) == (1, 1, 0, 0)
+    assert verified.lines[1].split() == [f"entries/{file.name}", "changed", "1"]
+    assert verified.err.startswith("capledger: 1 of 1 file missing or changed; the backfill's command with --repair ")
+    assert json.loads(as_json.out)["problems"] == [
+        {"file": f"entries/{file.name}", "reason": "changed", "customers": 1}
+    ]
+    assert file.name in refused.err
+    assert "--repair" in refused.err
+    assert repaired.lines[0] == "3 entries of 1 customer in 1 file"
+
+
+async def test_verify_without_a_job_is_a_usage_error(tmp_path: Path) -> None:
+    """A directory without a job is exit code 2 and one line."""
+    result = await finish(await start(None, "verify", tmp_path))
+
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "no job was started" in result.err
+
+
+async def test_duckdb_file_open_elsewhere(tmp_path: Path) -> None:
+    """A DuckDB file that another process has open is exit code 1 and one line; then the same command goes on."""
+    customers(tmp_path / "c.csv")
+    command = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "duckdb", "--progress-interval=0")
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    async with sandbox(3) as box:
+        first = await finish(await start(box, *command))
+        customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
+        box.add(SandboxCustomer(OTHER, rows(2)))
+        path = tmp_path / "out" / "entries" / "entries.duckdb"
+        holder = await start(None, str(path), program=("-c", hold))
+        assert holder.stdout is not None
+        await holder.stdout.readline()
+        locked = await finish(await start(box, *command))
+        await finish(holder, b"")
+        last = await finish(await start(box, *command))
+
+    assert (first.code, locked.code, last.code) == (0, 1, 0)
+    assert locked.err.count("\n") == 1
+    assert "entries.duckdb is open in another program" in locked.err
+    assert locked.err.endswith(GOES_ON)
+    assert last.lines[0] == "5 entries of 2 customers in 1 file"

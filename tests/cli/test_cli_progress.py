@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
 import time
 
@@ -12,7 +11,7 @@ from attrs import evolve
 
 from capledger.backfill import JobProgress
 from capledger.cli.backfill import default_concurrency
-from capledger.cli.progress import LastFailure, ProgressDisplay, filled_lines, format_duration, progress_parts
+from capledger.cli.progress import ProgressDisplay, filled_lines, format_duration, progress_parts, short_reason
 
 PROGRESS = JobProgress(
     customers=2_000,
@@ -29,50 +28,68 @@ PROGRESS = JobProgress(
     requests_per_minute=1_190,
     elapsed=100.0,
     seconds_left=754.0,
+    last_failure="ConnectionFailedError: the connection to the service failed (ECONNREFUSED)",
+    seconds_since_failure=12.4,
 )
-FAILURE = LastFailure("connection refused", 88.0)
+FIRST = evolve(
+    PROGRESS,
+    customers=1,
+    finished=0,
+    unproven=2,
+    incomplete=0,
+    set_aside=0,
+    entries=1,
+    requests=1,
+    retries=0,
+    requests_per_minute=1,
+    seconds_left=None,
+    last_failure=None,
+)
 LINE = (
-    "1,234 of 2,000 customers, 12 min left, 165,852 entries, 1,190 of 1,200 requests/min, 4 set aside, 518 retries, "
-    "last failure: connection refused, 12 s ago"
+    "1,234 of 2,000 customers, 12 min left, 165,852 entries, 1,190 of 1,200 requests in the last minute, "
+    "4 set aside, 518 retries, last failure: connection refused, 12 s ago"
 )
 
 
 @pytest.mark.parametrize(
-    ("progress", "limit", "failure", "line"),
+    ("progress", "limit", "line"),
     [
-        (PROGRESS, 1_200, FAILURE, LINE),
+        (PROGRESS, 1_200, LINE),
         (
-            evolve(PROGRESS, set_aside=0, incomplete=0, retries=1, seconds_left=None),
+            evolve(PROGRESS, set_aside=0, incomplete=0, retries=1, seconds_left=None, last_failure=None),
             None,
-            None,
-            "1,234 of 2,000 customers, 165,852 entries, 1,190 requests/min, 1 retry",
+            "1,234 of 2,000 customers, 165,852 entries, 1,190 requests in the last minute, 1 retry",
         ),
         (
-            evolve(PROGRESS, customers=1, finished=0, set_aside=0, incomplete=0, retries=0, entries=1, elapsed=1.0),
+            evolve(FIRST, requests=0, requests_per_minute=0, unproven=0),
             1_200,
-            None,
-            "0 of 1 customer, 12 min left, 1 entry",
+            "0 of 1 customer, 1 entry",
         ),
+        (FIRST, None, "0 of 1 customer, 1 entry, 1 request in the last minute, 2 not proven complete"),
     ],
 )
-def test_progress_has_what_counts(
-    progress: JobProgress, limit: int | None, failure: LastFailure | None, line: str
-) -> None:
-    """Progress has customers, time left, entries, rate and limit; failures, retries and the last reason if any."""
-    assert ", ".join(progress_parts(progress, limit, failure, 100.0)) == line
+def test_progress_has_what_counts(progress: JobProgress, limit: int | None, line: str) -> None:
+    """Progress has customers, time left, entries, requests and limit; failures, retries and the last reason if any."""
+    assert ", ".join(progress_parts(progress, limit)) == line
 
 
-def test_rate_never_exceeds_the_limit() -> None:
-    """A rate extrapolated from less than a minute shows the limit at the most."""
-    parts = progress_parts(evolve(PROGRESS, requests_per_minute=3_953), 3_000, None, 0.0)
-
-    assert "3,000 of 3,000 requests/min" in parts
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("ConnectionFailedError: the connection to the service failed (ECONNREFUSED)", "connection refused"),
+        ("ServerError: the service failed (HTTP 503)", "the service failed (HTTP 503)"),
+        ("RequestTimeoutError: no response in time (EODD)", "no response in time (EODD)"),
+    ],
+)
+def test_reasons_are_short(failure: str, reason: str) -> None:
+    """A reason is the operating system's words where the error names one of its codes, else the message."""
+    assert short_reason(failure) == reason
 
 
 @pytest.mark.parametrize(("width", "count"), [(140, 2), (80, 3), (60, 3), (40, 6)], ids=["140", "80", "60", "40"])
 def test_lines_fit_every_width(width: int, count: int) -> None:
     """On any width each part is shown in full, on as few lines as it takes."""
-    parts = progress_parts(PROGRESS, 1_200, FAILURE, 100.0)
+    parts = progress_parts(PROGRESS, 1_200)
     lines = filled_lines(parts, width - 1)
 
     assert len(lines) == count
@@ -98,7 +115,7 @@ def test_lines_without_a_terminal(
     monkeypatch.setattr("capledger.cli.progress.time.monotonic", lambda: next(seconds))
     monkeypatch.setenv("FORCE_COLOR", "1")
     with ProgressDisplay(1_200, interval=interval) as display:
-        for _ in range(80):
+        for _ in range(151):
             display.show(PROGRESS)
 
     printed = capsys.readouterr().err.splitlines()
@@ -106,16 +123,6 @@ def test_lines_without_a_terminal(
     assert all(
         re.match(r"capledger: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d 1,234 of 2,000 customers, ", one) for one in printed
     )
-
-
-def test_last_failure_comes_from_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    """The reason of the last failed attempt is shown in the operating system's words, and nothing is logged."""
-    with ProgressDisplay(None) as display:
-        extra = {"reason": "the connection to the service failed (ECONNREFUSED)"}
-        logging.getLogger("capledger.transport").info("attempt 1 failed", extra=extra)
-        display.show(PROGRESS)
-
-    assert "last failure: connection refused, 0 s ago" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("rate", "customers"), [(None, 6), (60, 6), (600, 20), (1_200, 32), (60_000, 32)])
