@@ -268,7 +268,7 @@ def _staged_page(customer: PlannedCustomer, page: LedgerPage, cursor: str) -> St
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def is_of_service(error: CapledgerError) -> bool:
