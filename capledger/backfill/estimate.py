@@ -178,7 +178,7 @@ def _entries_left(walk: LedgerWalk, query: LedgerQuery, reached: datetime) -> in
 
 
 def _about(number: float) -> int:
-    """Return a number with three significant digits, since a sample tells no more."""
+    """Return a number with three significant digits, since a sample is not more exact."""
     return int(float(f"{number:.3g}")) if number >= _EXACT else round(number)
 
 

@@ -31,6 +31,8 @@ CustomerState = Literal["planned", "running", "done", "empty", "unproven", "inco
 WRITTEN_STATES: Final = ("done", "unproven")
 
 _CUSTOMER_FIELDS: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
+#: Codes above this are those of the API.
+_LAST_HTTP_STATUS: Final = 599
 _UNFINISHED: Final = "state IN ('planned', 'running')"
 
 
@@ -119,9 +121,12 @@ class JobState:
         statement = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
         return self._database.fetch_number(statement, int(only_retried))
 
-    def fetched_customer(self) -> PlannedCustomer | None:
-        """Return a customer whom the service is known to answer for; None if there is none."""
-        statement = f"SELECT {_CUSTOMER_FIELDS} FROM customers WHERE state IN ('done', 'empty') LIMIT 1"  # noqa: S608 - a constant
+    def known_customer(self) -> PlannedCustomer | None:
+        """Return a customer for whom the service responded, if only with a code of the API; None if there is none."""
+        statement = (
+            f"SELECT {_CUSTOMER_FIELDS} FROM customers WHERE state IN ('done', 'empty', 'unproven') "  # noqa: S608 - constants
+            f"OR (state = 'set_aside' AND code > {_LAST_HTTP_STATUS}) ORDER BY state LIMIT 1"
+        )
         rows = self._database.fetch_all(statement)
         return self._customer(rows[0]) if rows else None
 

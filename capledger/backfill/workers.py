@@ -106,9 +106,8 @@ class Workers:
         self._streak = 0
         self._responded = False
         """Whether the service responded to a request of this run with something else than a failure of its own."""
-        self._responded_in_round = False
         self._failing: dict[int, CapledgerError] = {}
-        """The errors of customers who failed in every round for reasons that may be the service's."""
+        """The errors of customers who failed in this round for reasons that may be the service's."""
 
     async def run(self) -> None:
         """Fetch all, then those that were postponed, then those that were postponed twice.
@@ -137,16 +136,15 @@ class Workers:
         return await asyncio.get_running_loop().run_in_executor(self._thread, take)
 
     async def _fetch_round(self, customers: _CustomerQueue) -> None:
-        self._responded_in_round = False
         self._failing.clear()
         await self._fetch_all(customers)
         if self._failing and not self._responded:
             raise self._stopped(next(iter(self._failing.values())))
 
     async def _set_failing_aside(self) -> None:
-        """Set customers aside whose requests fail in the service while it responds to others."""
+        """Set customers aside for whom the service fails while it responds for others."""
         own = {id_: error for id_, error in self._failing.items() if isinstance(error, _CUSTOMER_ERRORS)}
-        if own and (self._responded_in_round or await self._responds()):
+        if own and await self._responds():
             for id_, error in own.items():
                 result = CustomerResult(id_, "set_aside", code=_code_of(error), error=describe_error(error), drop=True)
                 await self._writer.put(result)
@@ -154,8 +152,8 @@ class Workers:
                 del self._failing[id_]
 
     async def _responds(self) -> bool:
-        """Return whether the service responds for a customer who was fetched before."""
-        customer = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.fetched_customer)
+        """Return whether the service responds now for a customer for whom it responded before."""
+        customer = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.known_customer)
         if customer is None:
             return False
         walk = self._open_walk(customer.query, prefetch=1, resume_from=None)
@@ -205,7 +203,7 @@ class Workers:
         rows = customer.rows
         try:
             async for page in walk.pages():
-                self._note_response()
+                self._responded = True
                 rows += len(page.entries)
                 await self._writer.put(_staged_page(customer, page, walk.cursor))
         except FATAL_ERRORS:
@@ -215,18 +213,15 @@ class Workers:
             self._note_error(customer, error)
             return _result_of_error(customer, error, walk.report, rows)
         self._streak = 0
-        self._note_response()
+        self._responded = True
         return _result_of_walk(customer, walk.report, rows, keep_unproven=self._keep_unproven)
-
-    def _note_response(self) -> None:
-        self._responded = self._responded_in_round = True
 
     def _note_error(self, customer: PlannedCustomer, error: CapledgerError) -> None:
         """Keep an error that may be the service's; stop the job after many of them in a row."""
         if is_of_service(error):
             self._failing[customer.id] = error
         else:
-            self._note_response()
+            self._responded = True
         self._streak = self._streak + 1 if is_of_service(error) or isinstance(error, DecodeError) else 0
         if self._streak >= max(_MAX_STREAK, 2 * self._size):
             message = f"{self._streak} ledgers failed one after the other, the last with {describe_error(error)}"

@@ -94,6 +94,22 @@ async def test_a_customer_that_always_fails_is_set_aside(tmp_path: Path) -> None
     assert entries_in(tmp_path / "out") == expected([3, 0, 3]) - expected([0, 0, 0])
 
 
+async def test_an_outage_in_the_last_round_sets_nobody_aside(tmp_path: Path) -> None:
+    """Customers who were postponed and meet an outage at last stay planned, though others were fetched before."""
+    script = faults.when(of(3, 4, 5), faults.always(faults.status(503)))
+    async with sandbox([3] * 6, faults=script) as box:
+        box.on_request = lambda box, _: setattr(
+            box, "faults", faults.always(faults.status(503)) if len(box.requests) > 6 else script
+        )
+        async with session_at(box, retry=ONCE) as session:
+            with pytest.raises(JobStoppedError, match="3 customers were not fetched"):
+                await Backfill(session, queries(6), out=tmp_path / "out", concurrency=1, **OPTIONS).run()
+        box.on_request = box.faults = None
+        manifest = await backfill(box, queries(6), tmp_path / "out")
+
+    assert manifest.complete
+
+
 async def test_a_customer_that_cannot_be_reached_stays_planned(tmp_path: Path) -> None:
     """A failure of connection is never the customer's own, even if others can be fetched."""
     script = faults.when(of(1), faults.always(faults.reset()))
