@@ -6,7 +6,8 @@ import codecs
 import csv
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from io import BufferedReader
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
@@ -35,14 +36,32 @@ def open_lines(path: Path | str) -> Iterator[TextLines]:
         CustomersError: there is no such file, or it cannot be read.
     """
     if str(path) == STDIN:
-        yield TextLines(sys.stdin.buffer)
+        if sys.stdin is None:
+            raise CustomersError("standard input is closed: name a file of customers")
+        yield TextLines(_read_chunks(sys.stdin.buffer))
         return
-    try:
+    with _reading_errors():
         file = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; a path may be a string
+    with file:
+        yield TextLines(_read_chunks(file))
+
+
+def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := _read_chunk(file):
+        yield chunk
+
+
+def _read_chunk(file: BinaryIO) -> bytes:
+    with _reading_errors():
+        return file.read1(_CHUNK) if isinstance(file, BufferedReader) else file.read(_CHUNK)
+
+
+@contextmanager
+def _reading_errors() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise CustomersError(f"the file of customers cannot be read: {error.strerror}") from None
-    with file:
-        yield TextLines(iter(lambda: file.read(_CHUNK), b""))
 
 
 class TextLines:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import csv
+import io
+import re
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -175,6 +179,21 @@ def test_mobile_numbers_are_brought_to_digits(value: str) -> None:
     assert reader.report.reformatted == 1
 
 
+@pytest.mark.parametrize("path", ["", "."], ids=["no name", "directory"])
+def test_a_file_that_cannot_be_read(path: str, tmp_path: Path) -> None:
+    """A path that is no file is an error of one line."""
+    with pytest.raises(CustomersError, match="the file of customers cannot be read: "):
+        list(read_customers(str(tmp_path / path) if path else ""))
+
+
+def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without standard input is told to name a file."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(CustomersError, match="standard input is closed"):
+        list(read_customers("-"))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is an error of one line."""
     with pytest.raises(CustomersError, match="No such file"):
@@ -208,6 +227,31 @@ def test_queries_survive_the_plan(query: LedgerQuery) -> None:
     own = (query.identifier_name, query.identifier_value, query.source, query.account_id)
 
     assert make_query(decode_template(TemplateEncoder().encode(query)), *own) == query
+
+
+VALUES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=12)
+
+
+@given(
+    rows=st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=8),
+    separator=st.sampled_from(",;\t|"),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    size=st.integers(1, 50),
+)
+def test_any_list(rows: list[tuple[str, str]], separator: str, line_end: str, encoding: str, size: int) -> None:
+    """What is written as CSV of any dialect is read as it was, or refused where it is a spreadsheet's damage."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=line_end)
+    writer.writerows([("external_id", "source"), *rows])
+    data = text.getvalue().encode(encoding)
+    try:
+        found = list(read_lines(data[start : start + size] for start in range(0, len(data), size)))
+    except CustomersError:
+        assert any(value.startswith(("=", "'")) or re.fullmatch(r"\d+[.,]0+", value) for row in rows for value in row)
+        return
+
+    assert [(query.identifier_value, query.source) for query in found] == rows
 
 
 @given(st.binary(max_size=200))
