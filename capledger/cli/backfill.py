@@ -91,7 +91,10 @@ Out = Annotated[
     Path,
     typer.Option(parser=options.parse_directory, metavar="DIR", help="Directory of the data and the job's state."),
 ]
-Format = Annotated[FileFormat, typer.Option("--format", help="Of the files in DIR/entries.")]
+Format = Annotated[
+    FileFormat,
+    typer.Option("--format", metavar="FORMAT", help="Of the files in DIR/entries: parquet, jsonl, csv or duckdb."),
+]
 Columns = Annotated[
     list[Any] | None,
     typer.Option(

@@ -21,6 +21,8 @@ from capledger.queries import CustomerLedgerQuery, GroupLedgerQuery, LedgerQuery
 Command = Callable[..., None]
 
 _RANGE, _FILTER, _OUTPUT, _CONTENT = "Range", "Which entries", "How", "Parts of an event"
+#: A panel of its own, in which the longest name of an option fits 80 columns.
+_CURRENCIES = "Currencies"
 
 
 def parse_date(text: str) -> datetime:
@@ -105,11 +107,11 @@ class SubjectOptions(TypedDict, total=False):
     ]
     include_alternate_currencies: Annotated[
         bool | None,
-        typer.Option("--include-alternate-currencies", "-a", rich_help_panel=_FILTER, help="All of them, with points."),
+        typer.Option("--include-alternate-currencies", "-a", rich_help_panel=_CURRENCIES, help="All, with points."),
     ]
     alternate_currency_names: Annotated[
         list[str] | None,
-        typer.Option("--alternate-currency", metavar="NAME", rich_help_panel=_FILTER, help="This one; repeatable."),
+        typer.Option("--alternate-currency", metavar="NAME", rich_help_panel=_CURRENCIES, help="This one; repeatable."),
     ]
     scope: Annotated[
         OrgScope | None,
@@ -127,7 +129,7 @@ class LedgerOptions(SubjectOptions, total=False):
 
     exclude_point_categories: Annotated[
         bool | None,
-        typer.Option("--exclude-point-categories", rich_help_panel=_FILTER, help="Alternate currencies only."),
+        typer.Option("--exclude-point-categories", rich_help_panel=_CURRENCIES, help="Without points."),
     ]
     till_ids: Annotated[
         list[int] | None, typer.Option("--till-id", metavar="ID", rich_help_panel=_FILTER, help="One till; repeatable.")

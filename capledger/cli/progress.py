@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from capledger.backfill import JobProgress
 
 #: Seconds between two lines where there is no terminal.
-LINE_INTERVAL: Final = 60.0
+LINE_INTERVAL: Final = 60
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _ERROR_NAME: Final = re.compile(r"\((E[A-Z]+)\)")
 _ERROR_TYPE: Final = re.compile(r"^\w+Error: ")

@@ -163,6 +163,20 @@ async def test_help_is_complete(command: str) -> None:
     assert max(map(len, result.lines)) <= 80
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "check", "entries", "events", "backfill", "verify", "sandbox", None],
+    ids=lambda name: name or "",
+)
+async def test_help_cuts_no_name(command: str | None) -> None:
+    """On 80 columns no name of an option is cut, and flags have no type."""
+    result = await finish(await start(None, *([command] if command else []), "--help"))
+
+    assert result.code == 0
+    assert "\u2026" not in result.out
+    assert "<bool>" not in result.out
+
+
 async def test_completion_is_offered() -> None:
     """The shell's completion script is printed."""
     result = await finish(await start(None, "--show-completion", "bash"))
