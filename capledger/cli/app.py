@@ -17,7 +17,16 @@ from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
 from capledger.cli.entries import entries
 from capledger.cli.events import EPILOG as EVENTS_EPILOG
 from capledger.cli.events import events
-from capledger.cli.exit_codes import FAILED, INTERRUPTED, USAGE, discard_stdout, print_message, reason_of
+from capledger.cli.exit_codes import (
+    FAILED,
+    INTERRUPTED,
+    LOCKED,
+    SET_ASIDE,
+    USAGE,
+    discard_stdout,
+    print_message,
+    reason_of,
+)
 from capledger.cli.log import with_logging
 from capledger.cli.options import CONNECTION, Command, exit_code_help
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
@@ -78,11 +87,16 @@ def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy o
         print_message(f"{message}{hint}")
 
 
+_CODES_OF_SOME = {
+    SET_ASIDE: "backfill is finished, with customers set aside",
+    LOCKED: "another process uses the directory",
+}
+
 app = typer.Typer(
     name="capledger",
     cls=PlainGroup,
     help="Read the points ledger of a loyalty platform: complete, exact, within the rate limit.",
-    epilog=f"{CONNECTION}\n\n{exit_code_help()}",
+    epilog=f"{CONNECTION}\n\n{exit_code_help(_CODES_OF_SOME)}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its frames could show secrets
     context_settings={"help_option_names": ["-h", "--help"]},

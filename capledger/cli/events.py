@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from capledger.cli import options
 from capledger.cli.connection import make_session
-from capledger.cli.exit_codes import exit_on_error, print_message, print_warnings
+from capledger.cli.exit_codes import UsageError, exit_on_error, print_message, print_warnings
 from capledger.cli.output import ResultWriter, make_writer
 from capledger.cli.tables import TableColumn, format_date, format_money, printable
 from capledger.models import LedgerEvent
@@ -40,6 +40,8 @@ def events(
     of are named on stderr.
     """
     with exit_on_error():
+        if not choice.keys() & {"event_ids", "event_name", "event_reference_ids"}:
+            raise UsageError("no event is named: give --id, or --event-name with --reference")
         query = EventDetailsQuery(identifier_name=identifier_name, identifier_value=identifier_value, **choice)
         writer = make_writer(LedgerEvent, event_columns(), as_json=as_json, as_csv=as_csv)
         asyncio.run(_run(make_session(rate=rate), query, writer))

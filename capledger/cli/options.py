@@ -50,7 +50,10 @@ def parse_directory(text: str) -> Path:
     """Return the path; an empty one would be the current directory, which nobody means."""
     if not text.strip():
         raise typer.BadParameter("it is empty: name a directory")
-    return Path(text)
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter("it is a file: name a directory")
+    return path
 
 
 IdentifierName = Annotated[

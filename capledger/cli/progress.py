@@ -63,8 +63,9 @@ class ProgressDisplay:
         """Show the progress as it is now."""
         parts = progress_parts(progress, self._limit)
         if self._live is not None:
-            lines = [_bar(progress), *parts]
-            self._live.update(Text("\n".join(filled_lines(lines, self._live.console.width - 1))), refresh=True)
+            console = self._live.console
+            lines = filled_lines([_bar(progress, console.encoding), *parts], console.width - 1)
+            self._live.update(Text("\n".join(lines)), refresh=True)
         elif self._is_line_due():
             print_message(f"{local_time(time.time())} {', '.join(parts)}")
 
@@ -117,10 +118,10 @@ def short_reason(failure: str) -> str:
     return _ERROR_TYPE.sub("", failure) if number is None else os.strerror(number).lower()
 
 
-def _bar(progress: JobProgress) -> str:
+def _bar(progress: JobProgress, encoding: str) -> str:
     share = progress.finished / progress.customers if progress.customers else 1.0
     filled = int(share * _BAR_WIDTH)
-    done, left = _BAR if (sys.stderr.encoding or "").lower().startswith("utf") else _ASCII_BAR
+    done, left = _BAR if encoding.lower().startswith("utf") else _ASCII_BAR
     return f"{done * filled}{left * (_BAR_WIDTH - filled)} {int(share * 100):3}%"
 
 

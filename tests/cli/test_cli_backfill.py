@@ -61,6 +61,7 @@ async def test_one_of_each_is_singular(tmp_path: Path) -> None:
         (("-a", "--alternate-currency", "Stars"), "--alternate-currency"),
         (("--include-till-concept-events",), "--program-id"),
         (("--out", ""), "'--out': it is empty"),
+        (("--out", __file__), "'--out': it is a file"),
         (("--column", "Phone"), "'--column': not of the form NAME=HEADER"),
         (("--column", "phone=Phone"), "there is no column phone"),
     ],

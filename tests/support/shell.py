@@ -87,6 +87,7 @@ async def start(
     program: tuple[str, ...] = ("-m", "capledger"),
     within: tuple[str, ...] = (),
     stdout: int | IO[bytes] = asyncio.subprocess.PIPE,
+    stderr: int | IO[bytes] = asyncio.subprocess.PIPE,
     **settings: str,
 ) -> Process:
     """Start a command as a process, *within* another command such as ``unshare`` where one is given."""
@@ -98,7 +99,7 @@ async def start(
         env=process_environment(box) | settings,
         stdin=asyncio.subprocess.PIPE,
         stdout=stdout,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
 
 
@@ -106,7 +107,7 @@ async def finish(process: Process, data: bytes | None = None) -> CommandResult:
     """Wait for a process to end, and return its output; *data* is its standard input."""
     out, err = await process.communicate(data)
     assert process.returncode is not None
-    return CommandResult(process.returncode, (out or b"").decode(), err.decode())
+    return CommandResult(process.returncode, (out or b"").decode(), (err or b"").decode())
 
 
 Process = asyncio.subprocess.Process
