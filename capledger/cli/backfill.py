@@ -34,7 +34,7 @@ from capledger.session import LedgerSession
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from capledger.backfill import CustomerReader, CustomersReport, Estimate, JobProgress, Manifest, PlanSummary
+    from capledger.backfill import CustomerReader, CustomersReport, Estimate, Manifest, PlanSummary
 
 T = TypeVar("T")
 
@@ -221,7 +221,7 @@ class BackfillCommand:
                     format=self.format,
                     concurrency=self.concurrency,
                     on_plan=lambda summary: self._begin(signals, reader.report, summary, job_options),
-                    on_progress=lambda progress: _show(signals, display, progress),
+                    on_progress=display.show,
                     **job_options,
                 )
                 signals = JobSignals(job.stop, display.close)
@@ -277,11 +277,6 @@ class BackfillCommand:
             discard_stdout()
         except OutputError as error:
             raise OutputError(f"{error}; {hint}") from None
-
-
-def _show(signals: JobSignals, display: ProgressDisplay, progress: "JobProgress") -> None:
-    signals.begin()
-    display.show(progress)
 
 
 async def _exit_on_failure(work: "Awaitable[T]") -> "T":

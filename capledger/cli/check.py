@@ -140,6 +140,7 @@ class ServiceCheck:
         self._has_customer = subject is not None
         self._context = RequestContext(WalkReport())
         self._sent = 0
+        self._started = 0.0
         self._response_seconds = 0.0
         self._clock_difference: float | None = None
         self._page_limit, self._range_days = _PAGE_LIMIT, _RANGE_DAYS

@@ -39,9 +39,7 @@ class JobSignals:
                 signal.signal(signal.SIGINT, before)
 
     def begin(self) -> None:
-        """Stop in order from now on; may be called again."""
-        if self.running:
-            return
+        """Stop in order from now on."""
         self.running = True
         for number in _SIGNALS:
             with suppress(NotImplementedError, RuntimeError, ValueError):

@@ -122,6 +122,18 @@ async def test_other_missing_modules_are_reported_as_they_are() -> None:
     assert "capledger[cli]" not in result.err
 
 
+async def test_defects_are_one_line() -> None:
+    """An error that nobody expects is one line and exit code 1, and -vv logs its traceback."""
+    program = ("-c", "from capledger.cli import demo, main; demo.run_demo = lambda: 1 / 0; main()")
+    result = await finish(await start(None, "demo", program=program))
+    verbose = await finish(await start(None, "demo", "-vv", program=program))
+
+    line = "capledger: unexpected ZeroDivisionError, a defect of capledger: run it with -vv and report it\n"
+    assert (result.code, result.out, result.err) == (1, "", line)
+    assert "Traceback" in verbose.err
+    assert verbose.err.endswith(line)
+
+
 async def test_unencodable_characters_are_replaced() -> None:
     """A character that stdout cannot encode is replaced in the table; JSON is always UTF-8."""
     async with Sandbox([SandboxCustomer(MOBILE, rows(1, event_name="Bon\u2026d\u2019achat"))]) as box:

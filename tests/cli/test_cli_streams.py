@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.shell import ENTRIES, finish, run, sandbox, start
+from support.shell import ENTRIES, MOBILE, PASSWORD, finish, run, sandbox, start
 
 from capledger.sandbox import faults
 
@@ -105,3 +105,5 @@ async def test_log_json_for_every_command(arguments: tuple[str, ...]) -> None:
     assert records[0]["logger"] == "capledger.transport"
     assert records[0]["status"] == 200
     assert records[0]["time"].endswith("Z")
+    assert MOBILE not in result.err
+    assert PASSWORD not in result.err
