@@ -12,7 +12,6 @@ import aiohttp
 from yarl import URL
 
 from capledger._sansio.response import Response
-from capledger._transport.arguments import require_type
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
@@ -86,8 +85,8 @@ class HttpClient:
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
-        if http is not None:
-            require_type("http", http, aiohttp.ClientSession, "an aiohttp.ClientSession or None")
+        if http is not None and not callable(getattr(http, "request", None)):  # doubles of a session are welcome
+            raise ConfigurationError(f"http must be an aiohttp.ClientSession or None, not {type(http).__name__}")
         if isinstance(trace_configs, aiohttp.TraceConfig) or not all(
             isinstance(config, aiohttp.TraceConfig) for config in trace_configs
         ):
