@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
@@ -178,7 +179,7 @@ class FileWriter:
     async def _write_files(self, least_rows: int) -> None:
         while self._ready_rows >= least_rows:
             batch = await self._in_thread(self._start_batch)
-            excluded = await self._in_thread(lambda batch=batch: self._write(batch, None))  # type: ignore[misc]  # bound now
+            excluded = await self._in_thread(partial(self._write, batch, None))
             self._ready_rows -= batch.rows
             if excluded.customers:
                 self._on_excluded(excluded.customers, excluded.rows)

@@ -6,7 +6,7 @@ import os
 import pickle
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 import pytest
@@ -32,7 +32,9 @@ SIZES = [120] * 6
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("damage", ["missing", "changed"])
-async def test_damaged_files_are_named_and_repaired(kind: str, damage: str, tmp_path: Path) -> None:
+async def test_damaged_files_are_named_and_repaired(
+    kind: str, damage: Literal["missing", "changed"], tmp_path: Path
+) -> None:
     """A finished job names files that are missing or changed, and repairs them by fetching their customers only."""
     out = tmp_path / "out"
     async with sandbox(SIZES) as box:
@@ -55,7 +57,7 @@ async def test_damaged_files_are_named_and_repaired(kind: str, damage: str, tmp_
 
     customers = 6 if kind == "duckdb" else 2
     assert (intact.ok, intact.entries, intact.files) == (True, 720, len(first.files))
-    assert found.problems == (FileProblem(file=damaged, reason=damage, customers=customers),)  # type: ignore[arg-type]
+    assert found.problems == (FileProblem(file=damaged, reason=damage, customers=customers),)
     assert caught.value.problems == found.problems
     assert len(box.requests) == sent + 2 * customers
     assert (second.complete, second.entries) == (True, 720)
