@@ -21,6 +21,7 @@ from attrs import define, field, frozen
 
 from capledger._sansio.api_errors import WRONG_URL, error_items
 from capledger._sansio.requests import Request
+from capledger._transport.authentication import Refused
 from capledger._transport.clock import Clock
 from capledger.errors import (
     AuthenticationError,
@@ -45,6 +46,8 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _DEFAULT_LIFETIME = 300.0
 #: A token is renewed this share of its lifetime before it expires, and at most this many seconds before.
 _MARGIN_SHARE, _MAX_MARGIN = 0.1, 30.0
+#: Within this share of that margin before its end it is not sent any more: it could expire on the way.
+_TRANSIT_SHARE = 0.2
 
 
 @frozen
@@ -119,15 +122,17 @@ def _md5_hex(password: str) -> str:
 @frozen
 class _BasicAuthenticator:
     _headers: Mapping[str, str] = field(repr=False)
+    renewals: int = 0
+    renewal_is_due: bool = False
 
     def headers(self) -> Mapping[str, str]:
         return self._headers
 
-    async def renew(self, send: SendUnauthenticated) -> None:
+    async def renew(self, send: SendUnauthenticated, since: int) -> None:
         """Do nothing: a password does not expire."""
 
-    def invalidate(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - part of the protocol
-        return False
+    def invalidate(self, headers: Mapping[str, str]) -> Refused:  # noqa: ARG002 - part of the protocol
+        return Refused.FINAL
 
 
 @frozen(repr=False, eq=False, getstate_setstate=False)
@@ -159,6 +164,15 @@ def _token_request(body: bytes) -> Request[Token]:
 
 
 @define
+class _Issued:
+    """A token that was issued, and when it ends, in seconds of the clock's monotonic time."""
+
+    value: str = field(repr=False)
+    renew_at: float
+    expires_at: float
+
+
+@define
 class _TokenAuthenticator:
     """Renews a token once however many requests wait for it; if that fails, it fails for all of them.
 
@@ -167,45 +181,58 @@ class _TokenAuthenticator:
 
     _request: Request[Token] = field(repr=False)
     _clock: Clock = field(repr=False)
-    _token: str | None = field(default=None, init=False, repr=False)
-    _expires_at: float = field(default=0.0, init=False)
+    _current: _Issued | None = field(default=None, init=False, repr=False)
+    _previous: _Issued | None = field(default=None, init=False, repr=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
-    _renewals: int = field(default=0, init=False)
+    renewals: int = field(default=0, init=False)
     _failure: CapledgerError | None = field(default=None, init=False, repr=False)
 
+    @property
+    def renewal_is_due(self) -> bool:
+        return self._is_due() and not self._lock.locked()
+
+    def _is_due(self) -> bool:
+        return self._current is None or self._clock.monotonic() >= self._current.renew_at
+
     def headers(self) -> Mapping[str, str] | None:
-        if self._token is None or self._clock.monotonic() >= self._expires_at:
+        if self._current is None or self._clock.monotonic() >= self._current.expires_at:
             return None
-        return {TOKEN_HEADER: self._token}
+        return {TOKEN_HEADER: self._current.value}
 
-    def invalidate(self, headers: Mapping[str, str]) -> bool:
+    def invalidate(self, headers: Mapping[str, str]) -> Refused:
         """Drop the token in *headers*, unless it was replaced already."""
-        if headers.get(TOKEN_HEADER) == self._token:
-            self._token = None
-        return True
+        value, now = headers.get(TOKEN_HEADER), self._clock.monotonic()
+        known = [issued for issued in (self._current, self._previous) if issued is not None]
+        expired = any(issued.value == value and now >= issued.expires_at for issued in known)
+        if self._current is not None and self._current.value == value:
+            self._current, self._previous = None, self._current
+        return Refused.EXPIRED if expired else Refused.RENEWABLE
 
-    async def renew(self, send: SendUnauthenticated) -> None:
-        renewals = self._renewals
+    async def renew(self, send: SendUnauthenticated, since: int) -> None:
         async with self._lock:
-            if self.headers() is not None:
+            if not self._is_due():
                 return
-            if renewals != self._renewals and self._failure is not None:
+            if since != self.renewals and self._failure is not None:
                 raise copy.copy(self._failure)
             await self._fetch(send)
 
     async def _fetch(self, send: SendUnauthenticated) -> None:
-        sent = self._clock.monotonic()
+        early = self.headers() is not None
         try:
-            token = await send(self._request, decode_token)
+            token, sent = await send(self._request, decode_token)
         except CapledgerError as error:
-            self._failure = copy.copy(error)
+            self._failure = None if early else copy.copy(error)
+            if self._current is not None:  # not again with the next request
+                self._current.renew_at = (self._clock.monotonic() + self._current.expires_at) / 2
             raise
         else:
             self._failure = None
-            self._token = token.value
-            self._expires_at = sent + token.lifetime - min(_MAX_MARGIN, token.lifetime * _MARGIN_SHARE)
+            margin = min(_MAX_MARGIN, token.lifetime * _MARGIN_SHARE)
+            ends = sent + token.lifetime
+            self._previous = self._current or self._previous
+            self._current = _Issued(token.value, ends - margin, ends - margin * _TRANSIT_SHARE)
         finally:
-            self._renewals += 1
+            self.renewals += 1
 
 
 def decode_token(request: Request[Token], response: Response) -> Token:  # noqa: ARG001 - same signature as Decoder.decode

@@ -23,7 +23,8 @@ from capledger.walk import Cursor, EventEnricher, EventWalk, LedgerWalk, ServerP
 from capledger.walk.windows import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self, SupportsIndex
 
@@ -58,6 +59,12 @@ class LedgerSession:
         http: a caller's aiohttp session, borrowed and never closed.
         trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They receive complete URLs, which
             contain identifiers.
+        headers: sent with every request, such as ``X-CAP-API-ATTRIBUTION-ENTITY-CODE``; a ``User-Agent`` is appended to
+            that of capledger.
+        proxy: URL of an HTTP proxy, with its credentials if any, for a session of our own. None: that of
+            ``HTTPS_PROXY`` or ``ALL_PROXY``, unless ``NO_PROXY`` has the host.
+        ssl: TLS context for a session of our own. None: with the certificates that ``SSL_CERT_FILE``,
+            ``SSL_CERT_DIR`` or ``REQUESTS_CA_BUNDLE`` names, or the default ones.
         allow_plain_http: accept plain http to another machine.
         clock: source of time.
 
@@ -77,6 +84,9 @@ class LedgerSession:
         timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        headers: Mapping[str, str] | None = None,
+        proxy: str | URL | None = None,
+        ssl: SSLContext | None = None,
         allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -93,6 +103,9 @@ class LedgerSession:
             timeout=timeout,
             http=http,
             trace_configs=trace_configs,
+            headers=headers,
+            proxy=proxy,
+            ssl=ssl,
             allow_plain_http=allow_plain_http,
             clock=clock,
         )

@@ -22,6 +22,7 @@ from capledger import (
 )
 from capledger._sansio.requests import Request
 from capledger._sansio.response import Response
+from capledger._transport.authentication import Refused
 from capledger.auth import TOKEN_HEADER, BasicAuth, OAuthClientCredentials, Token, decode_token
 
 TOKEN_REQUEST = Request(method="POST", path="/token", response_type=Token, endpoint="token")
@@ -38,11 +39,11 @@ class TokenEndpoint:
 
     async def __call__(self, request: Request[Token], decode: Any) -> Any:
         self.requests.append(request)
-        number = len(self.requests)
+        number, sent = len(self.requests), asyncio.get_running_loop().time()
         await asyncio.sleep(self.latency)
         if self.error is not None:
             raise self.error
-        return Token(f"token-{number}", self.lifetime)
+        return Token(f"token-{number}", self.lifetime), sent
 
 
 def new_authenticator() -> Any:
@@ -77,7 +78,7 @@ async def test_a_refused_password_is_not_retried() -> None:
     """There is nothing to renew about a password."""
     authenticator = BasicAuth("store.server", "server123").authenticator(LoopClock())
 
-    assert not authenticator.invalidate(authenticator.headers() or {})
+    assert authenticator.invalidate(authenticator.headers() or {}) is Refused.FINAL
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ async def test_the_token_is_requested_as_documented() -> None:
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
     assert authenticator.headers() is None
 
-    await authenticator.renew(endpoint)
+    await authenticator.renew(endpoint, authenticator.renewals)
 
     request = endpoint.requests[0]
     assert (request.method, request.path) == ("POST", "/v3/oauth/token/generate")
@@ -141,7 +142,7 @@ async def test_one_renewal_serves_all_who_wait() -> None:
     """However many wait for a token, it is asked for once."""
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
 
-    await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(100)))
+    await asyncio.gather(*(authenticator.renew(endpoint, authenticator.renewals) for _ in range(100)))
 
     assert len(endpoint.requests) == 1
 
@@ -152,9 +153,11 @@ async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
     endpoint.error = AuthenticationError("refused", 200, 320001)
 
-    outcomes = await asyncio.gather(*(authenticator.renew(endpoint) for _ in range(10)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(authenticator.renew(endpoint, authenticator.renewals) for _ in range(10)), return_exceptions=True
+    )
     endpoint.error = None
-    await authenticator.renew(endpoint)
+    await authenticator.renew(endpoint, authenticator.renewals)
 
     assert [getattr(error, "code", None) for error in outcomes] == [320001] * 10
     assert len({id(error) for error in outcomes}) == 10
@@ -166,7 +169,7 @@ async def test_a_failed_renewal_fails_for_all_who_waited() -> None:
 async def test_a_cancelled_renewal_passes_to_the_next() -> None:
     """When the one who asks is cancelled, the next one asks."""
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
-    first, second = (asyncio.create_task(authenticator.renew(endpoint)) for _ in range(2))
+    first, second = (asyncio.create_task(authenticator.renew(endpoint, authenticator.renewals)) for _ in range(2))
     await asyncio.sleep(0.5)
 
     first.cancel()
@@ -176,29 +179,69 @@ async def test_a_cancelled_renewal_passes_to_the_next() -> None:
     assert authenticator.headers() == {TOKEN_HEADER: "token-2"}
 
 
-@pytest.mark.parametrize(("lifetime", "last_use"), [(300, 269), (3600, 3569), (10, 8.9)])
+@pytest.mark.parametrize(
+    ("lifetime", "due", "last_use"), [(300, 270, 294), (3600, 3570, 3594), (10, 9, 9.8), (3, 2.7, 2.94)]
+)
 @virtual_time
-async def test_a_token_is_renewed_before_it_runs_out(lifetime: float, last_use: float) -> None:
-    """The margin is thirty seconds, and a tenth of short lives; the life counts from the asking."""
+async def test_a_token_is_renewed_before_it_expires(lifetime: float, due: float, last_use: float) -> None:
+    """Renewal is due thirty seconds before, or a tenth of a short life; the old token is used nearly to its end."""
     authenticator, endpoint = new_authenticator(), TokenEndpoint(lifetime=lifetime, latency=0)
-    await authenticator.renew(endpoint)
+    await authenticator.renew(endpoint, authenticator.renewals)
 
-    await asyncio.sleep(last_use)
+    await asyncio.sleep(due - 0.01)
+    early = authenticator.renewal_is_due
+    await asyncio.sleep(0.02)
+    late = authenticator.renewal_is_due
+    await asyncio.sleep(last_use - due - 0.02)
     before = authenticator.headers()
-    await asyncio.sleep(2)
+    await asyncio.sleep(0.03)
 
+    assert (early, late) == (False, True)
     assert before == {TOKEN_HEADER: "token-1"}
     assert authenticator.headers() is None
+
+
+@virtual_time
+async def test_one_request_renews_ahead_of_time() -> None:
+    """While it does, the others use the old token; where it fails, the next try is not at the next request."""
+    authenticator, endpoint = new_authenticator(), TokenEndpoint(lifetime=300)
+    await authenticator.renew(endpoint, authenticator.renewals)
+    await asyncio.sleep(280)
+    endpoint.error = ServerError("down", 503)
+
+    renewing = asyncio.create_task(authenticator.renew(endpoint, authenticator.renewals))
+    await asyncio.sleep(0.5)
+    during = authenticator.renewal_is_due, authenticator.headers()
+    await asyncio.wait([renewing])
+
+    assert during == (False, {TOKEN_HEADER: "token-1"})
+    assert isinstance(renewing.exception(), ServerError)
+    assert not authenticator.renewal_is_due
+    assert authenticator.headers() == {TOKEN_HEADER: "token-1"}
+
+
+@virtual_time
+async def test_a_token_that_expired_on_the_way_says_nothing_about_the_credentials() -> None:
+    """A token refused after its end is no failure of the request; one refused before it may be, once."""
+    authenticator, endpoint = new_authenticator(), TokenEndpoint(lifetime=10, latency=0)
+    await authenticator.renew(endpoint, authenticator.renewals)
+    headers = authenticator.headers()
+
+    assert authenticator.invalidate(headers) is Refused.RENEWABLE
+    await authenticator.renew(endpoint, authenticator.renewals)
+    await asyncio.sleep(11)
+    assert authenticator.invalidate({TOKEN_HEADER: "token-2"}) is Refused.EXPIRED
+    assert authenticator.invalidate({TOKEN_HEADER: "token-2"}) is Refused.EXPIRED
 
 
 @virtual_time
 async def test_only_the_token_that_failed_is_forgotten() -> None:
     """A late refusal of an old token does not take the new one away, and asking again helps all the same."""
     authenticator, endpoint = new_authenticator(), TokenEndpoint()
-    await authenticator.renew(endpoint)
+    await authenticator.renew(endpoint, authenticator.renewals)
     old = authenticator.headers()
     assert authenticator.invalidate(old)
-    await authenticator.renew(endpoint)
+    await authenticator.renew(endpoint, authenticator.renewals)
 
     assert authenticator.invalidate(old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,7 +12,7 @@ from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import Request
 from capledger._sansio.response import Response
 from capledger._transport.limiter import Slot
-from capledger._transport.log import log
+from capledger._transport.log import log, logger
 
 if TYPE_CHECKING:
     from capledger._transport.retry import Failure
@@ -28,6 +29,12 @@ class Attempt(Generic[T]):
     decode: Callable[[Request[T], Response], T]
     authenticated: bool = True
     """False for the request that fetches the token itself."""
+    beside: Slot | None = None
+    """For a token's request, the slot of the request that needs the token."""
+    retried: bool = True
+    """False for a token's request ahead of time, which may fail while the old token is valid."""
+    sent_at: float = 0.0
+    """When the last attempt was sent, in seconds of the clock's monotonic time."""
     number: int = 1
     """Number of the attempt, from 1."""
     repeats: int = 0
@@ -40,6 +47,8 @@ class Attempt(Generic[T]):
     """Headers that authenticated the last attempt."""
     reauthenticated: bool = False
     """Whether a refused token was replaced already."""
+    expired_tokens: int = 0
+    """Number of tokens that expired on the way."""
 
     @property
     def deadline(self) -> float | None:
@@ -55,6 +64,27 @@ class Attempt(Generic[T]):
         """Write a record about this attempt; the message begins with ``%s`` for the endpoint."""
         request = self.request
         log(level, message, *values, endpoint=request.endpoint, subject=request.subject, attempt=self.number, **extra)
+
+    def log_response(self, response: Response) -> None:
+        """Write a record about a response."""
+        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all else here
+            status, request_id = response.status, response.request_id
+            self.log(logging.DEBUG, "%s: HTTP %d", status, status=status, request_id=request_id)
+
+    def log_failure(self, failure: Failure, wait: float | None) -> None:
+        """Write a record about a failure, and the seconds until the retry, None for no retry."""
+        kind = type(failure.error).__name__
+        next_step = "giving up" if wait is None else f"retrying in {wait:.2f} s"
+        self.log(
+            logging.INFO,
+            f"%s: attempt %d failed (%s), {next_step}",
+            self.number,
+            kind,
+            error=kind,
+            wait=wait,
+            status=failure.status,
+            request_id=failure.response and failure.response.request_id,
+        )
 
 
 @define(eq=False)

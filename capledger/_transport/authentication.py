@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -17,21 +18,47 @@ T = TypeVar("T")
 class SendUnauthenticated(Protocol):
     """Sends an unauthenticated request within the session's limits and retries."""
 
-    def __call__(self, request: Request[T], decode: Callable[[Request[T], Response], T], /) -> Awaitable[T]:
-        """Return the decoded response."""
+    def __call__(
+        self, request: Request[T], decode: Callable[[Request[T], Response], T], /
+    ) -> Awaitable[tuple[T, float]]:
+        """Return the decoded response, and when its request was sent, in seconds of the clock's monotonic time."""
+
+
+class Refused(Enum):
+    """What a refusal of credentials means for the request."""
+
+    FINAL = "final"
+    """No other credentials exist."""
+    RENEWABLE = "renewable"
+    """One retry with renewed credentials can help."""
+    EXPIRED = "expired"
+    """The credentials expired on the way, which says nothing about them."""
 
 
 class Authenticator(Protocol):
     """The credentials of one session, as headers."""
 
+    @property
+    def renewals(self) -> int:
+        """Number of renewals so far, failed ones included."""
+
+    @property
+    def renewal_is_due(self) -> bool:
+        """Whether the credentials expire soon, and no request renews them."""
+
     def headers(self) -> Mapping[str, str] | None:
         """Return the headers that authenticate a request, or None when :meth:`renew` must be awaited first."""
 
-    async def renew(self, send: SendUnauthenticated) -> None:
-        """Fetch what :meth:`headers` lacks."""
+    async def renew(self, send: SendUnauthenticated, since: int) -> None:
+        """Renew the credentials, if they are expired or due.
 
-    def invalidate(self, headers: Mapping[str, str]) -> bool:
-        """Record that the service refused these headers; return whether a retry with other ones can help."""
+        Args:
+            send: sends the request for a token.
+            since: :attr:`renewals` when the caller began to wait; a renewal that failed since then fails it as well.
+        """
+
+    def invalidate(self, headers: Mapping[str, str]) -> Refused:
+        """Record that the service refused these headers; return what that means."""
 
 
 class Auth(Protocol):

@@ -10,15 +10,16 @@ import asyncio
 import logging
 import random as random_module
 import warnings
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from capledger._transport.arguments import require_type, to_seconds
+from capledger._transport.arguments import require_type
 from capledger._transport.attempt import Attempt, PendingResponse, Undecoded
+from capledger._transport.authentication import Refused
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.http import HttpClient, check_base_url, closed_error
+from capledger._transport.http import HttpClient, HttpOptions, StaleConnectionError, check_base_url, closed_error
 from capledger._transport.limiter import RequestLimiter, Slot
-from capledger._transport.log import logger
 from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
 from capledger._transport.retry import (
     Failure,
@@ -39,9 +40,8 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
-    import aiohttp
     from yarl import URL
 
     from capledger._sansio.context import RequestContext
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Tokens in a row that may expire while their request waits for its slot.
-_MAX_EXPIRED_TOKENS = 3
+#: Tokens of one request that may expire between sending and the service.
+_MAX_EXPIRED_TOKENS = 10
 
 
 class Transport:
@@ -67,12 +67,10 @@ class Transport:
         rate_limit: the organisation's limit; None to learn it from HTTP 429.
         retry: limits of retries and waits.
         max_connections: Maximum number of requests under way at once.
-        timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
-        http: a caller's aiohttp session, borrowed and never closed; its own middlewares are not run.
-        trace_configs: aiohttp's, for a session of our own.
         allow_plain_http: accept plain http to another machine.
         clock: source of time.
         random: returns numbers from 0 to 1, for the jitter.
+        http_options: keywords of :class:`HttpClient`.
 
     Raises:
         ConfigurationError: an argument cannot work.
@@ -87,16 +85,11 @@ class Transport:
         rate_limit: RateLimit | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 8,
-        timeout: float | timedelta = 30.0,
-        http: aiohttp.ClientSession | None = None,
-        trace_configs: Sequence[aiohttp.TraceConfig] = (),
         allow_plain_http: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = random_module.random,
+        **http_options: Unpack[HttpOptions],
     ) -> None:
-        seconds = to_seconds(timeout)
-        if not seconds:
-            raise ConfigurationError("timeout must be longer than zero")
         if rate_limit is not None:
             require_type("rate_limit", rate_limit, RateLimit, "RateLimit(requests_per_minute) or None")
         if retry is not None:
@@ -109,12 +102,7 @@ class Transport:
         self._authenticator = auth.authenticator(clock)
         self._clock = clock
         self._random = random
-        self._http = HttpClient(
-            check_base_url(base_url, allow_plain_http=allow_plain_http),
-            timeout=seconds,
-            http=http,
-            trace_configs=trace_configs,
-        )
+        self._http = HttpClient(check_base_url(base_url, allow_plain_http=allow_plain_http), **http_options)
         self.limiter = RequestLimiter(
             AdaptiveRateLimiter() if rate_limit is None else FixedRateLimiter(rate_limit),
             max_connections=max_connections,
@@ -122,6 +110,8 @@ class Transport:
             max_pause=self._retry.max_retry_after,
             clock=clock,
         )
+        #: A token's request would take the only place of a minute, for which the held slot then waits in turn.
+        self._single_place = rate_limit is not None and rate_limit.requests_per_minute == 1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._url_check = UrlCheck()
@@ -223,23 +213,22 @@ class Transport:
             failure = outcome
 
     async def _send_once(self, attempt: Attempt[T]) -> T | Undecoded | Failure:
-        """Acquire a slot and send; where the token expired in the queue, renew it and acquire the next slot first."""
-        urgent = not attempt.authenticated
-        for _ in range(_MAX_EXPIRED_TOKENS + 1):
-            if attempt.authenticated and self._authenticator.headers() is None:
-                await self._renew(attempt)
-            slot = await self.limiter.acquire(attempt.context, urgent=urgent)
+        """Acquire a slot, authenticate and send; a request that met a dead idle connection is sent again at once."""
+        urgent, since = False, self._authenticator.renewals
+        while True:
+            slot = await self.limiter.acquire(attempt.context, urgent=urgent, beside=attempt.beside)
             try:
                 attempt.context.counters.waited += slot.waited
-                if self._authenticate(attempt):
-                    slot.used = True
+                if await self._authenticate(attempt, slot, since):
+                    slot.used, attempt.sent_at = True, self._clock.monotonic()
                     attempt.context.counters.requests += 1
                     response = await self._http.send(attempt.request, attempt.auth_headers)
-                    return self._receive(attempt, response, slot)
+                    if not isinstance(response, StaleConnectionError):
+                        return self._receive(attempt, response, slot)
+                    attempt.context.counters.retries += 1
             finally:
                 self.limiter.release(slot)
             urgent = True
-        raise AuthenticationError("tokens expire sooner than a request can be sent with them")
 
     def _receive(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
         outcome = self._outcome(attempt, response, slot)
@@ -251,7 +240,7 @@ class Transport:
     def _outcome(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
         if isinstance(response, CapledgerError):
             return Failure(response)
-        self._log_response(attempt, response)
+        attempt.log_response(response)
         if response.can_decode_later and not slot.probe:
             return Undecoded(response, slot)
         outcome = self._decode(attempt, response)
@@ -284,19 +273,33 @@ class Transport:
         if isinstance(failure.error, RateLimitedError) and failure.error.retry_after is None:
             failure.error.retry_after = attempt.pause
 
-    async def _renew(self, attempt: Attempt[Any]) -> None:
-        async def send(request: Request[T], decode: Callable[[Request[T], Response], T]) -> T:
-            return await (await self._send(Attempt(request, attempt.context, decode, authenticated=False))).value()
+    async def _authenticate(self, attempt: Attempt[Any], slot: Slot, since: int) -> bool:
+        """Set the auth headers of the attempt; return False where the slot was given up for a new token.
 
-        await self._authenticator.renew(send)
+        The token is taken when the slot is there, so that none expires in the queue. A new one is requested beside the
+        slot, which keeps its place meanwhile.
+        """
+        if not attempt.authenticated:
+            return True
+        if self._authenticator.headers() is None:
+            if self._single_place:
+                self.limiter.release(slot)
+            await self._renew(attempt, slot, since)
+        elif self._authenticator.renewal_is_due:
+            with suppress(CapledgerError):
+                await self._renew(attempt, slot, since, retried=False)
+        headers = self._authenticator.headers()
+        attempt.auth_headers = headers or {}
+        return slot.held and headers is not None
 
-    def _authenticate(self, attempt: Attempt[Any]) -> bool:
-        """Set the auth headers of the attempt to the current ones; return False where there are none."""
-        if attempt.authenticated:
-            headers = self._authenticator.headers()
-            attempt.auth_headers = headers or {}
-            return headers is not None
-        return True
+    async def _renew(self, attempt: Attempt[Any], slot: Slot, since: int, *, retried: bool = True) -> None:
+        beside = slot if slot.held else None
+
+        async def send(request: Request[T], decode: Callable[[Request[T], Response], T]) -> tuple[T, float]:
+            renewal = Attempt(request, attempt.context, decode, authenticated=False, beside=beside, retried=retried)
+            return await (await self._send(renewal)).value(), renewal.sent_at
+
+        await self._authenticator.renew(send, since)
 
     async def _prepare_retry(self, attempt: Attempt[Any], failure: Failure) -> None:
         """Do what must precede the retry, or raise the failure's error; after HTTP 429 the limiter does the waiting."""
@@ -307,7 +310,7 @@ class Transport:
             attempt.log(logging.DEBUG, "%s: credentials refused, retrying with new ones", status=failure.status)
         else:
             wait = self._wait_before_retry(attempt, failure)
-            self._log_failure(attempt, failure, wait)
+            attempt.log_failure(failure, wait)
             if wait is None:
                 raise failure.error
             attempt.number += 1
@@ -316,15 +319,21 @@ class Transport:
         attempt.context.counters.retries += 1
 
     def _can_reauthenticate(self, attempt: Attempt[Any], failure: Failure) -> bool:
-        """Return whether one retry with other credentials can help; if so, invalidate those that were refused."""
-        if not isinstance(failure.error, AuthenticationError) or attempt.reauthenticated or not attempt.authenticated:
+        """Return whether a retry with other credentials can help; if so, invalidate those that were refused."""
+        if not isinstance(failure.error, AuthenticationError) or not attempt.authenticated:
+            return False
+        refused = self._authenticator.invalidate(attempt.auth_headers)
+        if refused is Refused.EXPIRED:
+            attempt.expired_tokens += 1
+            return attempt.expired_tokens <= _MAX_EXPIRED_TOKENS
+        if attempt.reauthenticated:
             return False
         attempt.reauthenticated = True
-        return self._authenticator.invalidate(attempt.auth_headers)
+        return refused is Refused.RENEWABLE
 
     def _wait_before_retry(self, attempt: Attempt[Any], failure: Failure) -> float | None:
         """Return the seconds until the retry, None for no retry; spend one from the retry budget."""
-        exhausted = is_exhausted(attempt.number, attempt.repeats, self._retry)
+        exhausted = not attempt.retried or is_exhausted(attempt.number, attempt.repeats, self._retry)
         wait = None if exhausted else self._unlimited_wait(attempt, failure)
         if wait is None or (attempt.deadline is not None and self._clock.monotonic() + wait >= attempt.deadline):
             return None
@@ -345,26 +354,6 @@ class Transport:
         except TimeoutError:
             return
         raise closed_error()
-
-    def _log_response(self, attempt: Attempt[Any], response: Response) -> None:
-        if logger.isEnabledFor(logging.DEBUG):  # finding the request's id takes longer than all else here
-            status, request_id = response.status, response.request_id
-            attempt.log(logging.DEBUG, "%s: HTTP %d", status, status=status, request_id=request_id)
-
-    def _log_failure(self, attempt: Attempt[Any], failure: Failure, wait: float | None) -> None:
-        kind = type(failure.error).__name__
-        next_step = "giving up" if wait is None else f"retrying in {wait:.2f} s"
-        attempt.log(
-            logging.INFO,
-            f"%s: attempt %d failed (%s), {next_step}",
-            attempt.number,
-            kind,
-            error=kind,
-            reason=failure.error.message,
-            wait=wait,
-            status=failure.status,
-            request_id=failure.response and failure.response.request_id,
-        )
 
 
 def _without_traceback(error: CapledgerError) -> CapledgerError:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import re
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import aiohttp
 from yarl import URL
 
 from capledger._sansio.response import Response
+from capledger._transport.arguments import to_seconds
+from capledger._transport.pool import ConnectionPool
+from capledger._transport.proxies import find_certificates, find_proxy
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
@@ -22,7 +27,9 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import timedelta
+    from ssl import SSLContext
 
     from capledger._sansio.requests import Request
 
@@ -31,6 +38,15 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 #: The transport sets the time limit itself, since aiohttp's would count the wait for a connection.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+
+#: Headers of the caller's that would break a request or replace its credentials.
+_OWN_HEADERS = frozenset(
+    {"accept", "authorization", "connection", "content-length", "content-type", "cookie", "host", "transfer-encoding"}
+    | {"x-cap-api-oauth-token", "data-scope", "data-scope-org"}
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
 
 
 def closed_error() -> SessionClosedError:
@@ -67,76 +83,110 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+class StaleConnectionError(ConnectionFailedError):
+    """A connection that had served a request was reset before any byte of a response; not raised to callers."""
+
+
+class HttpOptions(TypedDict, total=False):
+    """Keywords of :class:`HttpClient`."""
+
+    timeout: float | timedelta
+    http: aiohttp.ClientSession | None
+    trace_configs: Sequence[aiohttp.TraceConfig]
+    headers: Mapping[str, str] | None
+    proxy: str | URL | None
+    ssl: SSLContext | None
+
+
 class HttpClient:
     """Sends requests over an aiohttp session of its own, or over one that the caller lends and closes.
 
     Args:
         base_url: as :func:`check_base_url` returned it.
-        timeout: Maximum time in seconds for one exchange, from connecting to the last byte of the body.
+        timeout: Maximum time for one exchange, from connecting to the last byte of the body; seconds or a timedelta.
         http: the caller's session, or None for one of our own.
         trace_configs: for a session of our own; aiohttp hands their hooks the whole URL, with its query.
+        headers: sent with every request; ``User-Agent`` is appended to our own.
+        proxy: URL of an HTTP proxy, for a session of our own; None for that of the environment.
+        ssl: TLS context, for a session of our own; None for the environment's certificates or the default ones.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
     """
 
     def __init__(
         self,
         base_url: URL,
         *,
-        timeout: float,
+        timeout: float | timedelta = 30.0,
         http: aiohttp.ClientSession | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        headers: Mapping[str, str] | None = None,
+        proxy: str | URL | None = None,
+        ssl: SSLContext | None = None,
     ) -> None:
-        if http is not None and not callable(getattr(http, "request", None)):  # doubles of a session are welcome
-            raise ConfigurationError(f"http must be an aiohttp.ClientSession or None, not {type(http).__name__}")
-        if isinstance(trace_configs, aiohttp.TraceConfig) or not all(
-            isinstance(config, aiohttp.TraceConfig) for config in trace_configs
-        ):
-            raise ConfigurationError("trace_configs must be a sequence of aiohttp.TraceConfig")
+        if http is not None:
+            if not callable(getattr(http, "request", None)):  # doubles of a session are welcome
+                raise ConfigurationError(f"http must be an aiohttp.ClientSession or None, not {type(http).__name__}")
+            if proxy is not None or ssl is not None:
+                raise ConfigurationError("proxy and ssl cannot be used with http: configure that aiohttp.ClientSession")
         self._base_url = base_url
         self._urls: dict[str, URL] = {}
-        self._timeout = timeout
-        self._borrowed = http is not None
-        self._http = http
-        self._trace_configs = trace_configs
+        self._timeout = to_seconds(timeout)
+        if not self._timeout:
+            raise ConfigurationError("timeout must be longer than zero")
+        self._proxy = None if http is not None else find_proxy(base_url, proxy)
+        certificates = None if http is not None else find_certificates(ssl)
+        self._headers = common_headers(headers or {})
+        self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
         self._under_way: set[asyncio.Timeout] = set()
 
     @property
     def is_leaking(self) -> bool:
         """Whether a session of our own was not closed."""
-        return not self._borrowed and self._http is not None
+        return self._pool.is_leaking
 
     def open(self) -> None:
         """Create a session unless one was lent; must be called in the event loop that uses it."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=list(self._trace_configs),
-            )
+        self._pool.open()
 
     async def close(self) -> None:
         """End exchanges under way, and close a session of our own."""
         for timer in self._under_way:
             timer.reschedule(0.0)
-        http, self._http = self._http, None
-        if http is not None and not self._borrowed:
-            await http.close()
+        await self._pool.close()
 
     def abandon(self) -> None:
         """Detach a session of our own that nobody closed; its connections are closed when it is collected."""
-        http, self._http = self._http, None
-        if http is not None:
-            http.detach()
+        self._pool.abandon()
 
     async def send(self, request: Request[Any], headers: Mapping[str, str]) -> Response | CapledgerError:
         """Send a request and read the response, within the time limit.
 
         An error is returned rather than raised, so that no traceback or context of it leads back to the URL.
         """
+        connections = self._pool.current
+        if connections is None or connections.session.closed:
+            return closed_error()
+        reused, outcome = connections.checkout(), None
+        try:
+            outcome = await self._send_in_time(connections.session, request, headers)
+        finally:
+            await self._pool.release(connections, alive=isinstance(outcome, Response))
+        if isinstance(outcome, StaleConnectionError):
+            if not reused:
+                return ConnectionFailedError(outcome.message)
+            await self._pool.renew(connections)
+        return outcome
+
+    async def _send_in_time(
+        self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
+    ) -> Response | CapledgerError:
         try:
             async with asyncio.timeout(self._timeout) as timer:
                 self._under_way.add(timer)
                 try:
-                    return await self._exchange(request, headers)
+                    return await self._exchange(session, request, headers)
                 finally:
                     self._under_way.discard(timer)
         except CapledgerError as error:
@@ -146,19 +196,21 @@ class HttpClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _mapped_error(error)
 
-    async def _exchange(self, request: Request[Any], headers: Mapping[str, str]) -> Response:
-        if self._http is None or self._http.closed:
-            raise closed_error()
-        async with self._http.request(
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
+    ) -> Response:
+        async with session.request(
             request.method,
             self._url(request),
-            headers={**_common_headers(), **dict(request.headers), **headers},
+            headers={**self._headers, **dict(request.headers), **headers},
             data=request.body,
             allow_redirects=False,
             auto_decompress=True,
             raise_for_status=False,
             timeout=_NO_TIMEOUT,
             middlewares=(_send_without_retry,),
+            proxy=None if self._proxy is None else self._proxy.url,
+            proxy_headers=None if self._proxy is None else self._proxy.headers,
         ) as response:
             return Response(response.status, response.headers, await _read(response))
 
@@ -170,15 +222,30 @@ class HttpClient:
         return url.with_query(request.params) if request.params else url
 
 
+def common_headers(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of every request: our own and those of the caller.
+
+    Raises:
+        ConfigurationError: a header of the caller's is invalid, or one that only the session itself can set.
+    """
+    if not isinstance(extra, Mapping):
+        raise ConfigurationError('headers must be a mapping of strings, such as {"User-Agent": "app/1.2"}')
+    for name, value in extra.items():
+        if not _matches(_HEADER_NAME, name) or name.lower() in _OWN_HEADERS:
+            raise ConfigurationError("headers contains a name that is invalid or that the session sets itself")
+        if not _matches(_HEADER_VALUE, value):
+            raise ConfigurationError(f"headers contains an invalid value for {name}: pass a string without line ends")
+    agent = [f"capledger/{_version()}", f"aiohttp/{aiohttp.__version__}"]
+    others = {name: value for name, value in extra.items() if name.lower() != "user-agent"}
+    agent += [value for name, value in extra.items() if name.lower() == "user-agent"]
+    return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": " ".join(agent), **others}
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
 @cache
-def _common_headers() -> dict[str, str]:
-    return {
-        "Accept": "application/json",
-        "Content-Type": "application/json",
-        "User-Agent": f"capledger/{_version()}",
-    }
-
-
 def _version() -> str:
     from importlib import metadata  # noqa: PLC0415 - a tenth of the import time of this package
 
@@ -186,6 +253,14 @@ def _version() -> str:
         return metadata.version("capledger")
     except metadata.PackageNotFoundError:  # run from a checkout
         return "0"
+
+
+def _checked(trace_configs: Sequence[aiohttp.TraceConfig]) -> Sequence[aiohttp.TraceConfig]:
+    if isinstance(trace_configs, aiohttp.TraceConfig) or not all(
+        isinstance(config, aiohttp.TraceConfig) for config in trace_configs
+    ):
+        raise ConfigurationError("trace_configs must be a sequence of aiohttp.TraceConfig")
+    return trace_configs
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -209,9 +284,20 @@ async def _send_without_retry(
     """Send a request once: aiohttp retries after a lost connection by itself, without the rate limit."""
     try:
         return await send(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError) as error:
         failure = _mapped_error(error)
+        if _is_reset(error):
+            failure = StaleConnectionError(failure.message)
     raise failure
+
+
+def _is_reset(error: aiohttp.ClientError) -> bool:
+    """Return whether an established connection was lost before any byte of a response."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else it is what had arrived of the response
+    return True
 
 
 def _mapped_error(error: Exception) -> CapledgerError:

@@ -37,6 +37,8 @@ class Slot:
     """Whether it was granted to find out if the service still answers 429; no other request is sent meanwhile."""
     held: bool = True
     """False once it was released."""
+    has_connection: bool = True
+    """False if it shares the connection of another slot."""
 
 
 @define(eq=False)
@@ -48,12 +50,14 @@ class _Waiter:
     """When the rate limit must have admitted it, in the clock's seconds."""
     held_before: float
     """What :meth:`RequestLimiter._held_until` returned when it came."""
+    beside: Slot | None = None
+    """The slot whose connection it shares."""
 
 
 _CLOSED = "the session is closed"
 
-#: Owner of the requests that go before all others.
-_URGENT = object()
+#: Owners whose requests go before all others, and those of the second before those of the first.
+_URGENT, _BESIDE = object(), object()
 
 
 class RequestLimiter:
@@ -103,12 +107,14 @@ class RequestLimiter:
         """Number of requests that wait for a slot."""
         return sum(map(len, self._queues.values()))
 
-    async def acquire(self, owner: Hashable, *, urgent: bool = False) -> Slot:
+    async def acquire(self, owner: Hashable, *, urgent: bool = False, beside: Slot | None = None) -> Slot:
         """Wait for a slot, which the caller must :meth:`release`.
 
         Args:
             owner: takes turns with the other owners.
-            urgent: go before all owners, as the request for a token does.
+            urgent: go before all owners.
+            beside: an unused slot that the caller holds: the new one shares its connection and goes before all owners,
+                as the request for a token does that the held slot needs.
 
         Raises:
             RateLimitedError: the wait would be longer than ``max_wait``.
@@ -117,9 +123,10 @@ class RequestLimiter:
         if self._closed:
             raise SessionClosedError(_CLOSED)
         now = self._clock.monotonic()
-        if self._free_slots and not self._queues and not self._probing and self._delay(now) <= 0:
-            return self._grant(now)
-        waiter = self._enqueue(_URGENT if urgent else owner, now)
+        if not self._queues and self._can_grant(beside) and self._delay(now) <= 0:
+            return self._grant(now, beside)
+        first = _URGENT if urgent else owner
+        waiter = self._enqueue(first if beside is None else _BESIDE, now, beside)
         try:
             slot = await waiter.slot
         except asyncio.CancelledError:
@@ -134,7 +141,7 @@ class RequestLimiter:
             return
         slot.held = False
         now = self._clock.monotonic()
-        self._free_slots += 1
+        self._free_slots += slot.has_connection
         if slot.probe:
             self._probing = False
         if slot.used:
@@ -176,12 +183,14 @@ class RequestLimiter:
         for waiter in self._waiters():
             self._fail(waiter, SessionClosedError(_CLOSED))
 
-    def _enqueue(self, owner: Hashable, now: float) -> _Waiter:
+    def _enqueue(self, owner: Hashable, now: float, beside: Slot | None) -> _Waiter:
         self._check_delay(owner, now)
-        waiter = _Waiter(owner, asyncio.get_running_loop().create_future(), now + self._max_wait, self._held_until(now))
+        future = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(owner, future, now + self._max_wait, self._held_until(now), beside)
         self._queues.setdefault(owner, deque()).append(waiter)
-        if owner is _URGENT:
-            self._queues.move_to_end(owner, last=False)
+        for first in (_URGENT, _BESIDE):
+            if first in self._queues:
+                self._queues.move_to_end(first, last=False)
         self._pump()
         return waiter
 
@@ -206,7 +215,7 @@ class RequestLimiter:
         now = self._clock.monotonic()
         self._held, self._held_since = self._held_until(now), None
         self._cancel_timer()
-        while self._queues and self._free_slots and not self._probing:
+        while self._queues and self._can_grant(self._first().beside):
             delay = self._delay(now)
             if delay > 0:
                 self._held_since = now
@@ -214,22 +223,34 @@ class RequestLimiter:
                 return
             waiter = self._pop_next()
             if not waiter.slot.done():
-                waiter.slot.set_result(self._grant(now))
+                waiter.slot.set_result(self._grant(now, waiter.beside))
 
-    def _grant(self, now: float) -> Slot:
-        self._free_slots -= 1
+    def _can_grant(self, beside: Slot | None) -> bool:
+        """Return whether a connection is free, and no other request must be waited for after an HTTP 429."""
+        if beside is not None:
+            return beside.probe or not self._probing
+        return self._free_slots > 0 and not self._probing
+
+    def _grant(self, now: float, beside: Slot | None) -> Slot:
+        if beside is None:
+            self._free_slots -= 1
+        else:
+            beside.probe = False
         self._rate_limiter.acquire(now)
         self._probing = self._streak.length > 0
-        return Slot(acquired_at=now, probe=self._probing)
+        return Slot(acquired_at=now, probe=self._probing, has_connection=beside is None)
+
+    def _first(self) -> _Waiter:
+        return next(iter(self._queues.values()))[0]
 
     def _pop_next(self) -> _Waiter:
         """Remove the first waiter of the owner whose turn it is, and move the owner to the end of the line."""
         owner, queue = next(iter(self._queues.items()))
         waiter = queue.popleft()
-        if queue:
-            self._queues.move_to_end(owner)
-        else:
+        if not queue:
             del self._queues[owner]
+        elif owner not in {_URGENT, _BESIDE}:
+            self._queues.move_to_end(owner)
         return waiter
 
     def _waiters(self) -> list[_Waiter]:

@@ -223,7 +223,7 @@ async def test_no_connection_is_held_while_waiting() -> None:
 @virtual_time
 async def test_failures_that_change_get_more_attempts_than_failures_of_one_kind() -> None:
     """Failures that change are outlasted up to three times the attempts; alike in a row, six are the end."""
-    ways = [faults.status(500), faults.reset(), faults.html(), faults.too_many("0"), faults.status(503)]
+    ways = [faults.status(500), faults.cut_body(), faults.html(), faults.too_many("0"), faults.status(503)]
     async with service(faults.numbered({number: ways[number % 5] for number in range(1, 18)})) as it:
         assert len((await it.fetch()).entries) == 10
         assert len(it.box.requests) == 18

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from support.clock import virtual_time
+from support.clock import busiest, virtual_time
 from support.service import OAUTH, new_context, now, service
 
 from capledger import (
@@ -55,14 +55,45 @@ async def test_tokens_are_renewed_before_they_end() -> None:
         assert it.box.credentials.tokens_issued == pytest.approx(11, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("limit", "ttl"),
+    [
+        (RateLimit(60, burst=1), 3),
+        (RateLimit(30, burst=1), 10),
+        (RateLimit(5), 10),
+        (RateLimit(5), 3),
+        (RateLimit(2), 3),
+        (RateLimit(1), 90),
+    ],
+)
+@pytest.mark.parametrize("connections", [1, 8])
 @virtual_time
-async def test_a_token_that_ends_in_the_queue_is_replaced() -> None:
-    """At five requests a minute a token of ten seconds never lives until the next turn; all is fetched all the same."""
-    rules = Rules(token_ttl=10)
-    async with service(auth=OAUTH, rules=rules, rate_limit=RateLimit(30, burst=1)) as it:
+async def test_a_token_is_taken_when_the_turn_comes(limit: RateLimit, ttl: int, connections: int) -> None:
+    """However long the queue and however short the life of a token, none is refused and no request fails."""
+    async with service(
+        auth=OAUTH, rules=Rules(token_ttl=ttl, latency=0.1), rate_limit=limit, max_connections=connections
+    ) as it:
         await asyncio.gather(*(it.fetch() for _ in range(12)))
 
         assert {request.status for request in it.box.requests} == {200}
+        assert busiest([request.started for request in it.box.requests]) <= limit.requests_per_minute
+
+
+@virtual_time
+async def test_pages_are_fetched_while_a_token_is_renewed_ahead_of_its_end() -> None:
+    """A token endpoint that is down costs nothing as long as the old token is valid."""
+    script = faults.on_tokens(faults.numbered({2: faults.status(503), 3: faults.hang(), 4: faults.status(503)}))
+    async with service(script, auth=OAUTH, rules=Rules(latency=0.5, token_ttl=300)) as it:
+        await it.fetch()
+        waits = []
+        while now() < 300:
+            await asyncio.sleep(1)
+            before = now()
+            await asyncio.gather(*(it.fetch() for _ in range(4)))
+            waits.append(now() - before)
+
+        assert {request.status for request in it.box.requests if request.method == "GET"} == {200}
+        assert len([request for request in it.box.requests if request.method == "POST"]) <= 8
 
 
 @virtual_time

@@ -331,3 +331,43 @@ async def test_connections_are_used_again_and_closed_in_the_end() -> None:
 
         await it.transport.close()
         assert await connections(it) == 0
+
+
+@pytest.mark.parametrize("borrowed", [False, True])
+async def test_headers_go_with_every_request(*, borrowed: bool) -> None:
+    """Also over a borrowed client with headers of its own; the agent of the application follows ours."""
+    headers = {"X-CAP-API-ATTRIBUTION-ENTITY-CODE": "till.one", "User-Agent": "app/1.2 (ledgers)"}
+    async with Sandbox() as box, aiohttp.ClientSession(headers={"User-Agent": "lent/1", "X-Lent": "yes"}) as http:
+        options: dict[str, Any] = {"http": http} if borrowed else {}
+        lent = client(box.url, headers=headers, **options)
+        lent.open()
+        await lent.send(page_request(), {})
+        await lent.close()
+
+        (sent,) = box.requests
+        agents = sent.headers["user-agent"].split(" ", 2)
+        assert [agent.partition("/")[0] for agent in agents[:2]] == ["capledger", "aiohttp"]
+        assert agents[2] == "app/1.2 (ledgers)"
+        assert sent.headers["x-cap-api-attribution-entity-code"] == "till.one"
+        assert ("x-lent" in sent.headers) is borrowed
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Basic x"},
+        {"x-cap-api-oauth-token": "x"},
+        {"DATA-SCOPE": "ALL"},
+        {"Host": "other.example"},
+        {"X-One": "a\r\nX-Two: b"},
+        {"X One": "a"},
+        {"X-One": 1},
+        {1: "a"},
+        [("X-One", "a")],
+        "X-One: a",
+    ],
+)
+def test_headers_that_would_break_a_request_are_refused(headers: Any) -> None:
+    """Those that the session sets itself, and what is no header; no value is shown."""
+    with pytest.raises(ConfigurationError, match="headers"):
+        client("https://ledger.example", headers=headers)
