@@ -38,6 +38,8 @@ token or a customer's identifier.
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import define, field
 
 
@@ -49,6 +51,9 @@ class CapledgerError(Exception):
     """One sentence, without personal data."""
     cursor: str | None = field(default=None, init=False, repr=False)
     """Position at which the failed walk can be resumed (``resume_from=``); None outside a walk."""
+    query: Any = field(default=None, init=False, repr=False, eq=False)
+    """The ledger query that failed, on errors of one of many ledgers; it holds the identifier, so it is in
+    no message, ``repr`` or log record."""
 
     def __str__(self) -> str:
         return self.message

@@ -205,6 +205,7 @@ class _LedgerWorker:
             return outcome
         self._counts.failed += 1
         if self._fail_fast:
+            outcome.error.query = outcome.query
             raise outcome.error
         outcome.error.__traceback__ = None  # its frames hold the walk, and an outcome may be kept for long
         return outcome
