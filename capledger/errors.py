@@ -51,7 +51,7 @@ class CapledgerError(Exception):
     """One sentence, without personal data."""
     cursor: str | None = field(default=None, init=False, repr=False)
     """Position at which the failed walk can be resumed (``resume_from=``); None outside a walk."""
-    query: Any = field(default=None, init=False, repr=False, eq=False)
+    query: Any = field(default=None, init=False, repr=False)
     """The ledger query that failed, on errors of one of many ledgers; it holds the identifier, so it is in
     no message, ``repr`` or log record."""
 

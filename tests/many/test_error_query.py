@@ -57,14 +57,14 @@ async def test_an_error_knows_its_query(
     assert isinstance(error, CustomerNotFoundError)
     assert error.query is QUERIES[1]
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own pickle
-    assert (copy, copy.query) == (error, QUERIES[1])
+    assert (repr(copy), copy.query) == (repr(error), QUERIES[1])
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error) + caplog.text
     assert NOBODY not in shown
     assert NOBODY not in repr(error.__dict__)
 
 
 async def test_outcomes_and_other_errors() -> None:
-    """Elsewhere there is none: an outcome has its query, the caller of a walk knows it, wrong credentials concern all."""
+    """Elsewhere there is none: an outcome has its own, and wrong credentials concern all queries."""
     async with (
         Sandbox() as box,
         LedgerSession(box.url, BasicAuth("store.server", "server123"), timezone=UTC) as session,
