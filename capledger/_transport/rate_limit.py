@@ -197,28 +197,32 @@ class FixedRateLimiter:
 
 
 #: The lowest rate that is learned, in requests a minute: below it, pauses after HTTP 429 are enough.
-_MIN_LEARNED_RATE = 60.0
-#: Share of the successful rate that is used after an HTTP 429, and the growth for each minute without one.
-_DECREASE, _GROWTH = 0.9, 1.1
-#: Seconds over which the successful rate is measured where some requests succeed.
+_MIN_RATE = 60.0
+#: Multiplicative decrease after HTTP 429, and additive increase in each minute, as a share of the decreased rate.
+_DECREASE, _INCREASE = 0.9, 0.1
+#: Seconds over which the rate is measured where some requests succeed.
 _RECENT = 5.0
-#: Number of HTTP 429 in a minute, and their share of its requests, that show that a learned rate has grown too high.
+#: Number of HTTP 429 in a minute, and their share of its requests, that show that the rate has grown too high.
 _EXCEEDED_COUNT, _EXCEEDED_SHARE = 8, 0.1
 
 
 class AdaptiveRateLimiter:
-    """Sets no limit until HTTP 429 shows one; then slightly less than succeeded, slowly growing.
+    """Sets no limit until HTTP 429 shows one; then additive increase, multiplicative decrease (AIMD).
 
-    Where nothing succeeds ("stalled") the service counts by the minute, and its limit is what succeeded in the minute
-    before. Where some requests succeed it is what succeeded in the last seconds.
+    The first rate is what succeeded: in the last minute where nothing succeeds any more ("stalled"), since a service
+    that counts by the minute stops like that; in the last seconds where some requests succeed.
     """
 
     def __init__(self) -> None:
         self._succeeded = _LastMinute()
         self._rate_limited = _LastMinute()
         self._pacer: _Pacer | None = None
-        self._rate = 0.0
+        self._decreased = math.inf
         self._since = 0.0
+
+    def rate(self, now: float) -> float:
+        """Return the requests a minute that are allowed now; infinite until a limit was learned."""
+        return self._decreased * (1 + _INCREASE * (now - self._since) / _MINUTE)
 
     def delay(self, now: float, ahead: int = 0) -> float:
         """Return the seconds until a request with *ahead* others before it may be sent."""
@@ -241,33 +245,24 @@ class AdaptiveRateLimiter:
         """Do nothing: requests are counted when they are sent."""
 
     def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
-        """Lower the rate; once a minute where nothing succeeds, since responses that come together have one cause."""
+        """Decrease the rate; once a minute unless "frequent", since responses that come together have one cause."""
         self._succeeded.add(now, -1)
         self._rate_limited.add(now, 1)
         if severity == "isolated" and not self._is_exceeded(now):
             return
         if severity != "frequent" and self._pacer is not None and now < self._since + _MINUTE:
             return
-        self._rate, self._since = max(_MIN_LEARNED_RATE, self._successful_rate(now, severity) * _DECREASE), now
-        self._pacer = self._pacer or _Pacer(_MINUTE / self._rate, 1)
+        rate, stalled = self.rate(now), severity == "stalled"
+        if self._pacer is None or not stalled:
+            rate = min(rate, float(self._succeeded.total(now)) if stalled else self._succeeded.rate(now, _RECENT))
+        self._decreased, self._since = max(_MIN_RATE, rate * _DECREASE), now
+        self._pacer = self._pacer or _Pacer(_MINUTE / self._decreased, 1)
         self._pacer.drop_unused(now)
 
-    def _successful_rate(self, now: float, severity: Severity) -> float:
-        frequent = severity == "frequent"
-        measured = self._succeeded.rate(now, _RECENT) if frequent else float(self._succeeded.total(now))
-        if self._pacer is None:
-            return measured
-        return self.rate(now) if severity == "stalled" else min(self.rate(now), measured)
-
     def _is_exceeded(self, now: float) -> bool:
-        """Return whether a rate learned earlier meets more HTTP 429 than chance explains."""
+        """Return whether a learned rate meets more HTTP 429 than chance explains."""
         count = self._rate_limited.total(now)
         return self._pacer is not None and count >= max(_EXCEEDED_COUNT, _EXCEEDED_SHARE * self._succeeded.total(now))
-
-    def rate(self, now: float) -> float:
-        """Return the requests a minute that are allowed now, once a limit was learned."""
-        minutes = min((now - self._since) / _MINUTE, 100.0)
-        return float(self._rate * _GROWTH**minutes)
 
 
 class _LastMinute:
