@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import aiohttp
 from attrs import define, field
 
+from capledger._transport.tracing import redact_added
+
 
 @define(eq=False)
 class Connections:
@@ -62,9 +64,11 @@ class ConnectionPool:
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=True if self.certificates is None else self.certificates)
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=list(self.trace_configs)
         )
+        redact_added(session, self.trace_configs)
+        return session
 
     async def renew(self, stale: Connections) -> None:
         """Drop idle connections, one of which proved dead; those of a lent session are its owner's."""
