@@ -44,9 +44,10 @@ if typing.TYPE_CHECKING:
         SessionClosedError,
         SpanTooLongError,
     )
-    from capledger.many import LedgerOutcome, ManyWalks, Progress
+    from capledger.many import BalanceOutcome, LedgerOutcome, ManyWalks, Progress
     from capledger.models import (
-        ClosingBalance,
+        Balance,
+        BalancePage,
         CustomerDetails,
         EntryDetail,
         EventsPage,
@@ -61,6 +62,7 @@ if typing.TYPE_CHECKING:
         WalkReport,
     )
     from capledger.queries import (
+        BalanceQuery,
         CustomerLedgerQuery,
         EventDetailsQuery,
         EventFlags,
@@ -69,15 +71,19 @@ if typing.TYPE_CHECKING:
         OrgScope,
     )
     from capledger.session import LedgerSession
-    from capledger.walk import EventWalk, LedgerWalk
+    from capledger.walk import BalanceWalk, EventWalk, LedgerWalk
 
 __all__ = [
     "AnswerTooLargeError",
     "ApiError",
     "AuthenticationError",
+    "Balance",
+    "BalanceOutcome",
+    "BalancePage",
+    "BalanceQuery",
+    "BalanceWalk",
     "BasicAuth",
     "CapledgerError",
-    "ClosingBalance",
     "ConcurrentUseError",
     "ConfigurationError",
     "ConnectedOrgError",
@@ -134,6 +140,9 @@ __all__ = [
 
 #: Modules of the names that are neither errors nor models.
 _MODULES = {
+    "BalanceOutcome": "many",
+    "BalanceQuery": "queries",
+    "BalanceWalk": "walk",
     "BasicAuth": "auth",
     "CustomerLedgerQuery": "queries",
     "EventDetailsQuery": "queries",

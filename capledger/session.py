@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 from weakref import WeakSet
-from zoneinfo import ZoneInfo
 
 from capledger._sansio.decoder import Decoder
-from capledger._transport.arguments import to_positive_int
+from capledger._transport.arguments import as_zone, to_positive_int
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.http import check_base_url
 from capledger._transport.retry import RetryPolicy
 from capledger.errors import ConfigurationError, InvalidQueryError
-from capledger.many import LedgerOutcome, ManyWalks, fetch_many, stream_many
-from capledger.queries import EventDetailsQuery, GroupLedgerQuery, LedgerQuery
+from capledger.many import ManyWalks, fetch_many, stream_many
+from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
 from capledger.timezones import known_zone
-from capledger.walk import Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
+from capledger.walk import BalanceWalk, Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
 from capledger.walk.windows import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from ssl import SSLContext
     from types import TracebackType
-    from typing import Self, SupportsIndex
+    from typing import Self, SupportsIndex, Unpack
 
     import aiohttp
     from yarl import URL
@@ -36,7 +35,15 @@ if TYPE_CHECKING:
     from capledger._transport.attempt import PendingResponse
     from capledger._transport.authentication import Auth
     from capledger._transport.rate_limit import RateLimit
-    from capledger.many import OnOutcome, Queries
+    from capledger.many import (
+        AnyQueries,
+        BalanceOutcome,
+        BalanceQueries,
+        FetchOptions,
+        LedgerOutcome,
+        OnOutcome,
+        Queries,
+    )
     from capledger.models import LedgerPage
 
 _DEFAULT_PREFETCH = 4
@@ -185,9 +192,20 @@ class LedgerSession:
         self._walks.add(walk)
         return walk
 
+    @overload
+    def fetch_many(self, queries: Queries, **options: Unpack[FetchOptions]) -> ManyWalks[LedgerOutcome]: ...
+
+    @overload
+    def fetch_many(self, queries: BalanceQueries, **options: Unpack[FetchOptions]) -> ManyWalks[BalanceOutcome]: ...
+
+    @overload
+    def fetch_many(
+        self, queries: AnyQueries, **options: Unpack[FetchOptions]
+    ) -> ManyWalks[LedgerOutcome | BalanceOutcome]: ...
+
     def fetch_many(
         self,
-        queries: Queries,
+        queries: AnyQueries,
         *,
         max_in_flight: int = 32,
         ordered: bool = False,
@@ -196,8 +214,10 @@ class LedgerSession:
         prefetch: int = 4,
         on_incomplete: Literal["raise", "warn"] = "raise",
         details: bool | EventFlags = False,
-    ) -> ManyWalks[LedgerOutcome]:
+    ) -> ManyWalks[Any]:
         """Read many ledgers: ``async for outcome in session.fetch_many(queries)``, each as it finishes.
+
+        A :class:`~capledger.BalanceQuery` among the queries has a :class:`~capledger.BalanceOutcome`.
 
         A failed ledger is an outcome with ``error`` set, and so is an item that is not a ledger query. An error that
         concerns all of them (AuthenticationError, ConfigurationError) is raised after the outcomes that had finished,
@@ -224,6 +244,7 @@ class LedgerSession:
         return fetch_many(
             queries,
             open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
+            open_balances=self.balances,
             clock=self._clock,
             max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
             ordered=ordered,
@@ -300,6 +321,23 @@ class LedgerSession:
         self._walks.add(walk)
         return walk
 
+    def balances(self, query: BalanceQuery) -> BalanceWalk:
+        """Return a walk over the balances of a customer: ``async for balance in session.balances(query)``.
+
+        Args:
+            query: whose balances, and of which moment.
+
+        Raises:
+            InvalidQueryError: the query cannot be used, or has a time zone where the server's is not known.
+        """
+        check_query(query, BalanceQuery)
+        at = query.at
+        if at is not None and at.tzinfo is not None:
+            if self._zone is None:
+                raise InvalidQueryError(f"at has a time zone and the server's is not known: {_ZONE_HINT}")
+            at = at.astimezone(self._zone).replace(tzinfo=None)
+        return BalanceWalk(query, at=at, send=self._send, profile=self._facts_of(query))
+
     def _unseen_pages(self, query: LedgerQuery, prefetch: int) -> int:
         """Return how many pages to request along with the first, where the number of requests does not matter."""
         if self._rate_limit is not None or prefetch <= _DEFAULT_PREFETCH or isinstance(query, GroupLedgerQuery):
@@ -313,7 +351,7 @@ class LedgerSession:
             raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {_ZONE_HINT}")
         raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
 
-    def _facts_of(self, query: LedgerQuery) -> ServerProfile:
+    def _facts_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
         """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
         key = type(query), query.scope is None
         facts = self._facts.get(key)
@@ -335,17 +373,6 @@ class LedgerSession:
             context.deadline = self._clock.monotonic() + self._retry.deadline
 
 
-def as_zone(zone: tzinfo | None) -> tzinfo | None:
-    """Return a zone for ``datetime.replace``; refuse anything but a tzinfo, such as a name.
-
-    One of pytz, which works only by its ``localize``, becomes a ZoneInfo.
-    """
-    if zone is not None and not isinstance(zone, tzinfo):
-        raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
-    pytz_name = getattr(zone, "zone", None) if hasattr(zone, "localize") else None
-    return zone if pytz_name is None else ZoneInfo(pytz_name)
-
-
 def check_on_incomplete(value: object) -> None:
     """Refuse any value but "raise" and "warn"."""
     if value not in ("raise", "warn"):
@@ -355,8 +382,9 @@ def check_on_incomplete(value: object) -> None:
 def check_query(query: object, expected: Any) -> None:  # noqa: ANN401 - a class or a union of classes
     """Refuse anything but a query of the right type."""
     if not isinstance(query, expected):
-        names = "a CustomerLedgerQuery or a GroupLedgerQuery" if expected is LedgerQuery else "an EventDetailsQuery"
-        raise InvalidQueryError(f"query must be {names}, not {type(query).__name__}")
+        names = {BalanceQuery: "a BalanceQuery", EventDetailsQuery: "an EventDetailsQuery"}
+        name = names.get(expected, "a CustomerLedgerQuery or a GroupLedgerQuery")
+        raise InvalidQueryError(f"query must be {name}, not {type(query).__name__}")
 
 
 def check_at_least_one(name: str, value: SupportsIndex) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields, frozen
 
-from capledger import CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, errors, models
+from capledger import BalanceQuery, CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, errors, models
 from capledger.models import _fields as wire
 from capledger.models._fields import camel_case
 
@@ -31,6 +31,7 @@ IRREGULAR = {
     "start": "`startDate`",
     "end": "`endDate`",
     "order": "`order`",
+    "at": "`endDate`",
     "scope": "headers `DATA-SCOPE`, `DATA-SCOPE-ORG`; path `/v2.1`",
     "api_version": "path `/v2` or `/v2.1`",
     "get_payment_modes": "`getPaymentModes` (v2), `getPaymentMode` (v2.1)",
@@ -145,6 +146,7 @@ def queries() -> Iterator[str]:
     yield query_section(CustomerLedgerQuery, IRREGULAR, {"type": "2026"})
     yield query_section(GroupLedgerQuery, IRREGULAR | IRREGULAR_IN_GROUPS, SOURCES_IN_GROUPS)
     yield query_section(EventDetailsQuery, IRREGULAR, {"type": "explode", "scope": "explode"}, everywhere="explode")
+    yield query_section(BalanceQuery, IRREGULAR, {"type": "none", "scope": "none"}, everywhere="balance")
     yield query_section(EventFlags, IRREGULAR, {})
 
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import fields
 
-from capledger import CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, OrgScope, WalkReport, models
+from capledger import (
+    BalanceQuery,
+    CustomerLedgerQuery,
+    EventDetailsQuery,
+    EventFlags,
+    GroupLedgerQuery,
+    OrgScope,
+    WalkReport,
+    models,
+)
 from capledger.models._fields import wire_options
 
 if TYPE_CHECKING:
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent.parent / "docs"
 MODELS = [getattr(models, name) for name in models.__all__]
-QUERIES = [CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, OrgScope]
+QUERIES = [BalanceQuery, CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, OrgScope]
 #: On no page of the vendor: what the SDK adds, and one list that is read in case it comes.
 WITHOUT_SOURCE = {"PointsEarnedBreakdown.promo"}
 

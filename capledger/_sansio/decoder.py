@@ -14,7 +14,7 @@ from capledger._sansio.dates import ZONE_NEEDED, ZoneNeededError
 from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json, without_lone_surrogates
 from capledger._sansio.tolerant import UnexpectedError, describe, make_converter, problems
 from capledger.errors import CapledgerError, ConfigurationError, DecodeError, ServerError
-from capledger.models import EventsPage, LedgerPage, Notice
+from capledger.models import BalancePage, EventsPage, LedgerPage, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     Problem = tuple[str, Exception]
 
 #: The key that an empty response is said to lack.
-_ESSENTIAL_KEY: Final[dict[type, str]] = {LedgerPage: "ledgerEntries", EventsPage: "events"}
+_ESSENTIAL_KEY: Final[dict[type, str]] = {
+    LedgerPage: "ledgerEntries",
+    EventsPage: "events",
+    BalancePage: "ledgerDetails",
+}
 
 #: Number of problems in the message of a DecodeError; all of them are in its ``paths``.
 _MAX_SHOWN: Final = 3
@@ -120,17 +124,21 @@ def _parsed(response: Response, body: bytes) -> tuple[Any, CapledgerError | None
         return None, _decode_error([("$", error)], Scrubber(""), response.request_id)
 
 
-def _has_rows(page: LedgerPage | EventsPage) -> bool:
+def _has_rows(page: LedgerPage | EventsPage | BalancePage) -> bool:
+    if isinstance(page, BalancePage):
+        return bool(page.balances)
     return bool(page.events if isinstance(page, EventsPage) else page.entries)
 
 
-def _has_content(document: object, page: LedgerPage | EventsPage) -> bool:
+def _has_content(document: object, page: LedgerPage | EventsPage | BalancePage) -> bool:
     """Return whether a document is a page at all: ``{}`` is not."""
     if NO_ENTRIES in {notice.code for notice in page.warnings}:
         return True
     body = document if isinstance(document, dict) else {}
     if isinstance(page, EventsPage):
         return "events" in body
+    if isinstance(page, BalancePage):
+        return page.details is not None
     return body.get("ledgerEntries") is not None or page.details is not None
 
 

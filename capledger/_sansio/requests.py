@@ -1,6 +1,7 @@
 """Requests built from queries; the only module that knows paths and parameter names.
 
-Paths, names and headers are those of the vendor's v2 and v2.1 customer ledger pages and its v2.1 explode page. Most
+Paths, names and headers are those of the vendor's v2 and v2.1 customer ledger pages, its v2.1 explode page and its page
+on balances. Most
 parameters are the query's fields in camelCase; the few that are not are named here.
 """
 
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from attrs import define, field, fields
 
 from capledger._sansio.params import encode
-from capledger.models import EventsPage, LedgerPage
+from capledger.models import BalancePage, EventsPage, LedgerPage
 from capledger.models._fields import camel_case
 from capledger.queries import GroupLedgerQuery
 from capledger.queries.subject import SubjectQuery
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
     from attrs import AttrsInstance
 
-    from capledger.queries import EventDetailsQuery, LedgerQuery, OrgScope
+    from capledger.queries import BalanceQuery, EventDetailsQuery, LedgerQuery, OrgScope
 
 T = TypeVar("T")
 
 #: A page, which is what sessions fetch; the token request alone has another response type.
-PageT = TypeVar("PageT", bound=LedgerPage | EventsPage)
+PageT = TypeVar("PageT", bound=LedgerPage | EventsPage | BalancePage)
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -39,6 +40,7 @@ MOST_EVENTS = 10
 _NOT_SENT_BY_NAME = frozenset(
     {
         "api_version",
+        "at",
         "end",
         "event_ids",
         "event_name",
@@ -61,7 +63,7 @@ class Request(Generic[T]):
     response_type: type[T]
     """Type that the response is decoded into."""
     endpoint: str
-    """Name of the endpoint in logs: customer_ledger, group_ledger, event_details or token."""
+    """Name of the endpoint in logs: customer_ledger, group_ledger, event_details, balances or token."""
     method: str = "GET"
     params: Pairs = field(default=(), repr=False)
     """Names and values of the query string, in order, not yet percent-encoded."""
@@ -130,7 +132,26 @@ def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int |
     )
 
 
-def _own_names(query: LedgerQuery | EventDetailsQuery) -> Iterator[tuple[str, str]]:
+def balances(query: BalanceQuery, *, offset: int, limit: int, at: datetime | None) -> Request[BalancePage]:
+    """Return the request for one page of balances.
+
+    Args:
+        query: whose balances.
+        offset: number of the page, from 0.
+        limit: number of balances in the page.
+        at: moment of the balances, naive in the server's zone; None is not sent.
+    """
+    return Request(
+        path=f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerBalance",
+        response_type=BalancePage,
+        endpoint="balances",
+        params=(*_own_names(query), ("offset", encode(offset)), ("limit", encode(limit)), *_dates(None, at)),
+        headers=_scope_headers(query.scope),
+        subject=query.identifier_value,
+    )
+
+
+def _own_names(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Iterator[tuple[str, str]]:
     for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
         value = getattr(query, name)
         if value is not None and value != ():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import SupportsFloat, SupportsIndex, TypeVar
+from zoneinfo import ZoneInfo
 
 from capledger.errors import ConfigurationError
 
@@ -73,3 +74,14 @@ def require_type(name: str, value: T, expected: type | tuple[type, ...], hint: s
     if not isinstance(value, expected):
         raise ConfigurationError(f"{name} must be {hint}, not {type(value).__name__}")
     return value
+
+
+def as_zone(zone: tzinfo | None) -> tzinfo | None:
+    """Return a zone for ``datetime.replace``; refuse anything but a tzinfo, such as a name.
+
+    One of pytz, which works only by its ``localize``, becomes a ZoneInfo.
+    """
+    if zone is not None and not isinstance(zone, tzinfo):
+        raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
+    pytz_name = getattr(zone, "zone", None) if hasattr(zone, "localize") else None
+    return zone if pytz_name is None else ZoneInfo(pytz_name)

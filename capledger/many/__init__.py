@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from capledger.many.fetch import ManyWalks, OnOutcome, fetch_many, stream_many
-from capledger.many.outcome import LedgerOutcome
+from capledger.many.fetch import FetchOptions, ManyWalks, OnOutcome, fetch_many, stream_many
+from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.progress import Progress
-from capledger.many.queries import Queries
+from capledger.many.queries import AnyQueries, BalanceQueries, Queries
 
-__all__ = ["LedgerOutcome", "ManyWalks", "OnOutcome", "Progress", "Queries", "fetch_many", "stream_many"]
+__all__ = [
+    "AnyQueries",
+    "BalanceOutcome",
+    "BalanceQueries",
+    "FetchOptions",
+    "LedgerOutcome",
+    "ManyWalks",
+    "OnOutcome",
+    "Progress",
+    "Queries",
+    "fetch_many",
+    "stream_many",
+]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast
 
 from attrs import frozen
 
 from capledger.errors import AuthenticationError, CapledgerError, ConfigurationError, InvalidQueryError
-from capledger.many.outcome import LedgerOutcome
+from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.pool import WorkerPool
 from capledger.many.progress import Counts, Progress
-from capledger.many.queries import QuerySource
-from capledger.models import LedgerEntry, LedgerPage, WalkReport
-from capledger.queries import LedgerQuery
-from capledger.walk import LedgerWalk
+from capledger.many.queries import Query, QuerySource
+from capledger.models import Balance, LedgerEntry, LedgerPage, WalkReport
+from capledger.queries import BalanceQuery, LedgerQuery
+from capledger.walk import BalanceWalk, LedgerWalk
 from capledger.walk.iteration import Iteration
 
 if TYPE_CHECKING:
@@ -22,18 +22,33 @@ if TYPE_CHECKING:
 
     from capledger._transport.clock import Clock
     from capledger.many.pool import HandOver
-    from capledger.many.queries import Queries
+    from capledger.many.queries import AnyQueries, Queries
+    from capledger.queries.events import EventFlags
 
 T = TypeVar("T")
+OutcomeT = TypeVar("OutcomeT", LedgerOutcome, BalanceOutcome)
 
 #: Errors that concern every query, and so end all of them.
 _FATAL_ERRORS = (AuthenticationError, ConfigurationError)
 
 OpenWalk = Callable[[LedgerQuery], LedgerWalk]
+OpenBalances = Callable[[BalanceQuery], BalanceWalk]
 OnOutcome = Callable[[LedgerOutcome], Awaitable[None] | None]
 
 #: A page with its query, or the outcome at the end of a ledger.
 _Streamed = tuple[LedgerQuery, LedgerPage] | LedgerOutcome
+
+
+class FetchOptions(TypedDict, total=False):
+    """Every keyword of ``session.fetch_many``; documented there."""
+
+    max_in_flight: int
+    ordered: bool
+    fail_fast: bool
+    deduplicate: bool
+    prefetch: int
+    on_incomplete: Literal["raise", "warn"]
+    details: bool | EventFlags
 
 
 class ManyWalks(Generic[T]):
@@ -43,7 +58,7 @@ class ManyWalks(Generic[T]):
     It cannot be continued: queries whose outcome was not returned must be passed to a new call. One consumer at a time.
     """
 
-    def __init__(self, pool: WorkerPool[LedgerQuery, Any], step: Callable[[], Awaitable[T]], counts: Counts) -> None:
+    def __init__(self, pool: WorkerPool[Query, Any], step: Callable[[], Awaitable[T]], counts: Counts) -> None:
         self._pool = pool
         self._step = step
         self._counts = counts
@@ -86,18 +101,19 @@ class ManyWalks(Generic[T]):
 
 
 def fetch_many(
-    queries: Queries,
+    queries: AnyQueries,
     *,
     open_walk: OpenWalk,
+    open_balances: OpenBalances,
     clock: Clock,
     max_in_flight: int,
     ordered: bool,
     fail_fast: bool,
     deduplicate: bool,
-) -> ManyWalks[LedgerOutcome]:
-    """Read many ledgers; return an outcome for each."""
+) -> ManyWalks[Any]:
+    """Read many ledgers, and balances; return an outcome for each."""
     counts = Counts(clock.monotonic)
-    worker = _LedgerWorker(open_walk, counts, fail_fast=fail_fast)
+    worker = _Worker(open_walk, open_balances, counts, fail_fast=fail_fast)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.fetch, size=max_in_flight, ordered=ordered)
     return ManyWalks(pool, pool.__anext__, counts)
@@ -114,13 +130,13 @@ def stream_many(
 ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
     """Read many ledgers page by page; outcomes, without entries, go to ``on_outcome``."""
     counts = Counts(clock.monotonic)
-    worker = _LedgerWorker(open_walk, counts, fail_fast=on_outcome is None)
+    worker = _Worker(open_walk, None, counts, fail_fast=on_outcome is None)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.stream, size=max_in_flight)
     return ManyWalks(pool, _PageStream(pool, on_outcome).next_page, counts)
 
 
-def _make_source(queries: Queries, counts: Counts, *, deduplicate: bool) -> QuerySource:
+def _make_source(queries: AnyQueries, counts: Counts, *, deduplicate: bool) -> QuerySource[Query]:
     source = QuerySource(queries, on_duplicate=counts.add_duplicate if deduplicate else None)
     counts.total = source.total
     return source
@@ -130,7 +146,7 @@ def _make_source(queries: Queries, counts: Counts, *, deduplicate: bool) -> Quer
 class _PageStream:
     """Returns pages, and reports each outcome once the consumer has come back from the last page of the ledger."""
 
-    pool: WorkerPool[LedgerQuery, _Streamed]
+    pool: WorkerPool[Query, _Streamed]
     on_outcome: OnOutcome | None
 
     async def next_page(self) -> tuple[LedgerQuery, LedgerPage]:
@@ -148,16 +164,21 @@ class _PageStream:
             await pending
 
 
-class _LedgerWorker:
-    """Walks one ledger after the other from its beginning to an outcome."""
+class _Worker:
+    """Walks one ledger after the other, or the balances of one customer, from the beginning to an outcome."""
 
-    def __init__(self, open_walk: OpenWalk, counts: Counts, *, fail_fast: bool) -> None:
+    def __init__(
+        self, open_walk: OpenWalk, open_balances: OpenBalances | None, counts: Counts, *, fail_fast: bool
+    ) -> None:
         self._open_walk = open_walk
+        self._open_balances = open_balances
         self._counts = counts
         self._fail_fast = fail_fast
 
-    async def fetch(self, query: LedgerQuery, _: object) -> LedgerOutcome:
-        """Return the outcome with its entries."""
+    async def fetch(self, query: Query, _: object) -> LedgerOutcome | BalanceOutcome:
+        """Return the outcome with its entries or balances."""
+        if isinstance(query, BalanceQuery) and self._open_balances is not None:
+            return await self._balances(query, self._open_balances)
         entries: list[LedgerEntry] = []
 
         async def keep(page: LedgerPage) -> None:
@@ -165,21 +186,39 @@ class _LedgerWorker:
 
         return await self._walk(query, entries, keep)
 
-    async def stream(self, query: LedgerQuery, hand_over: HandOver[_Streamed]) -> _Streamed:
+    async def stream(self, query: Query, hand_over: HandOver[_Streamed]) -> _Streamed:
         """Hand over pages; return the outcome without entries."""
 
         def hand_over_page(page: LedgerPage) -> Awaitable[None]:
-            return hand_over((query, page))
+            return hand_over((cast("LedgerQuery", query), page))
 
         return await self._walk(query, [], hand_over_page)
 
+    async def _balances(self, query: BalanceQuery, open_balances: OpenBalances) -> BalanceOutcome:
+        balances: list[Balance] = []
+        error_of_walk: CapledgerError | None = None
+        try:
+            walk = open_balances(query)
+        except InvalidQueryError as error:
+            return self._finish(BalanceOutcome(query, balances, error, WalkReport()))
+        self._counts.walks.add(walk)
+        try:
+            balances = await walk.collect()
+        except _FATAL_ERRORS:
+            raise
+        except CapledgerError as error:
+            error_of_walk = error
+        finally:
+            report = self._counts.remove(walk)
+        return self._finish(BalanceOutcome(query, balances, error_of_walk, report))
+
     async def _walk(
-        self, query: LedgerQuery, entries: list[LedgerEntry], on_page: Callable[[LedgerPage], Awaitable[None]]
+        self, query: Query, entries: list[LedgerEntry], on_page: Callable[[LedgerPage], Awaitable[None]]
     ) -> LedgerOutcome:
         try:
             walk = self._open(query)
         except InvalidQueryError as error:
-            return self._finish(LedgerOutcome(query, entries, error, WalkReport(), None))
+            return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error, WalkReport(), None))
         error_of_walk: CapledgerError | None = None
         self._counts.walks.add(walk)
         try:
@@ -192,14 +231,14 @@ class _LedgerWorker:
         finally:
             report = self._counts.remove(walk)
             await walk.aclose()
-        return self._finish(LedgerOutcome(query, entries, error_of_walk, report, walk.position))
+        return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error_of_walk, report, walk.position))
 
-    def _open(self, query: LedgerQuery) -> LedgerWalk:
+    def _open(self, query: Query) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):
             raise InvalidQueryError("queries may contain CustomerLedgerQuery and GroupLedgerQuery only")
         return self._open_walk(query)
 
-    def _finish(self, outcome: LedgerOutcome) -> LedgerOutcome:
+    def _finish(self, outcome: OutcomeT) -> OutcomeT:
         if outcome.error is None:
             self._counts.done += 1
             return outcome

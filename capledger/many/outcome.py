@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.errors import CapledgerError
-from capledger.models import LedgerEntry, WalkReport
-from capledger.queries import LedgerQuery
+from capledger.models import Balance, LedgerEntry, WalkReport
+from capledger.queries import BalanceQuery, LedgerQuery
 from capledger.walk import Cursor
 
 if TYPE_CHECKING:
@@ -45,3 +45,21 @@ class LedgerOutcome:
         After an error, the missing entries follow it. None if the query could not be sent at all.
         """
         return None if self._position is None else self._position.encode(self.query)
+
+
+def _balances_repr(balances: Sized) -> str:
+    return f"<{len(balances)} balances>"
+
+
+@define
+class BalanceOutcome:
+    """The outcome of one :class:`~capledger.BalanceQuery` of ``fetch_many``."""
+
+    query: BalanceQuery
+    """The query as it was drawn."""
+    balances: list[Balance] = field(repr=_balances_repr)
+    """All balances in the order of the server; empty after an error."""
+    error: CapledgerError | None
+    """Why there are no balances; None if there are."""
+    report: WalkReport
+    """What the walk has cost."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from capledger.walk import LedgerWalk
+from capledger.walk import BalanceWalk, LedgerWalk
 
 if TYPE_CHECKING:
     from capledger.models import WalkReport
@@ -24,7 +24,7 @@ class Counts:
     done: int = 0
     failed: int = 0
     duplicates: int = 0
-    walks: set[LedgerWalk] = field(factory=set)
+    walks: set[LedgerWalk | BalanceWalk] = field(factory=set)
     """The walks in flight."""
     last_failure: str | None = None
     """Type and message of the last error of an attempt, of walks that ended."""
@@ -48,7 +48,7 @@ class Counts:
         """Count a query that was left out."""
         self.duplicates += 1
 
-    def remove(self, walk: LedgerWalk) -> WalkReport:
+    def remove(self, walk: LedgerWalk | BalanceWalk) -> WalkReport:
         """Count what an ended walk has cost, take it out of ``walks``, and return its report."""
         self.walks.discard(walk)
         report = walk.report

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from capledger.errors import InvalidQueryError
-from capledger.queries import LedgerQuery
+from capledger.queries import BalanceQuery, LedgerQuery
 
 if TYPE_CHECKING:
     from typing import Self
@@ -18,10 +18,14 @@ _FINGERPRINT_BYTES: Final = 16
 #: Queries drawn from a plain iterable before other tasks get to run.
 _DRAWN_AT_ONCE: Final = 1_000
 
+Query = LedgerQuery | BalanceQuery
 Queries = Iterable[LedgerQuery] | AsyncIterable[LedgerQuery]
+BalanceQueries = Iterable[BalanceQuery] | AsyncIterable[BalanceQuery]
+QueryT = TypeVar("QueryT", bound=Query)
+AnyQueries = Iterable[Query] | AsyncIterable[Query]
 
 
-class QuerySource:
+class QuerySource(Generic[QueryT]):
     """An async iterator over the queries of any iterable. Errors of that iterable are raised as they are.
 
     Args:
@@ -32,7 +36,9 @@ class QuerySource:
         InvalidQueryError: ``queries`` is not iterable, or is a string.
     """
 
-    def __init__(self, queries: Queries, *, on_duplicate: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, queries: Iterable[QueryT] | AsyncIterable[QueryT], *, on_duplicate: Callable[[], None] | None = None
+    ) -> None:
         if not _is_iterable(queries):
             raise InvalidQueryError("queries must be an iterable or an async iterable of ledger queries")
         self.total = len(queries) if isinstance(queries, Sized) else None
@@ -40,8 +46,8 @@ class QuerySource:
         self._on_duplicate = on_duplicate
         self._fingerprints: set[bytes] = set()
         self._drawn = 0
-        self._async: AsyncIterator[LedgerQuery] | None = None
-        self._sync: Iterator[LedgerQuery] = iter(())
+        self._async: AsyncIterator[QueryT] | None = None
+        self._sync: Iterator[QueryT] = iter(())
         if isinstance(queries, AsyncIterable):
             self._async = aiter(queries)
         else:
@@ -50,13 +56,13 @@ class QuerySource:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> LedgerQuery:
+    async def __anext__(self) -> QueryT:
         query = await self._draw()
         while self._is_duplicate(query):
             query = await self._draw()
         return query
 
-    async def _draw(self) -> LedgerQuery:
+    async def _draw(self) -> QueryT:
         if self._async is not None:
             return await anext(self._async)
         self._drawn += 1
@@ -66,8 +72,8 @@ class QuerySource:
             return query
         raise StopAsyncIteration
 
-    def _is_duplicate(self, query: LedgerQuery) -> bool:
-        if self._on_duplicate is None or not isinstance(query, LedgerQuery):
+    def _is_duplicate(self, query: QueryT) -> bool:
+        if self._on_duplicate is None or not isinstance(query, Query):
             return False
         fingerprint = blake2b(repr(query.fingerprint_fields()).encode(), digest_size=_FINGERPRINT_BYTES).digest()
         if fingerprint in self._fingerprints:

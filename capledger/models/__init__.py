@@ -19,7 +19,7 @@ from capledger.models.event_parts import (
 )
 from capledger.models.events import LedgerEvent
 from capledger.models.ledger import (
-    ClosingBalance,
+    Balance,
     CustomerDetails,
     EntryDetail,
     EventSummary,
@@ -30,7 +30,7 @@ from capledger.models.ledger import (
     Notice,
     TransactionDetails,
 )
-from capledger.models.page import EventsPage, LedgerPage
+from capledger.models.page import BalancePage, EventsPage, LedgerPage
 from capledger.models.points import (
     AlternateCurrencyBreakdown,
     AlternateCurrencyEarned,
@@ -49,11 +49,12 @@ __all__ = [
     "AlternateCurrencyBreakdown",
     "AlternateCurrencyEarned",
     "AwardAction",
+    "Balance",
+    "BalancePage",
     "BehavioralAttribute",
     "BehavioralEventMetadata",
     "BehavioralField",
     "BillDetails",
-    "ClosingBalance",
     "CustomerDetails",
     "EntryDetail",
     "EventDetails",

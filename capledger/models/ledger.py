@@ -182,19 +182,22 @@ class LedgerEntry:
 
 
 @define
-class ClosingBalance:
-    """The balance of one category of one programme as of the last entry (``getCustomerLedgerBalance``)."""
+class Balance:
+    """The balance of one account of a customer: one currency, in one category of one programme."""
 
-    points_category: str | None = None
-    """Category, as in :class:`EntryDetail` (v2.1 ledger and balance pages)."""
-    program_name: str | None = None
-    """Name of the programme (v2.1 ledger and balance pages)."""
     program_id: int | None = None
     """Id of the programme (v2.1 ledger and balance pages)."""
-    closing_balance: Decimal | None = None
-    """Amount in points, or in the alternate currency named below (v2.1 ledger and balance pages)."""
+    program_name: str | None = None
+    """Name of the programme (v2.1 ledger and balance pages)."""
+    points_category: str | None = None
+    """Category, as in :class:`EntryDetail` (v2.1 ledger and balance pages)."""
     alternate_currency_name: str | None = None
-    """Currency of the amount; None for points (v2.1 ledger and balance pages)."""
+    """Currency of the amount; None for points (v2.1 ledger and balance pages).
+
+    The vendor's page describes the name and prints no example of its key; the ledger's key is expected.
+    """
+    closing_balance: Decimal = field(kw_only=True)
+    """Amount in points, or in the alternate currency named above (v2.1 ledger and balance pages)."""
 
 
 @define
@@ -206,8 +209,8 @@ class LedgerDetails:
     page_size: int | None = None
     """Capacity of a page in rows, not the number of rows on this one (v2 and v2.1 ledger pages)."""
     total_entries: int | None = None
-    """Rows on all pages of the requested window and filters (v2 and v2.1 ledger pages)."""
+    """Rows on all pages of the requested window and filters, or balances on all pages (v2 and v2.1 ledger pages)."""
     page_count: int | None = None
     """Number of pages (v2 and v2.1 ledger pages)."""
-    ledger_closing_balance: list[ClosingBalance] = field(factory=list)
-    """Empty on ledger pages as documented (v2.1 ledger and balance pages)."""
+    ledger_closing_balance: list[Balance] = field(factory=list)
+    """The balances of the page; empty on ledger pages as documented (v2.1 ledger and balance pages)."""

@@ -4,7 +4,7 @@ from attrs import define, field
 
 from capledger.models._fields import wire
 from capledger.models.events import LedgerEvent
-from capledger.models.ledger import CustomerDetails, LedgerDetails, LedgerEntry, Notice
+from capledger.models.ledger import Balance, CustomerDetails, LedgerDetails, LedgerEntry, Notice
 
 
 @define
@@ -21,6 +21,25 @@ class LedgerPage:
     """Warnings of the service, 11003 among them (v2 and v2.1 ledger pages)."""
     raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))
     """The body as received, JSON in UTF-8, including keys that no model has."""
+
+
+@define
+class BalancePage:
+    """One page of balances, in the order of the server; they are in ``details.ledger_closing_balance``."""
+
+    details: LedgerDetails | None = field(default=None, metadata=wire(key="ledgerDetails"))
+    """The balances and the position of the page; None where the response is "no entries" (11003) (balance page)."""
+    customer_details: CustomerDetails | None = None
+    """The customer (balance page)."""
+    warnings: list[Notice] = field(factory=list)
+    """Warnings of the service (balance page)."""
+    raw: bytes = field(default=b"", repr=False, metadata=wire(sdk_only=True))
+    """The body as received, JSON in UTF-8."""
+
+    @property
+    def balances(self) -> list[Balance]:
+        """Return the balances of the page."""
+        return [] if self.details is None else self.details.ledger_closing_balance
 
 
 @define

@@ -7,8 +7,17 @@ refused by the service later. Queries compare, hash and pickle by value; ``attrs
 
 from __future__ import annotations
 
+from capledger.queries.balances import BalanceQuery
 from capledger.queries.events import EventDetailsQuery, EventFlags
 from capledger.queries.ledger import CustomerLedgerQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.scope import OrgScope
 
-__all__ = ["CustomerLedgerQuery", "EventDetailsQuery", "EventFlags", "GroupLedgerQuery", "LedgerQuery", "OrgScope"]
+__all__ = [
+    "BalanceQuery",
+    "CustomerLedgerQuery",
+    "EventDetailsQuery",
+    "EventFlags",
+    "GroupLedgerQuery",
+    "LedgerQuery",
+    "OrgScope",
+]

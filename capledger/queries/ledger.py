@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import checks
-from capledger.queries.scope import OrgScope
 from capledger.queries.subject import SubjectQuery, as_documented
 
 if TYPE_CHECKING:
-    from attrs import AttrsInstance
-
     from capledger.queries.options import CustomerLedgerOptions
-
-#: Fields that decide how entries are fetched, not which.
-_FETCH_FIELDS: Final = frozenset({"page_size"})
 
 
 def _is_order(_: object, __: object, value: object) -> None:
     if value not in ("asc", "desc"):
         raise InvalidQueryError('order must be "asc" for oldest first or "desc" for newest first')
-
-
-@cache
-def _fingerprint_names(query_type: type[AttrsInstance]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(query_type) if item.name not in _FETCH_FIELDS)
-
-
-def _canonical(value: object) -> str:
-    match value:
-        case OrgScope():
-            return f"{value.data_scope}:{_canonical(value.org_ids)}"
-        case datetime():
-            return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
-        case tuple():
-            return ",".join(sorted(str(item) for item in value))
-    return str(value)
 
 
 @frozen(kw_only=True)
@@ -75,18 +52,6 @@ class _BaseLedgerQuery(SubjectQuery):
         super().__attrs_post_init__()
         checks.require_at_most_one(self, "till_id", "till_ids", "store_id", "store_code")
         checks.require_order(self.start, self.end)
-
-    def fingerprint_fields(self) -> tuple[tuple[str, str], ...]:
-        """Return name and value of all fields that decide which entries are yielded and in what order.
-
-        They contain the identifier. They are equal for two queries that differ only in how they fetch (``page_size``),
-        in the order of names in a list, or in the zone that the same instant is written in. Fields without a value are
-        left out.
-        """
-        names = _fingerprint_names(type(self))  # type: ignore[arg-type]  # mypy applies the instances' hash to the class
-        values = ((name, getattr(self, name)) for name in names)
-        strings = ((name, _canonical(value)) for name, value in values if value is not None and value != ())
-        return (("query", type(self).__name__), *strings)
 
 
 @frozen(kw_only=True)

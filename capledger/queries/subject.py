@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import checks
@@ -14,11 +16,15 @@ from capledger.queries.scope import OrgScope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attrs import Attribute
+    from attrs import Attribute, AttrsInstance
 
 #: Kinds of identifiers on the vendor's pages.
 IDENTIFIER_NAMES: Final = ("mobile", "email", "id", "customerId", "externalId", "cuid", "primaryUserId", "groupId")
 _DOCUMENTED_NAMES: Mapping[str, str] = MappingProxyType({name.casefold(): name for name in IDENTIFIER_NAMES})
+
+
+#: Fields that decide how results are fetched, not which.
+_FETCH_FIELDS: Final = frozenset({"page_size"})
 
 
 def as_documented(name: str) -> str:
@@ -29,6 +35,22 @@ def as_documented(name: str) -> str:
 def _is_scope(_: object, __: Attribute[Any], value: object) -> None:
     if value is not None and not isinstance(value, OrgScope):
         raise InvalidQueryError("scope must be None, OrgScope.own(), OrgScope.other(...) or OrgScope.all()")
+
+
+@cache
+def _fingerprint_names(query_type: type[AttrsInstance]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(query_type) if item.name not in _FETCH_FIELDS)
+
+
+def _canonical(value: object) -> str:
+    match value:
+        case OrgScope():
+            return f"{value.data_scope}:{_canonical(value.org_ids)}"
+        case datetime():
+            return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
+        case tuple():
+            return ",".join(sorted(str(item) for item in value))
+    return str(value)
 
 
 @frozen(kw_only=True)
@@ -60,3 +82,15 @@ class SubjectQuery:
                 "alternate_currency_names selects some currencies and include_alternate_currencies=True all of them: "
                 "pass only one of the two"
             )
+
+    def fingerprint_fields(self) -> tuple[tuple[str, str], ...]:
+        """Return name and value of all fields that decide what is yielded and in what order.
+
+        They contain the identifier. They are equal for two queries that differ only in how they fetch (``page_size``),
+        in the order of names in a list, or in the zone that the same instant is written in. Fields without a value are
+        left out.
+        """
+        names = _fingerprint_names(type(self))  # type: ignore[arg-type]  # mypy applies the instances' hash to the class
+        values = ((name, getattr(self, name)) for name in names)
+        strings = ((name, _canonical(value)) for name, value in values if value is not None and value != ())
+        return (("query", type(self).__name__), *strings)

@@ -133,7 +133,7 @@ def ledger_page(found: AccountMatch, request: EndpointRequest) -> web.Response:
         return json_response({"errors": [_NO_ENTRIES]}, status=400 if empty == "error400" else 200)
     if empty == "nothing":
         return json_response({"ledgerEntries": [], "warnings": []})
-    warnings = _warnings(found, request.query) + ([_NO_ENTRIES] if empty == "warning" else [])
+    warnings = ledger_warnings(found, request.query) + ([_NO_ENTRIES] if empty == "warning" else [])
     return _page(found, request, page, warnings)
 
 
@@ -173,7 +173,8 @@ def currency_warnings(found: AccountMatch, query: Parameters) -> list[dict[str, 
     return [error_item(9018, message.format(name)) for name in sorted(unknown)]
 
 
-def _warnings(found: AccountMatch, query: Parameters) -> list[dict[str, Any]]:
+def ledger_warnings(found: AccountMatch, query: Parameters) -> list[dict[str, Any]]:
+    """Return the warnings of a response: unknown currencies, and pending events of the customer."""
     warnings = currency_warnings(found, query)
     return [*warnings, _PENDING] if found.holder.pending else warnings
 

@@ -12,7 +12,7 @@ from attrs import frozen
 from capledger.sandbox.ledger import RequestedDates
 from capledger.sandbox.responses import ErrorResponse
 from capledger.sandbox.rows import CATEGORIES
-from capledger.sandbox.zones import converted, shifted
+from capledger.sandbox.zones import EARLIEST, converted, shifted
 
 if TYPE_CHECKING:
     from capledger.sandbox.rules import Order, Rules
@@ -144,6 +144,12 @@ def date_range(query: Parameters, rules: Rules, zone: tzinfo) -> RequestedDates 
     if first:
         return RequestedDates(first, last or shifted(first, length))
     return RequestedDates(shifted(last, -length), last) if last else None
+
+
+def end_date(query: Parameters, rules: Rules, zone: tzinfo) -> RequestedDates | None:
+    """Read ``endDate`` as everything up to it, in the ``zone`` of the rows; None without it. Raise 11011."""
+    end = _date(query, "endDate")
+    return None if end is None else RequestedDates(EARLIEST, _in_zone(_last_moment(end, rules), rules, zone))
 
 
 def _check_range(start: datetime, end: datetime, rules: Rules) -> None:

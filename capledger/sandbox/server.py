@@ -17,6 +17,7 @@ from attrs import evolve
 
 from capledger.sandbox.accounts import Accounts
 from capledger.sandbox.auth import CredentialStore
+from capledger.sandbox.balances_endpoint import balances_page
 from capledger.sandbox.connections import Connections, reset_connection
 from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
@@ -43,7 +44,11 @@ _GRACE: Final = 0.01
 _ENDPOINTS: Final = {
     f"/{version}/pointsLedger/{resource}": (handler, scoped)
     for version, scoped in (("v2", False), ("v2.1", True))
-    for resource, handler in (("getCustomerLedgerInfo", ledger_page), ("getLedgerExplodeInfo", events_page))
+    for resource, handler in (
+        ("getCustomerLedgerInfo", ledger_page),
+        ("getLedgerExplodeInfo", events_page),
+        ("getCustomerLedgerBalance", balances_page),
+    )
 }
 
 #: Called with the sandbox and each request before the response; may change rows, and may be a coroutine function.

@@ -11,6 +11,10 @@ from attrs import evolve
 
 from capledger import (
     ApiError,
+    Balance,
+    BalanceOutcome,
+    BalanceQuery,
+    BalanceWalk,
     BasicAuth,
     CapledgerError,
     ConcurrentUseError,
@@ -62,6 +66,8 @@ group: LedgerQuery = GroupLedgerQuery(identifier_value=381335652, roles={"PRIMAR
 events = EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=["13499091", 13499092], api_version="v2")
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_name="ReturnBill", event_reference_ids=[1, "a"])
 EventDetailsQuery(identifier_name="id", identifier_value=1, event_ids=[1.5])  # type: ignore[list-item]  # whole numbers
+
+balance_query = BalanceQuery(identifier_name="mobile", identifier_value=1, at=date(2024, 1, 1))
 
 
 def is_concurrent(error: CapledgerError) -> bool:
@@ -121,5 +127,12 @@ async def walk() -> None:
         async for query, page in session.stream_many(queries(), on_outcome=print):
             assert_type(query, LedgerQuery)
             assert_type(page, LedgerPage)
+        balances = session.balances(balance_query)
+        assert_type(balances, BalanceWalk)
+        async for balance in balances:
+            assert_type(balance.closing_balance, Decimal)
+        assert_type(await balances.collect(), list[Balance])
+        assert_type(session.fetch_many([balance_query]), ManyWalks[BalanceOutcome])
+        assert_type(session.fetch_many([customer, balance_query]), ManyWalks[LedgerOutcome | BalanceOutcome])
         session.fetch_many(["917406401004"])  # type: ignore[list-item]  # queries, not identifiers
     LedgerSession("https://eu.api.capillarytech.com", OAuthClientCredentials("key", "secret"))

@@ -4,6 +4,7 @@ Faults, and the scripts that select which requests get them.
 ``Sandbox(faults=faults.nth(2, faults.status(503)))`` responds to the second request with a 503.
 """
 
+from capledger.sandbox.faults.balances import edit_balances, wrong_balance
 from capledger.sandbox.faults.connection import cut_body, drip, gzip_bomb, hang, huge, reset, slow, stall
 from capledger.sandbox.faults.context import Fault, FaultContext, FaultScript
 from capledger.sandbox.faults.events import append_row, chain, other_rules, remove_rows, write
@@ -51,6 +52,7 @@ from capledger.sandbox.faults.scripts import (
     first,
     nth,
     numbered,
+    on_balances,
     on_events,
     on_ledgers,
     on_reused_connections,
@@ -71,6 +73,7 @@ __all__ = [
     "deep",
     "doubled_row",
     "drip",
+    "edit_balances",
     "edit_page",
     "either",
     "empty_page",
@@ -93,6 +96,7 @@ __all__ = [
     "null_entry",
     "null_ledger",
     "numbered",
+    "on_balances",
     "on_events",
     "on_ledgers",
     "on_reused_connections",
@@ -118,6 +122,7 @@ __all__ = [
     "with_date",
     "without",
     "write",
+    "wrong_balance",
     "wrong_content_type",
     "wrong_page_number",
     "wrong_total",

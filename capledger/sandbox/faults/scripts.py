@@ -55,6 +55,11 @@ def on_events(script: FaultScript) -> FaultScript:
     return when(lambda logged: logged.path.endswith("/getLedgerExplodeInfo"), script)
 
 
+def on_balances(script: FaultScript) -> FaultScript:
+    """Return a script for requests to the balance endpoint only."""
+    return when(lambda logged: logged.path.endswith("/getCustomerLedgerBalance"), script)
+
+
 def on_tokens(script: FaultScript) -> FaultScript:
     """Return a script for requests for tokens only."""
     return when(lambda logged: logged.path.endswith("/oauth/token/generate"), script)
