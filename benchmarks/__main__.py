@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import decode, imports, latency, many, memory, requests_sent, walk
+from benchmarks import decode, imports, instructions, latency, many, memory, requests_sent, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
     "many-memory": many.measure_memory,
     "requests": requests_sent.measure,
     "import": imports.measure,
+    "instructions": instructions.measure,
 }
 
 

@@ -60,6 +60,8 @@ def _number(value: object) -> float | None:
 
 
 def _index(value: object) -> int | None:
+    if type(value) is int:  # the check of a protocol takes many times as long
+        return value
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return None
     return operator.index(value)

@@ -136,7 +136,7 @@ class HttpClient:
         if not self._timeout:
             raise ConfigurationError("timeout must be longer than zero")
         self._proxy = None if http is not None else find_proxy(base_url, proxy)
-        certificates = None if http is not None else find_certificates(ssl)
+        certificates = None if http is not None or base_url.scheme == "http" else find_certificates(ssl)
         self._headers = common_headers(headers or {})
         self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
         self._under_way: set[asyncio.Timeout] = set()

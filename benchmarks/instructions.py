@@ -1,0 +1,55 @@
+"""Instructions for one customer of ``fetch_many``, counted by callgrind where valgrind is installed.
+
+Unlike times they hardly depend on the machine or its load. Two processes fetch a small and a large number of
+customers; the difference, divided by the difference of the numbers, leaves out the start of the interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from benchmarks.many import CLIENTS, serving_one_page
+from benchmarks.measure import Table
+
+#: Numbers of customers; the fewest warm up caches and open the connections.
+_FEWER: Final = 100
+_MORE: Final = 300
+
+_COUNT: Final = re.compile(r"Collected\s*:\s*(\d+)")
+
+
+def measure() -> Table:
+    """Return the instructions of each way to fetch ledgers of one page."""
+    title = "Instructions for a customer of one page (callgrind)"
+    if shutil.which("valgrind") is None:
+        return Table(title, ("", "million instructions"), [("valgrind is not installed", "")])
+    rows = []
+    with serving_one_page(0.0) as url:
+        for name in CLIENTS:
+            fewer, more = (_instructions(name, url, count) for count in (_FEWER, _MORE))
+            rows.append((name, f"{(more - fewer) / (_MORE - _FEWER) / 1e6:.2f}"))
+    return Table(title, ("", "million instructions"), rows)
+
+
+def _instructions(client: str, url: str, count: int) -> int:
+    code = f"import asyncio; from benchmarks.many import CLIENTS; asyncio.run(CLIENTS[{client!r}]({url!r}, {count}))"
+    with tempfile.TemporaryDirectory() as folder:
+        output = f"--callgrind-out-file={Path(folder) / 'out'}"
+        finished = subprocess.run(  # noqa: S603 - our own code
+            ["valgrind", "--tool=callgrind", output, sys.executable, "-c", code],  # noqa: S607 - found by its name
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+    match = _COUNT.search(finished.stderr)
+    if match is None:
+        raise SystemExit("valgrind did not say how many instructions it counted")
+    return int(match[1])
