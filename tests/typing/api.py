@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, assert_type
@@ -136,3 +137,11 @@ async def walk() -> None:
         assert_type(session.fetch_many([customer, balance_query]), ManyWalks[LedgerOutcome | BalanceOutcome])
         session.fetch_many(["917406401004"])  # type: ignore[list-item]  # queries, not identifiers
     LedgerSession("https://eu.api.capillarytech.com", OAuthClientCredentials("key", "secret"))
+    LedgerSession(
+        "https://eu.api.capillarytech.com",
+        BasicAuth("store.server", "server123"),
+        retry=RetryPolicy(statuses=RetryPolicy().statuses | {418}, codes=[9003]),
+        headers={"User-Agent": "app/1.2"},
+        proxy="http://proxy.example:3128",
+        ssl=ssl.create_default_context(),
+    )
