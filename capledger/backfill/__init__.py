@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capledger.backfill.arrow import arrow_batches, arrow_schema
 from capledger.backfill.backfill import Backfill
+from capledger.backfill.book_checks import CustomerDiscrepancy, DirectoryCheck, check_directory
 from capledger.backfill.customers import CustomerReader, CustomersReport, read_customers
 from capledger.backfill.errors import (
     CustomersError,
@@ -26,12 +27,14 @@ from capledger.backfill.verification import Verification, verify
 __all__ = [
     "Backfill",
     "Chunks",
+    "CustomerDiscrepancy",
     "CustomerReader",
     "CustomersError",
     "CustomersReport",
     "DamagedFilesError",
     "DataFile",
     "DateRange",
+    "DirectoryCheck",
     "DirectoryInUseError",
     "Estimate",
     "FileProblem",
@@ -47,6 +50,7 @@ __all__ = [
     "Verification",
     "arrow_batches",
     "arrow_schema",
+    "check_directory",
     "cut_shards",
     "estimate",
     "read_customers",

@@ -54,7 +54,7 @@ def verify(directory: str | PathLike[str]) -> Verification:
         ConfigurationError: the format needs a package that is not installed.
     """
     path = Path(directory)
-    written = _recorded_files(path)
+    written = recorded_files(path)
     return Verification(
         files=len(written.files),
         entries=sum(file.rows for file in written.files),
@@ -62,7 +62,8 @@ def verify(directory: str | PathLike[str]) -> Verification:
     )
 
 
-def _recorded_files(directory: Path) -> WrittenFiles:
+def recorded_files(directory: Path) -> WrittenFiles:
+    """Return the data files of a job, by its database or by the manifest of a copy."""
     has_manifest = (directory / MANIFEST).exists()
     if (directory / JOB_FILE).exists() and (os.access(directory, os.W_OK) or not has_manifest):
         database = Database(directory)

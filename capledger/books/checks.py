@@ -79,7 +79,7 @@ def check_books(
     """Return the discrepancies of a ledger; an empty list where its books add up.
 
     Args:
-        entries: the whole ledger, or the entries after *opening*, up to the moment of *closing*.
+        entries: the whole ledger, or the entries after *opening*, up to the moment of *closing* and a second longer.
         closing: balances of the service. Accounts in alternate currencies are compared if any balance has a currency.
         at: the moment of *closing*, as in its query. Later entries are left out, and entries of this very second may
             be in the balances or not, which is not documented.

@@ -9,8 +9,12 @@ from typer.core import TyperCommand, TyperGroup
 
 from capledger.cli.backfill import EPILOG as BACKFILL_EPILOG
 from capledger.cli.backfill import backfill
+from capledger.cli.balance import EPILOG as BALANCE_EPILOG
+from capledger.cli.balance import balance
 from capledger.cli.check import EPILOG as CHECK_EPILOG
 from capledger.cli.check import check
+from capledger.cli.check_books import EPILOG as CHECK_BOOKS_EPILOG
+from capledger.cli.check_books import check_books
 from capledger.cli.demo import EPILOG as DEMO_EPILOG
 from capledger.cli.demo import demo
 from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
@@ -31,6 +35,8 @@ from capledger.cli.log import with_logging
 from capledger.cli.options import CONNECTION, Command, exit_code_help
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
+from capledger.cli.statement import EPILOG as STATEMENT_EPILOG
+from capledger.cli.statement import statement
 from capledger.cli.verify import EPILOG as VERIFY_EPILOG
 from capledger.cli.verify import verify
 
@@ -88,7 +94,7 @@ def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy o
 
 
 _CODES_OF_SOME = {
-    SET_ASIDE: "backfill is finished, with customers set aside",
+    SET_ASIDE: "finished, with customers set aside, or with books that do not add up",
     LOCKED: "another process uses the directory",
 }
 
@@ -136,6 +142,9 @@ _add("demo", demo, DEMO_EPILOG)
 _add("check", check, CHECK_EPILOG)
 _add("entries", entries, ENTRIES_EPILOG)
 _add("events", events, EVENTS_EPILOG)
+_add("balance", balance, BALANCE_EPILOG)
+_add("statement", statement, STATEMENT_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
 _add("verify", verify, VERIFY_EPILOG)
+_add("check-books", check_books, CHECK_BOOKS_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)

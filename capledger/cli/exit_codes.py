@@ -30,6 +30,8 @@ FAILED: Final = 1
 USAGE: Final = 2
 #: Finished, with customers set aside.
 SET_ASIDE: Final = 3
+#: Finished, with books that do not add up.
+DISCREPANT: Final = SET_ASIDE
 #: Another process uses the directory.
 LOCKED: Final = 4
 INTERRUPTED: Final = 130

@@ -56,6 +56,7 @@ def parse_directory(text: str) -> Path:
     return path
 
 
+JobDirectory = Annotated[Path, typer.Argument(parser=parse_directory, metavar="DIR", help="Directory of a backfill.")]
 IdentifierName = Annotated[
     str,
     typer.Argument(metavar="IDENTIFIER_NAME", help="Kind of identifier: mobile, email, id, externalId, groupId, ..."),

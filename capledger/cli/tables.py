@@ -46,6 +46,11 @@ def format_points(value: Decimal | None) -> Text:
     return Text(f"{value:+,f}", style="green" if value > 0 else "red")
 
 
+def format_balance(value: Decimal) -> str:
+    """Return ``1,459.460`` with every digit received; no sign unless it is below zero."""
+    return f"{value:,f}"
+
+
 def format_money(value: Decimal | None) -> str:
     """Return ``1,250.50`` with every digit received; the currency is the organisation's."""
     return "" if value is None else f"{value:,f}"

@@ -1,11 +1,9 @@
 """``capledger verify``: whether the data files of a job are as they were written; needs no service."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 from attrs import asdict
 
 from capledger.cli import options
@@ -22,12 +20,8 @@ EPILOG = options.epilog(
     codes={LOCKED: "another process uses DIR"},
 )
 
-Directory = Annotated[
-    Path, typer.Argument(parser=options.parse_directory, metavar="DIR", help="Directory of a backfill.")
-]
 
-
-def verify(*, directory: Directory, as_json: options.JsonResult = False) -> None:
+def verify(*, directory: options.JobDirectory, as_json: options.JsonResult = False) -> None:
     """Compare every data file of a backfill in DIR with what was written.
 
     Names the files that are missing or were changed. The backfill's command

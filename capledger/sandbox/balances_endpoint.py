@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from capledger.sandbox.accounts import AccountMatch
+    from capledger.sandbox.filters import RowFilter
     from capledger.sandbox.rows import LedgerRow
 
 #: Programme, points category and alternate currency ("" for points).
@@ -32,10 +33,11 @@ _DECIMALS: Final = Decimal("0.001")
 def balances_page(found: AccountMatch, request: EndpointRequest) -> web.Response:
     """Return the response to a request for a page of balances."""
     page = request.page()
-    ledger = found.ledger.filtered(evolve(request.row_filter(found.ledger), program_id=None))
+    keep = evolve(request.row_filter(found.ledger), program_id=None)
+    ledger = found.ledger.filtered(keep)
     end = read.end_date(request.query, request.rules, request.zone)
     rows = (ledger.row(rank) for rank in select(ledger, end, request.rules))
-    balances = _balances(ledger.shapes(), rows)
+    balances = _balances(ledger.shapes(), rows, _categories(keep))
     shown = balances[page.first : page.first + page.limit]
     totals = Totals(date_range=len(balances), all_dates=len(balances), customer=len(balances))
     details = ledger_details(page, totals, len(shown)) | {"ledgerClosingBalance": shown}
@@ -44,13 +46,22 @@ def balances_page(found: AccountMatch, request: EndpointRequest) -> web.Response
     return json_response(head | {"ledgerDetails": details, "warnings": warnings})
 
 
-def _balances(shapes: Iterable[LedgerRow], rows: Iterable[LedgerRow]) -> list[dict[str, Any]]:
+def _categories(keep: RowFilter) -> Iterable[str]:
+    """Return the categories of points that every programme has a balance in, as far as the request selects them."""
+    if not keep.points:
+        return ()
+    return CATEGORIES.values() if keep.category is None else (keep.category,)
+
+
+def _balances(
+    shapes: Iterable[LedgerRow], rows: Iterable[LedgerRow], categories: Iterable[str]
+) -> list[dict[str, Any]]:
     """Return the balances of all accounts of a ledger, with the amounts of the selected rows."""
     names: dict[int, str] = {}
     amounts: dict[_BalanceKey, Decimal] = {}
     for detail in (detail for row in shapes for detail in row["entryDetails"]):
         names[detail["programId"]] = detail["programName"]
-        amounts |= {(detail["programId"], category, ""): Decimal(0) for category in CATEGORIES.values()}
+        amounts |= {(detail["programId"], category, ""): Decimal(0) for category in categories}
         amounts[_key(detail)] = Decimal(0)
     for detail in (detail for row in rows for detail in row["entryDetails"]):
         amount = Decimal(detail["points"])

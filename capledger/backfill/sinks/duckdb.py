@@ -117,7 +117,8 @@ class DuckDbSink:
             _write_source(source, [rows])
             for column in COLUMNS:
                 try:
-                    self._connection.execute(f"SELECT count({column.name}) FROM {_READING}", [str(source)]).fetchone()  # noqa: S608 - our own names
+                    sql = f"SELECT count({column.name}) FROM {READ_JSON_LINES}"  # noqa: S608 - our own names
+                    self._connection.execute(sql, [str(source)]).fetchone()
                 except self._duckdb.Error as error:
                     raise MisfitError(f"a value does not fit the column {column.name}", column.name) from error
 
@@ -126,7 +127,7 @@ class DuckDbSink:
         execute("BEGIN")
         try:
             names = ", ".join(COLUMN_NAMES)
-            execute(f"INSERT INTO entries SELECT {names} FROM {_READING}", [str(source)])  # noqa: S608 - our own names
+            execute(f"INSERT INTO entries SELECT {names} FROM {READ_JSON_LINES}", [str(source)])  # noqa: S608 - our own names
             execute("INSERT INTO capledger.batches VALUES (?)", [number])
             execute("COMMIT")
         except BaseException:
@@ -168,4 +169,5 @@ def _type(kind: Kind) -> str:
 
 
 _COLUMN_TYPES: Final = ", ".join(f"'{column.name}': '{_type(column.kind)}'" for column in COLUMNS)
-_READING: Final = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{_COLUMN_TYPES}}})"
+#: Reads files of JSON lines as the table's columns.
+READ_JSON_LINES: Final = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{_COLUMN_TYPES}}})"
