@@ -21,7 +21,7 @@ from capledger.backfill.extras import import_extra
 from capledger.backfill.files import storage_errors, temporary_file
 from capledger.backfill.manifest import ENTRIES
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
-from capledger.backfill.sinks.duckdb import READ_JSON_LINES
+from capledger.backfill.sinks.duckdb import NO_PROGRESS_BAR, READ_JSON_LINES
 from capledger.backfill.verification import recorded_files
 from capledger.books import Discrepancy
 from capledger.books.checks import BookChecker, unbalanced_pairs
@@ -134,6 +134,7 @@ def _sorted_entries(directory: Path) -> Iterator[tuple[tuple[str, str], LedgerEn
         is_database = files[0].endswith(DUCKDB_FILE)
         settings = {**_SETTINGS, "temp_directory": scratch}
         with closing(duckdb.connect(files[0] if is_database else ":memory:", is_database, settings)) as connection:
+            connection.execute(NO_PROGRESS_BAR)
             yield from _read(connection, files, is_database=is_database)
 
 

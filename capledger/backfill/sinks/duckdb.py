@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks
 
 NAME: Final = "entries.duckdb"
+#: DuckDB prints a progress bar on standard output, among results, once a statement takes longer than two seconds.
+NO_PROGRESS_BAR: Final = "SET enable_progress_bar_print = false"
 #: Compression level of the temporary file, which is read once.
 _LEVEL: Final = 1
 _SETTINGS: Final = {"threads": 1, "memory_limit": "256MB", "preserve_insertion_order": "true"}
@@ -66,11 +68,13 @@ class DuckDbSink:
 
     def _connect(self, directory: Path, *, read_only: bool) -> Any:  # noqa: ANN401 - duckdb's connection
         try:
-            return self._duckdb.connect(str(directory / NAME), read_only=read_only, config=_SETTINGS)
+            connection = self._duckdb.connect(str(directory / NAME), read_only=read_only, config=_SETTINGS)
         except self._duckdb.Error as error:
             if "lock" in str(error):
                 raise StorageError(f"{NAME} is open in another program: close it there") from error
             raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
+        connection.execute(NO_PROGRESS_BAR)
+        return connection
 
     def holds(self, directory: Path, rows: int, started: Mapping[int, int]) -> bool:
         """Return whether the database can be read and has the expected number of entries.
