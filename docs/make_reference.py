@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import fields, frozen
 
-from capledger import BalanceQuery, CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, errors, models
+from capledger import (
+    BalanceQuery,
+    CustomerLedgerQuery,
+    EventDetailsQuery,
+    EventFlags,
+    GroupLedgerQuery,
+    books,
+    errors,
+    models,
+)
 from capledger.models import _fields as wire
 from capledger.models._fields import camel_case
 
@@ -136,7 +145,7 @@ def plain(docstring: str) -> str:
     return " ".join(docstring.replace("``", "`").split())
 
 
-def summary(value: type) -> str:
+def summary(value: object) -> str:
     """Return the first paragraph of a docstring."""
     return plain((inspect.getdoc(value) or "").split("\n\n")[0])
 
@@ -186,6 +195,21 @@ def _keys(model: type, item: Attribute[Any]) -> str:
     return ", ".join(f"`{key}`" for key in wire.json_keys(item))
 
 
+def book_sections() -> Iterator[str]:
+    """Return the sections of ``capledger.books``: its functions, then its classes."""
+    yield f"{summary(books)}\n"
+    public = [getattr(books, name) for name in books.__all__]
+    functions = [value for value in public if inspect.isfunction(value)]
+    rows = (
+        (f"`{value.__name__}({', '.join(inspect.signature(value).parameters)})`", summary(value)) for value in functions
+    )
+    yield table(("Function", "Result"), rows)
+    for model in (value for value in public if inspect.isclass(value)):
+        docs = field_docs(model)
+        fields_of_model = ((f"`{name}`", f"`{doc.type}`", doc.meaning) for name, doc in docs.items())
+        yield f"### {model.__name__}\n\n{summary(model)}\n\n{table(('Field', 'Type', 'Meaning'), fields_of_model)}"
+
+
 def error_sections() -> Iterator[str]:
     """Return the sections of the errors: the tree, then the codes."""
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].split("\n\n")[0]
@@ -205,7 +229,17 @@ def _without_codes(docstring: str) -> str:
 
 def reference() -> str:
     """Return the whole page."""
-    parts = [HEAD, "## Queries\n", *queries(), "## Models\n", *responses(), "## Errors\n", *error_sections()]
+    parts = [
+        HEAD,
+        "## Queries\n",
+        *queries(),
+        "## Models\n",
+        *responses(),
+        "## Books\n",
+        *book_sections(),
+        "## Errors\n",
+        *error_sections(),
+    ]
     return "\n".join(parts)
 
 

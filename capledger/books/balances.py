@@ -21,6 +21,7 @@ class RunningBalance:
     """A movement, and the balance of its account after it."""
 
     movement: Movement
+    """The movement."""
     balance: Decimal
     """Balance of the account after the movement."""
 
@@ -30,6 +31,7 @@ class AccountStatement:
     """One account in a period: ``closing = opening + opening_balances + credits - debits``."""
 
     account: LedgerAccount
+    """The account."""
     opening: Decimal
     """Balance at the start of the period."""
     opening_balances: Decimal

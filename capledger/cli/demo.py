@@ -16,12 +16,14 @@ from attrs import define, field
 from rich.text import Text
 
 from capledger.auth import BasicAuth
+from capledger.books import Discrepancy, Statement, check_books, statement
 from capledger.cli.entries import entry_columns
 from capledger.cli.exit_codes import FAILED, exit_on_error, writing_to_stdout
 from capledger.cli.options import epilog
+from capledger.cli.statement_tables import format_period, print_accounts
 from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn, format_count, format_points
 from capledger.models import LedgerEntry, WalkReport
-from capledger.queries import CustomerLedgerQuery
+from capledger.queries import BalanceQuery, CustomerLedgerQuery
 from capledger.session import LedgerSession
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ _FIRST_ENTRY: Final = datetime(2016, 7, 1)
 _PROGRAM: Final = {"programId": 4120, "programName": "Mill Circle"}
 _STORE: Final = {"store": "Mill Store", "storeCode": "mill", "tillCode": "mill.till1"}
 _NEWEST: Final = 8
+_LAST_MONTH: Final = datetime(2026, 6, 1)
 _POINTS: Final = "points"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
@@ -49,14 +52,15 @@ def demo() -> None:
     """Walk a customer's three years from a sandbox on this machine, over real HTTP.
 
     Prints the newest entries, totals by programme and currency, whether each entry
-    equals the sandbox's own data, and the number of requests.
+    equals the sandbox's own data, the number of requests, and the statement of the
+    last month.
     Needs no credentials and no network.
     """
     with exit_on_error():
         run = asyncio.run(run_demo())
         with writing_to_stdout():
             print_demo(run)
-    if not run.exact:
+    if not run.exact or run.discrepancies:
         raise typer.Exit(FAILED)
 
 
@@ -124,6 +128,12 @@ class DemoRun:
     """By names of programme and currency."""
     windows: list[int] = field(factory=list)
     """Number of entries in each window requested, oldest first."""
+    statement: Statement | None = None
+    """Statement of the last month."""
+    balances: int = 0
+    """Number of balances of the service, which the whole ledger is compared with."""
+    discrepancies: list[Discrepancy] = field(factory=list)
+    """What does not add up: nets, and balances of the service."""
     exact: bool = True
     """Whether the entries equal the sandbox's rows, in order, to the last digit, with none left over."""
 
@@ -151,9 +161,26 @@ async def run_demo() -> DemoRun:
                 run.exact = run.exact and _received(entry) == next(expected, None)
                 dates.append(entry.ledger_created_date.replace(tzinfo=None))
             run.report, run.seconds = walk.report, time.perf_counter() - began
-        run.exact = run.exact and next(expected, None) is None
-        run.windows = _count_by_window(box, dates)
+            run.exact = run.exact and next(expected, None) is None
+            run.windows = _count_by_window(box, dates)
+            await _check_books(session, run)
     return run
+
+
+async def _check_books(session: LedgerSession, run: DemoRun) -> None:
+    """Make the statement of the last month, and compare the whole ledger with the balances of the service."""
+    from capledger.sandbox import DEMO_END, DEMO_MOBILE  # noqa: PLC0415 - slow to import
+
+    query = CustomerLedgerQuery.mobile(DEMO_MOBILE, include_alternate_currencies=True)
+    entries = await session.entries(query).collect()
+    balances = await session.balances(
+        BalanceQuery(
+            identifier_name="mobile", identifier_value=DEMO_MOBILE, at=DEMO_END, include_alternate_currencies=True
+        )
+    ).collect()
+    run.balances = len(balances)
+    run.discrepancies = check_books(entries, balances, at=DEMO_END)
+    run.statement = statement(entries, _LAST_MONTH, DEMO_END)
 
 
 def _received(entry: LedgerEntry) -> tuple[int, str, dict[str, str]]:
@@ -185,7 +212,10 @@ def print_demo(run: DemoRun) -> None:
     _print_totals(console, run)
     for title, line in _remarks(run):
         console.print(Text.assemble((f"{title:<11}", "bold"), line))
-    console.print(f"\n{_format_cost(run)}")
+    console.print(f"\n{_format_cost(run)}\n")
+    if run.statement is not None:
+        _print_statement(console, run.statement)
+    console.print(_format_check(run))
 
 
 def _print_newest(console: Console, run: DemoRun) -> None:
@@ -199,6 +229,19 @@ def _print_totals(console: Console, run: DemoRun) -> None:
     rows = sorted(run.totals.items(), key=lambda item: (item[0][0], item[0][1] != _POINTS, item[0][1]))
     StreamingTable(console, _total_columns()).add(rows)
     console.print()
+
+
+def _print_statement(console: Console, month: Statement) -> None:
+    console.print(f"The customer's statement, {format_period(month)}", style="cyan")
+    print_accounts(console, month, sparklines=1)
+    console.print()
+
+
+def _format_check(run: DemoRun) -> str:
+    if run.discrepancies:
+        return f"The books do NOT add up: {format_count(len(run.discrepancies), 'discrepancy', 'discrepancies')}"
+    count = format_count(run.balances, "balance")
+    return f"The books add up: {count} of the service agree with ten years of entries"
 
 
 def _total_columns() -> list[TableColumn[tuple[tuple[str, str], CurrencyTotal]]]:

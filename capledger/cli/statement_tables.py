@@ -82,9 +82,11 @@ def is_used(account: AccountStatement) -> bool:
 
 
 def account_name(account: LedgerAccount) -> str:
-    """Return currency and category of an account, such as ``points (promised)``; the main category is not named."""
+    """Return currency and category of an account: ``points``, ``promised`` (points), ``Coins (promised)``."""
     category = account.points_category or ""
     name = _CATEGORIES.get(category, category)
+    if category in _CATEGORIES and name and account.alternate_currency_name is None:
+        return name
     return f"{account.currency} ({name})" if name else account.currency
 
 
@@ -138,16 +140,22 @@ def print_statement(statement: Statement) -> None:
         sys.stdout.flush()
 
 
-def print_accounts(console: Console, statement: Statement) -> None:
-    """Print a table of the accounts that have anything to show, and each balance over time as a sparkline."""
+def print_accounts(console: Console, statement: Statement, *, sparklines: int | None = None) -> None:
+    """Print a table of the accounts that have anything to show, and each balance over time as a sparkline.
+
+    Args:
+        console: where to print.
+        statement: what to print.
+        sparklines: most accounts with a sparkline; None for all of them.
+    """
     used = [account for account in statement.accounts if is_used(account)]
     if not used:
         console.print("no movements and no balances")
         return
     StreamingTable(console, _account_columns()).add(used)
     console.print()
-    margin = max(len(_full_name(account)) for account in used) + 2
-    for account in used:
+    margin = max(len(_full_name(account)) for account in used[:sparklines]) + 2
+    for account in used[:sparklines]:
         line = sparkline([balance for _, balance in balances_over_time(statement, account)])
         if line:
             console.print(Text.assemble((f"{_full_name(account):<{margin}}", "bold"), line), soft_wrap=True)

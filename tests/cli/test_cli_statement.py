@@ -166,8 +166,8 @@ def test_names_of_accounts() -> None:
     """The main category is not named, the documented ones have short names, others their own."""
     names = {
         "Main": "points",
-        "DelayedAccrualPointCategory": "points (promised)",
-        "ExternalTriggerBasedPointCategory": "points (trigger-based)",
+        "DelayedAccrualPointCategory": "promised",
+        "ExternalTriggerBasedPointCategory": "trigger-based",
         "Bonus": "points (Bonus)",
     }
     for category, name in names.items():
