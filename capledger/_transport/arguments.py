@@ -56,7 +56,10 @@ def as_optional_int(value: int | None) -> int | None:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, SupportsFloat) or isinstance(value, str):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except (OverflowError, ValueError, TypeError):  # an integer beyond any float, an array
+        return None
 
 
 def _index(value: object) -> int | None:
@@ -76,6 +79,16 @@ def require_type(name: str, value: T, expected: type | tuple[type, ...], hint: s
     if not isinstance(value, expected):
         raise ConfigurationError(f"{name} must be {hint}, not {type(value).__name__}")
     return value
+
+
+def require_bool(name: str, value: object) -> None:
+    """Refuse anything but True and False: a string such as "no" would count as true.
+
+    Raises:
+        ConfigurationError: the value is of another type.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {type(value).__name__}")
 
 
 def as_zone(zone: tzinfo | None) -> tzinfo | None:

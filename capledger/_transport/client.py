@@ -94,8 +94,10 @@ class Transport:
             require_type("rate_limit", rate_limit, RateLimit, "RateLimit(requests_per_minute) or None")
         if retry is not None:
             require_type("retry", retry, RetryPolicy, "RetryPolicy(...) or None")
-        if not hasattr(auth, "authenticator"):
+        if isinstance(auth, type) or not hasattr(auth, "authenticator"):
             raise ConfigurationError("auth must be BasicAuth(...) or OAuthClientCredentials(...)")
+        if not (hasattr(clock, "now") and hasattr(clock, "monotonic")):
+            raise ConfigurationError("clock must have the methods now and monotonic")
         self._retry = retry or RetryPolicy()
         self._retry_budget = RetryBudget(self._retry)
         self._decoder = decoder

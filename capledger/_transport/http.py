@@ -6,7 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -14,9 +14,9 @@ import aiohttp
 from yarl import URL
 
 from capledger._sansio.response import Response
-from capledger._transport.arguments import to_seconds
+from capledger._transport.arguments import require_bool, to_seconds
 from capledger._transport.pool import ConnectionPool
-from capledger._transport.proxies import find_certificates, find_proxy
+from capledger._transport.proxies import check_context, find_certificates, find_proxy, is_host
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
@@ -27,7 +27,6 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import timedelta
     from ssl import SSLContext
 
@@ -42,11 +41,12 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None,
 
 #: Headers of the caller's that would break a request or replace its credentials.
 _OWN_HEADERS = frozenset(
-    {"accept", "authorization", "connection", "content-length", "content-type", "cookie", "host", "transfer-encoding"}
+    {"accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "cookie", "expect"}
+    | {"host", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"}
     | {"x-cap-api-oauth-token", "data-scope", "data-scope-org"}
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\uffff]*")
 
 
 def closed_error() -> SessionClosedError:
@@ -60,12 +60,13 @@ def check_base_url(base_url: str | URL, *, allow_plain_http: bool) -> URL:
     Raises:
         ConfigurationError: it is no https URL (or http to this machine), or holds more than host, port and path.
     """
+    require_bool("allow_plain_http", allow_plain_http)
     try:
         url = URL(base_url)
         loopback = _is_loopback(url.host or "")
     except (TypeError, ValueError):
         url, loopback = URL(), False
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not is_host(url.host):
         raise ConfigurationError("base_url must look like https://host or https://host/path")
     if url.user or url.password or url.query_string or url.fragment:
         raise ConfigurationError("base_url must hold neither credentials nor a query nor a fragment")
@@ -136,6 +137,7 @@ class HttpClient:
         if not self._timeout:
             raise ConfigurationError("timeout must be longer than zero")
         self._proxy = None if http is not None else find_proxy(base_url, proxy)
+        check_context(ssl)
         certificates = None if http is not None or base_url.scheme == "http" else find_certificates(ssl)
         self._headers = common_headers(headers or {})
         self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
@@ -256,11 +258,13 @@ def _version() -> str:
 
 
 def _checked(trace_configs: Sequence[aiohttp.TraceConfig]) -> Sequence[aiohttp.TraceConfig]:
-    if isinstance(trace_configs, aiohttp.TraceConfig) or not all(
-        isinstance(config, aiohttp.TraceConfig) for config in trace_configs
-    ):
+    if not _are_trace_configs(trace_configs):
         raise ConfigurationError("trace_configs must be a sequence of aiohttp.TraceConfig")
     return trace_configs
+
+
+def _are_trace_configs(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(config, aiohttp.TraceConfig) for config in value)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

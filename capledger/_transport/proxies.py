@@ -43,9 +43,14 @@ class Proxy:
             url = URL(value if isinstance(value, URL) or "://" in value else f"http://{value}")
         except (TypeError, ValueError):
             url = URL()
-        if url.scheme not in {"http", "https"} or not url.host:
+        if url.scheme not in {"http", "https"} or not is_host(url.host):
             raise ConfigurationError(f"{source} must be the URL of an HTTP proxy, like http://proxy.example:3128")
         return cls(url.with_user(None).origin(), _proxy_headers(url))
+
+
+def is_host(host: str | None) -> bool:
+    """Return whether a URL's host can be one; it cannot have white space, such as the line end of a file."""
+    return bool(host) and not any(character.isspace() for character in host or "")
 
 
 def _proxy_headers(url: URL) -> dict[str, str]:
@@ -66,15 +71,23 @@ def find_proxy(base_url: URL, proxy: str | URL | None) -> Proxy | None:
     return Proxy.parse(proxies[name], f"{name.upper()}_PROXY")
 
 
+def check_context(context: object) -> None:
+    """Refuse anything but a TLS context and None, whether or not the service's URL needs one.
+
+    Raises:
+        ConfigurationError: the argument is of another type.
+    """
+    if context is not None and not isinstance(context, ssl.SSLContext):
+        raise ConfigurationError("ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...)")
+
+
 def find_certificates(context: ssl.SSLContext | None) -> ssl.SSLContext | None:
     """Return the TLS context: the argument, else one with the environment's certificates, else None for the default.
 
     Raises:
-        ConfigurationError: the argument is no SSLContext, or the certificates cannot be read.
+        ConfigurationError: the certificates cannot be read.
     """
     if context is not None:
-        if not isinstance(context, ssl.SSLContext):
-            raise ConfigurationError("ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...)")
         return context
     for name in _CERTIFICATE_VARIABLES:
         if path := os.environ.get(name):
