@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from capledger.backfill.errors import CustomersError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What a spreadsheet makes of a long number.
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+([.,]\d+)?E\+\d+", re.IGNORECASE)
 _DECIMAL: Final = re.compile(r"\d+[.,]0+")
+_THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3}){2,}")
+#: What a spreadsheet shows for a number that is wider than its column, and for a formula that failed.
+_MARK: Final = re.compile(r"#{3,}|#(?:DIV/0|N/A|NAME|NULL|NUM|REF|VALUE)[!?]?", re.IGNORECASE)
 #: How people write telephone numbers.
 _FORMATTED_MOBILE: Final = re.compile(r"[+(]{0,2}[0-9][0-9\s()\-\u2010\u2011\u2013]*")
 #: Most digits of a telephone number (E.164).
@@ -19,12 +25,20 @@ _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _AS_TEXT: Final = "format the column as text in the spreadsheet and export it again"
-_SPOILED: Final = (
+#: Numbers that are no identifiers any more, in a file of any format.
+_SPOILED_NUMBERS: Final = (
     (_SCIENTIFIC, f"a number was shortened by a spreadsheet, and digits are lost: {_AS_TEXT}"),
     (_DECIMAL, f"a number has a decimal point, added by a spreadsheet: {_AS_TEXT}"),
+    (_THOUSANDS, f"a number has thousands separators, added by a spreadsheet: {_AS_TEXT}"),
+)
+#: Marks of spreadsheets, which other programs do not write.
+_SPOILED_CELLS: Final = (
     (re.compile(r"=.*"), "a value is a formula: export values, without = and quotes"),
     (re.compile(r"'.*"), "a value begins with an apostrophe, a spreadsheet's mark of text: remove it"),
+    (_MARK, "a value is an error or a mark of a spreadsheet: correct the cell and export it again"),
 )
+#: No address is a formula of a quoted string, and any other one may be an address.
+_SPOILED_ADDRESSES: Final = ((re.compile(r'=\s*".*'), _SPOILED_CELLS[0][1]),)
 
 
 #: A number or an address, which no header is.
@@ -42,15 +56,27 @@ def check_csv_value(column: str, value: str) -> None:
     Raises:
         CustomersError: it has characters that are never part of it, or was spoiled by a spreadsheet.
     """
-    check_value(value)
-    if column == "email":
-        return
-    for pattern, message in _SPOILED:
+    check_characters(value)
+    _refuse(value, _SPOILED_ADDRESSES if column == "email" else (*_SPOILED_NUMBERS, *_SPOILED_CELLS))
+
+
+def check_json_value(column: str, value: str) -> None:
+    """Check a value of a file of JSON lines.
+
+    Raises:
+        CustomersError: it has characters that are never part of it, or is a number that a spreadsheet spoiled.
+    """
+    check_characters(value)
+    _refuse(value, () if column == "email" else _SPOILED_NUMBERS)
+
+
+def _refuse(value: str, spoiled: Iterable[tuple[re.Pattern[str], str]]) -> None:
+    for pattern, message in spoiled:
         if pattern.fullmatch(value):
             raise CustomersError(message)
 
 
-def check_value(value: str) -> None:
+def check_characters(value: str) -> None:
     """Check that a value has only characters that can be part of it.
 
     Raises:

@@ -12,12 +12,18 @@ import msgspec
 from attrs import define, field
 
 from capledger.backfill.customer_lines import TextLines, open_lines
-from capledger.backfill.customer_values import check_csv_value, check_value, digits_of_mobile, looks_like_customer
+from capledger.backfill.customer_values import (
+    check_csv_value,
+    check_json_value,
+    digits_of_mobile,
+    looks_like_customer,
+)
 from capledger.backfill.errors import CustomersError
 from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import Self
 
@@ -155,8 +161,8 @@ def _read_json(first: str, lines: TextLines) -> Iterator[dict[str, str]]:
             record = decoder.decode(line.encode(errors="surrogateescape"))
             given = {key: value for key, value in msgspec.structs.asdict(record).items() if value is not None}
             values = {key: str(value).strip() for key, value in given.items()}
-            for value in values.values():
-                check_value(value)
+            for name, value in values.items():
+                check_json_value(name, value)
             values = _identified(values)
         yield values
         line = next(lines, None)
@@ -181,9 +187,9 @@ def _identified(values: dict[str, str]) -> dict[str, str]:
 def _read_csv(
     first: str, lines: TextLines, column_names: dict[str, str], report: CustomersReport
 ) -> Iterator[dict[str, str]]:
-    separator, header = _sniff(first, lines)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=separator))]
     with lines.located_errors():
+        separator, header = _sniff(first, lines, {*_BY_KEY, *map(_key, column_names.values())})
+        names = _split_header(header, separator)
         columns = _Columns.of_header(names, column_names)
     report.ignored_columns = columns.ignored
     reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -197,12 +203,22 @@ def _read_csv(
             yield values
 
 
-def _sniff(first: str, lines: TextLines) -> tuple[str, str]:
+def _sniff(first: str, lines: TextLines, known: AbstractSet[str]) -> tuple[str, str]:
     """Return the separator and the header; a first line ``sep=;`` of a spreadsheet names the separator."""
     stripped = first.strip()
     if stripped[:4].lower() == "sep=" and len(stripped) == len("sep=") + 1:
         return stripped[-1], next(lines, "")
-    return max(_SEPARATORS, key=first.count), first
+    return max(_SEPARATORS, key=lambda separator: _columns_by(separator, first, known)), first
+
+
+def _columns_by(separator: str, header: str, known: AbstractSet[str]) -> tuple[bool, int]:
+    """Return whether a separator divides the header into columns of which one is known, and into how many."""
+    names = _split_header(header, separator)
+    return any(_key(name) in known for name in names), len(names)
+
+
+def _split_header(header: str, separator: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
 
 
 def _key(header: str) -> str:
@@ -251,8 +267,9 @@ class _Columns:
     def read(self, fields: list[str]) -> dict[str, str]:
         """Return the values of a line by the names of their columns."""
         if len(fields) < self.size or any(value.strip() for value in fields[self.size :]):
+            count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             raise CustomersError(
-                f"it has {len(fields)} fields, and the header {self.size}: put quotes around values with a separator"
+                f"it has {count}, and the header {self.size}: put quotes around values with a separator"
             )
         values = {name: fields[position].strip() for name, position in self.positions.items()}
         for name, value in values.items():

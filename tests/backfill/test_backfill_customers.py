@@ -64,7 +64,7 @@ def test_both_formats(text: bytes) -> None:
         (b"identifier_value\n", "line 1 .* must be a header"),
         (b"mobile,email\n", "line 1 .* by mobile and by email: choose one"),
         (HEADER[:-1] + b",Identifier Name\n", "line 1 .* identifier_name twice"),
-        (HEADER + b"mobile,917\nmobile\n", "line 3 .* 1 fields, and the header 2"),
+        (HEADER + b"mobile,917\nmobile\n", "line 3 .* 1 field, and the header 2"),
         (HEADER + b"\nmobile,917,x\n", "line 3 .* 3 fields"),
         (HEADER + b"mobile, \n", "line 2 .*identifier_value is empty"),
         (HEADER + b"mobile,917\n,917\n", "line 3 .*identifier_name is empty"),
@@ -151,6 +151,10 @@ def test_columns_can_be_mapped() -> None:
         ("917406401004.0", "decimal point"),
         ('"917406401004,00"', "decimal point"),
         ('"=""917406401004"""', "a formula"),
+        ('"917,406,401,004"', "thousands separators"),
+        ("########", "an error or a mark of a spreadsheet"),
+        ("#REF!", "an error or a mark of a spreadsheet"),
+        ("#N/A", "an error or a mark of a spreadsheet"),
         ("'917406401004", "an apostrophe"),
         ("917406\u200b401004", "an invisible character"),
         ("\ufeff917406401004", "an invisible character"),
@@ -168,6 +172,40 @@ def test_spoiled_values_are_refused(value: str, message: str) -> None:
         read(text.encode())
 
     assert "917" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["9.17406E+11", "917406401004.0", "917,406,401,004"])
+def test_spoiled_values_of_json_are_refused(value: str) -> None:
+    """JSON lines that were made of a spreadsheet have the same numbers, spoiled in the same ways."""
+    text = f'{{"mobile":"917000000001"}}\n{{"mobile":"{value}"}}\n'
+    with pytest.raises(CustomersError, match=r"line 2 of the customers: .*spreadsheet"):
+        read(text.encode())
+    assert read(b'{"external_id":"\'=x"}\n') == [CustomerLedgerQuery.external_id("'=x")]
+
+
+def test_spoiled_addresses_are_refused() -> None:
+    """An address may begin with an apostrophe, and is never a formula with quotes."""
+    assert read(b"email\n'o@b.example\n") == [CustomerLedgerQuery.email("'o@b.example")]
+    with pytest.raises(CustomersError, match=r"line 2 .* a formula"):
+        read(b'email\n"=""a@b.example"""\n')
+
+
+@pytest.mark.parametrize(
+    "header", ['"Name, first";mobile', '"Name, first, last";mobile', "Name, first, last;mobile", '"a;b;c",mobile']
+)
+def test_separators_within_names_do_not_count(header: str) -> None:
+    """The separator is the one that divides the header into columns of which one names the customer."""
+    separator = header[header.index("mobile") - 1]
+    row = f"x{separator}917000000001\n"
+    assert read(f"{header}\n{row}".encode()) == EXPECTED[:1]
+    renamed = header.replace("mobile", "Phone")
+    assert list(read_lines([f"{renamed}\n{row}".encode()], {"mobile": "Phone"})) == EXPECTED[:1]
+
+
+def test_a_header_of_any_length_is_one_error() -> None:
+    """A first line that is longer than any field, as of a file of another kind, is refused with its number."""
+    with pytest.raises(CustomersError, match="line 1 of the customers: "):
+        read(b"9" * 200_000)
 
 
 @pytest.mark.parametrize("value", ["+91 70000 00001", "(91) 7000-000001", "+917000000001", "91\u00a07000\u2011000001"])
@@ -248,7 +286,8 @@ def test_any_list(rows: list[tuple[str, str]], separator: str, line_end: str, en
     try:
         found = list(read_lines(data[start : start + size] for start in range(0, len(data), size)))
     except CustomersError:
-        assert any(value.startswith(("=", "'")) or re.fullmatch(r"\d+[.,]0+", value) for row in rows for value in row)
+        spoiled = re.compile(r"[='].*|\d+[.,]0+|\d{1,3}(,\d{3}){2,}|#{3,}|#(N/A|NUM|NULL|REF|NAME|VALUE)[!?]?")
+        assert any(spoiled.fullmatch(value) for row in rows for value in row)
         return
 
     assert [(query.identifier_value, query.source) for query in found] == rows
