@@ -186,7 +186,7 @@ async def update_plan(database: Database, queries: Queries, reader: PlanReader, 
             continued=started,
         )
         if started and exact:
-            _check_same_list(read_list(database), customers)
+            _check_same_list(read_list(database), customers, change)
         customers.duplicates = change.duplicates
         _record_meta(connection, identity, customers, reader.now)
         connection.execute("DROP TABLE listed")
@@ -218,11 +218,14 @@ def _check_same(there: JobIdentity, here: JobIdentity) -> None:
         )
 
 
-def _check_same_list(there: CustomerList, here: CustomerList) -> None:
+def _check_same_list(there: CustomerList, here: CustomerList, change: ListChange) -> None:
     if there.queries != here.queries:
         difference = f"customers {there.queries:,} there and {here.queries:,} here"
     elif there.digest != here.digest:
         difference = "the customers are others, or in another order"
+    elif change.missing:  # the list of the last run had shrunk
+        missing = "1 customer of the job is" if change.missing == 1 else f"{change.missing:,} customers of the job are"
+        difference = f"{missing} not in it"
     else:
         return
     raise InvalidQueryError(f"the list of customers is not that of the job: {difference}")

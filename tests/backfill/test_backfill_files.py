@@ -23,6 +23,7 @@ from capledger.backfill import (
     verify,
 )
 from capledger.backfill.database import Database
+from capledger.sandbox import faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,42 @@ async def test_damaged_files_are_named_and_repaired(
     assert (second.complete, second.entries) == (True, 720)
     assert verify(out).ok
     assert entries_in(out) == expected(SIZES)
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "cut", "flipped"])
+async def test_a_database_that_cannot_be_opened_is_repaired(damage: str, tmp_path: Path) -> None:
+    """A damaged entries.duckdb is a changed file, also where DuckDB refuses to open it, and is repaired."""
+    path = tmp_path / "entries" / "entries.duckdb"
+    async with sandbox(SIZES) as box:
+        await backfill(box, queries(6), tmp_path, format="duckdb")
+        whole = path.read_bytes()
+        flipped = whole[:20] + bytes(byte ^ 0xFF for byte in whole[20:40]) + whole[40:]
+        path.write_bytes({"empty": b"", "garbage": b"?" * 9_000, "cut": whole[:9_000], "flipped": flipped}[damage])
+        found = verify(tmp_path)
+        with pytest.raises(DamagedFilesError, match=r"entries\.duckdb \(changed\)"):
+            await backfill(box, queries(6), tmp_path, format="duckdb")
+        manifest = await backfill(box, queries(6), tmp_path, format="duckdb", repair=True)
+
+    assert [problem.reason for problem in found.problems] == ["changed"]
+    assert manifest.complete
+    assert verify(tmp_path).ok
+    assert entries_in(tmp_path) == expected(SIZES)
+
+
+async def test_a_database_damaged_before_its_first_batch_is_named(tmp_path: Path) -> None:
+    """What a crash left of a new entries.duckdb has no entries yet, so the error says to remove it."""
+    directory = tmp_path / "blocks"  # DuckDB's messages have the path
+    path = directory / "entries" / "entries.duckdb"
+    async with sandbox([3], faults=faults.first(20, faults.status(503))) as box:
+        with pytest.raises(JobStoppedError):
+            await backfill(box, queries(1), directory, format="duckdb")
+        path.write_bytes(b"")
+        with pytest.raises(StorageError, match=r"entries\.duckdb is damaged: remove it"):
+            await backfill(box, queries(1), directory, format="duckdb")
+        path.unlink()
+        manifest = await backfill(box, queries(1), directory, format="duckdb")
+
+    assert manifest.complete
 
 
 async def test_a_missing_file_is_found_before_the_job_is_finished(tmp_path: Path) -> None:

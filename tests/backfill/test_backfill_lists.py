@@ -55,6 +55,15 @@ async def test_a_refused_list_changes_nothing(tmp_path: Path) -> None:
     assert manifest.customers == 2
 
 
+async def test_an_exact_list_has_all_customers_of_the_job(tmp_path: Path) -> None:
+    """A list that had shrunk in the last run is not that of the job, even though it is the last list."""
+    async with sandbox([3] * 3) as box:
+        await backfill(box, queries(3), tmp_path / "out")
+        await backfill(box, queries(1), tmp_path / "out")
+        with pytest.raises(InvalidQueryError, match="2 customers of the job are not in it"):
+            await backfill(box, queries(1), tmp_path / "out", exact=True)
+
+
 async def test_an_empty_list_is_refused(tmp_path: Path) -> None:
     """A list without customers, such as an iterator that was used up, does not continue a job."""
     async with sandbox([3]) as box:

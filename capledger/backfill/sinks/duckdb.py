@@ -6,6 +6,7 @@ there exactly once whatever happens.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from capledger.backfill.errors import MisfitError, StorageError
@@ -40,7 +41,17 @@ NAME: Final = "entries.duckdb"
 NO_PROGRESS_BAR: Final = "SET enable_progress_bar_print = false"
 #: Compression level of the temporary file, which is read once.
 _LEVEL: Final = 1
+#: DuckDB's messages where another program has the database open, and where the file is damaged; its classes of errors
+#: do not differ, and its messages have the path.
+_IN_USE: Final = re.compile("set lock on file|conflicting lock|used by another process", re.IGNORECASE)
+_DAMAGED: Final = re.compile(
+    "not a valid DuckDB database|corrupt database file|could not read enough bytes", re.IGNORECASE
+)
 _SETTINGS: Final = {"threads": 1, "memory_limit": "256MB", "preserve_insertion_order": "true"}
+
+
+class _DamagedDatabaseError(StorageError):
+    """The file is no database of DuckDB, or its checksums are wrong."""
 
 
 class DuckDbSink:
@@ -70,8 +81,10 @@ class DuckDbSink:
         try:
             connection = self._duckdb.connect(str(directory / NAME), read_only=read_only, config=_SETTINGS)
         except self._duckdb.Error as error:
-            if "lock" in str(error):
+            if _IN_USE.search(str(error)):
                 raise StorageError(f"{NAME} is open in another program: close it there") from error
+            if _DAMAGED.search(str(error)):
+                raise _DamagedDatabaseError(f"{NAME} is damaged: remove it") from error
             raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
         connection.execute(NO_PROGRESS_BAR)
         return connection
@@ -92,7 +105,7 @@ class DuckDbSink:
                 [count] = connection.execute("SELECT count(*) FROM entries").fetchone()
                 written = connection.execute("SELECT number FROM capledger.batches").fetchall()
                 return bool(count == rows + sum(started.get(number, 0) for (number,) in written))
-        except self._duckdb.Error:
+        except (self._duckdb.Error, _DamagedDatabaseError):
             return False
 
     def find(self, number: int) -> str | None:
