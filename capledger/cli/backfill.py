@@ -171,7 +171,7 @@ def backfill(
         "on_incomplete": on_incomplete,
         "details": details,
     }
-    with exit_on_error(lambda: _GOES_ON):
+    with exit_on_error(lambda: None if plan else _GOES_ON):
         command = BackfillCommand(
             customers,
             out,
@@ -182,7 +182,8 @@ def backfill(
             concurrency=concurrency or default_concurrency(rate),
             as_json=as_json,
         )
-        code = asyncio.run(command.plan() if plan else command.run(job, interval=progress_interval))
+        work = command.plan(exact=exact, details=details) if plan else command.run(job, interval=progress_interval)
+        code = asyncio.run(work)
     raise typer.Exit(code)
 
 
@@ -226,11 +227,11 @@ class BackfillCommand:
                 )
                 signals = JobSignals(job.stop, display.close)
                 with signals.handled():
-                    manifest = await _exit_on_failure(job.run())
+                    manifest = await _exit_on_failure(job.run(), _GOES_ON)
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
         return exit_code(manifest, stopped=signals.stopping)
 
-    async def plan(self) -> int:
+    async def plan(self, *, exact: bool, details: bool) -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
         from capledger.backfill import estimate  # noqa: PLC0415 - help does not need it
 
@@ -245,6 +246,8 @@ class BackfillCommand:
                     format=self.format,
                     requests_per_minute=self.rate,
                     concurrency=self.concurrency,
+                    exact=exact,
+                    details=details,
                 )
                 result = await _exit_on_failure(work)
         print_customers(reader.report)
@@ -279,8 +282,8 @@ class BackfillCommand:
             raise OutputError(f"{error}; {hint}") from None
 
 
-async def _exit_on_failure(work: "Awaitable[T]") -> "T":
-    """Return the result; an error ends the command with a line that says whether the same command goes on."""
+async def _exit_on_failure(work: "Awaitable[T]", hint: str | None = None) -> "T":
+    """Return the result; an error ends the command with a line and, where the same command goes on, the hint."""
     from capledger.backfill import (  # noqa: PLC0415 - help does not need it
         CustomersError,
         DamagedFilesError,
@@ -299,8 +302,8 @@ async def _exit_on_failure(work: "Awaitable[T]") -> "T":
     except DamagedFilesError as error:
         exit_with(FAILED, f"{error}; --repair fetches their customers again")
     except StorageError as error:
-        exit_with(FAILED, str(error), _GOES_ON if error.resumable else None)
+        exit_with(FAILED, str(error), hint if error.resumable else None)
     except CapledgerError as error:
-        exit_with(FAILED, str(error), _GOES_ON)
+        exit_with(FAILED, str(error), hint)
     except (OSError, sqlite3.Error) as error:
         exit_with(FAILED, reason_of(error))

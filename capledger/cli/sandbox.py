@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from capledger.cli.exit_codes import UsageError, exit_on_error, print_message
+from capledger.cli.exit_codes import UsageError, exit_on_error, print_message, writing_to_stdout
 from capledger.cli.options import epilog
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ async def _serve(port: int, latency: float, requests_per_minute: int | None) -> 
     box = make_demo_sandbox(Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
     try:
         await _listen(box, port)
-        sys.stdout.write(_WELCOME.format(url=box.url, mobile=DEMO_MOBILE, start=NEWEST_YEAR))
-        sys.stdout.flush()
+        with writing_to_stdout():
+            sys.stdout.write(_WELCOME.format(url=box.url, mobile=DEMO_MOBILE, start=NEWEST_YEAR))
+            sys.stdout.flush()
         await asyncio.Event().wait()
     finally:
         await box.close()

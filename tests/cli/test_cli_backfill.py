@@ -249,8 +249,24 @@ async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
 
     assert (dead.code, plan.code) == (1, 1)
     assert "ECONNREFUSED" in dead.err
-    assert "ECONNREFUSED" in plan.err
+    assert plan.err == "capledger: the connection to the service failed (ECONNREFUSED)\n"
     assert dead.err.endswith(GOES_ON)
+
+
+async def test_plan_has_the_options_of_the_job(tmp_path: Path) -> None:
+    """--plan estimates the job of the same options: with --details more requests, with --exact no other list."""
+    customers(tmp_path / "c.csv")
+    async with sandbox(3) as box:
+        plain = await backfill(box, tmp_path, "--plan", "--json")
+        detailed = await backfill(box, tmp_path, "--plan", "--details", "--json")
+        first = await backfill(box, tmp_path, "--details")
+        again = await backfill(box, tmp_path, "--details", "--plan")
+        customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
+        other = await backfill(box, tmp_path, "--details", "--exact", "--plan")
+
+    assert (first.code, again.code, other.code) == (0, 0, 2)
+    assert json.loads(detailed.out)["requests"] > json.loads(plain.out)["requests"]
+    assert "the list of customers is not that of the job: customers 1 there and 2 here" in other.err
 
 
 async def test_unproven_ledgers_are_kept_with_warn(tmp_path: Path) -> None:

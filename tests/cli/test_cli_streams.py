@@ -21,7 +21,15 @@ SMALL_FILES = ("sh", "-c", 'ulimit -f 64 && exec "$@"', "sh")
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "arguments",
-    [(*ENTRIES, "--json"), (*ENTRIES, "--csv"), ENTRIES, ("entries", "--help"), ("--version",), ("demo",)],
+    [
+        (*ENTRIES, "--json"),
+        (*ENTRIES, "--csv"),
+        ENTRIES,
+        ("entries", "--help"),
+        ("--version",),
+        ("demo",),
+        ("sandbox",),
+    ],
     ids=" ".join,
 )
 async def test_full_stdout_is_one_line(arguments: tuple[str, ...]) -> None:
