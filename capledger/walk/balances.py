@@ -154,11 +154,11 @@ class _BalanceListing:
             self._accounts.add(account)
 
     def _is_last(self, page: BalancePage) -> bool:
-        """Return whether the total and the last page, as stated, are reached, or the page is empty."""
+        """Return whether the total and the last page, as stated, are reached, or nothing can follow."""
         if page.details is None or not page.balances:
             return True
-        has_all = self.total is not None and len(self.balances) >= self.total
-        return has_all and self.pages >= (page.details.page_count or 0)
+        excess = -1 if self.total is None else len(self.balances) - self.total
+        return excess > 0 or (excess == 0 and self.pages >= (page.details.page_count or 0))
 
     def _check_complete(self) -> None:
         if len(self.balances) != (self.total or 0):
