@@ -319,6 +319,8 @@ def _mapped_error(error: Exception) -> CapledgerError:
 
 
 def _reason(error: Exception) -> str | None:
-    """Return the operating system's name of the error, e.g. ``ECONNREFUSED``."""
+    """Return the operating system's name of the error, e.g. ``ECONNREFUSED``, or the status of a proxy's refusal."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered HTTP {error.status}"
     number = error.errno if isinstance(error, OSError) else None
     return None if number is None else errno.errorcode.get(number)

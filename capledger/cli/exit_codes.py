@@ -55,6 +55,9 @@ _OPTIONS: Final = {
     "end is before start": "--to is before --from",
     "an end that is later than start": "a --to that is later than --from",
 }
+#: Options of one word, which are keywords only as the subject of a message.
+_SUBJECTS: Final = {"start": "--from", "end": "--to", "source": "--source"}
+_SUBJECT: Final = re.compile(rf"^({'|'.join(_SUBJECTS)})(?= (?:is at|is not|contains) )")
 _KEYWORD: Final = re.compile(
     r"\b(?:till_id, till_ids|end is before start|an end that is later than start|[a-z]+(?:_[a-z]+)+|roles)\b"
 )
@@ -135,6 +138,7 @@ def reason_of(error: OSError | sqlite3.Error) -> str:
 
 def in_terms_of_options(message: str) -> str:
     """Return the message of an error with keywords of Python replaced by options."""
+    message = _SUBJECT.sub(lambda match: _SUBJECTS[match.group()], message)
     return _KEYWORD.sub(lambda match: option_name(match.group()), message)
 
 
@@ -145,6 +149,7 @@ def option_name(keyword: str) -> str:
 
 def exit_with(code: int, text: str, hint: str | None = None) -> NoReturn:
     """Print one line and exit."""
+    text = text.replace("check base_url", "check CAPLEDGER_BASE_URL")
     print_message(text if hint is None else f"{text}; {hint}")
     raise typer.Exit(code) from None
 

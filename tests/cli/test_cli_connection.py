@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, run, sandbox
 
+from capledger.sandbox import faults
+
 
 @pytest.mark.parametrize(
     ("changes", "named"),
@@ -73,6 +75,15 @@ async def test_refused_credentials_are_not_repeated(changes: dict[str, str | Non
 
     assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
     assert not any(secret in result.err for secret in ("wrong-password", "wrong-secret", MOBILE))
+
+
+async def test_a_wrong_address_is_told_of_the_variable() -> None:
+    """A server without the API's paths is exit code 1, and the line names the variable."""
+    async with sandbox(3, faults=faults.always(faults.status(404))) as box:
+        result = await run(box, *ENTRIES)
+
+    expected = "capledger: the service has no such path (HTTP 404): check CAPLEDGER_BASE_URL\n"
+    assert (result.code, result.err) == (1, expected)
 
 
 async def test_rate_is_the_limit() -> None:

@@ -104,6 +104,23 @@ async def test_a_proxy_and_certificates_of_the_environment(
         assert {request.status for request in box.requests} == {200}
 
 
+async def test_a_proxy_that_refuses_is_named() -> None:
+    """The status of a proxy that wants other credentials is in the message, and its URL is not."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    proxy = f"http://user:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, LedgerSession(HOST, AUTH, timezone=UTC, proxy=proxy, retry=RetryPolicy(attempts=1)) as session:
+        with pytest.raises(ConnectionFailedError, match=r"\(the proxy answered HTTP 407\)$") as caught:
+            await session.entries(QUERY).collect()
+
+    assert "secret" not in repr(caught.value)
+
+
 async def test_certificates_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     """An authority that nobody named is not trusted."""
     async with proxied() as (box, proxy):
