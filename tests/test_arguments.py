@@ -143,7 +143,7 @@ def test_calls_refuse_wrong_arguments(call: Any) -> None:
 
 def test_integers_of_numpy_are_integers_in_calls() -> None:
     """As read from a data frame."""
-    walk = session().entries(CustomerLedgerQuery.mobile(MOBILE), prefetch=np.int64(2))  # type: ignore[arg-type]
+    walk = session().entries(CustomerLedgerQuery.mobile(MOBILE), prefetch=np.int64(2))  # type: ignore[arg-type]  # as from a data frame
 
     assert walk.report.requests == 0
 
@@ -242,7 +242,7 @@ async def test_the_edges_of_the_calendar_raise_nothing_foreign(year: int, hours:
         (lambda: OAuthClientCredentials("key", "secret\r\n"), "secret ends in white space"),
         (lambda: OAuthClientCredentials("key\t", "secret"), "key ends in white space"),
         (lambda: BasicAuth("store.server", "\ud800"), "password contains half of a surrogate pair"),
-        (lambda: BasicAuth(b"store.server", "server123"), "username must be a string"),  # type: ignore[arg-type]
+        (lambda: BasicAuth(b"store.server", "server123"), "username must be a string"),  # type: ignore[arg-type]  # as read from a file
     ],
 )
 def test_credentials_that_cannot_be_meant_are_refused(make: Any, expected: str) -> None:
@@ -256,7 +256,7 @@ def test_credentials_that_cannot_be_meant_are_refused(make: Any, expected: str) 
 
 def test_groups_and_scopes_take_integers_of_numpy() -> None:
     """As the queries of customers do."""
-    group = GroupLedgerQuery(identifier_value=np.int64(381335652), scope=OrgScope.other(np.int64(50405)))  # type: ignore[arg-type]
+    group = GroupLedgerQuery(identifier_value=np.int64(381335652), scope=OrgScope.other(np.int64(50405)))  # type: ignore[arg-type]  # as from a data frame
 
     assert group.identifier_value == "381335652"
     assert group.scope is not None

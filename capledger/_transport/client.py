@@ -112,7 +112,7 @@ class Transport:
             max_pause=self._retry.max_retry_after,
             clock=clock,
         )
-        #: A token's request would take the only place of a minute, for which the held slot then waits in turn.
+        # A token's request would take the only place of a minute, for which the held slot then waits in turn.
         self._single_place = rate_limit is not None and rate_limit.requests_per_minute == 1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()

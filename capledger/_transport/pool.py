@@ -12,7 +12,7 @@ from capledger._transport.tracing import redact_added
 
 
 @define(eq=False)
-class Connections:
+class PooledSession:
     """One aiohttp session, and how many of its connections are idle."""
 
     session: aiohttp.ClientSession
@@ -35,7 +35,7 @@ class Connections:
 
 @define(eq=False)
 class ConnectionPool:
-    """Connections of a session of our own, or of one that the caller lends.
+    """PooledSession of a session of our own, or of one that the caller lends.
 
     A load balancer or a NAT forgets idle connections, and resets each at its next use. So at the first such reset all
     idle connections are dropped, by way of a new aiohttp session; the old one is closed when its last request is over.
@@ -44,12 +44,12 @@ class ConnectionPool:
     borrowed: aiohttp.ClientSession | None
     trace_configs: Sequence[aiohttp.TraceConfig]
     certificates: ssl.SSLContext | None
-    _current: Connections | None = field(default=None, init=False)
-    _retired: list[Connections] = field(factory=list, init=False)
+    _current: PooledSession | None = field(default=None, init=False)
+    _retired: list[PooledSession] = field(factory=list, init=False)
 
     @property
-    def current(self) -> Connections | None:
-        """The connections for the next request, None while the pool is closed."""
+    def current(self) -> PooledSession | None:
+        """Session for the next request, None while the pool is closed."""
         return self._current
 
     @property
@@ -60,7 +60,7 @@ class ConnectionPool:
     def open(self) -> None:
         """Create a session unless one was lent; must be called in the event loop that uses it."""
         if self._current is None:
-            self._current = Connections(self.borrowed or self._new_session())
+            self._current = PooledSession(self.borrowed or self._new_session())
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=True if self.certificates is None else self.certificates)
@@ -70,14 +70,14 @@ class ConnectionPool:
         redact_added(session, self.trace_configs)
         return session
 
-    async def renew(self, stale: Connections) -> None:
+    async def renew(self, stale: PooledSession) -> None:
         """Drop idle connections, one of which proved dead; those of a lent session are its owner's."""
         if self._current is stale and self.borrowed is None:
             self._retired.append(stale)
-            self._current = Connections(self._new_session())
+            self._current = PooledSession(self._new_session())
             await self._close_retired()
 
-    async def release(self, used: Connections, *, alive: bool) -> None:
+    async def release(self, used: PooledSession, *, alive: bool) -> None:
         """Record that a request is over; close a retired session after its last one."""
         used.release(alive=alive)
         if self._retired:

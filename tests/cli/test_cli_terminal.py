@@ -29,7 +29,7 @@ COUNT = 60
 
 def many_customers(**options: object) -> Sandbox:
     customers = [SandboxCustomer(str(int(MOBILE) + number), [make_row(number + 1, START)]) for number in range(COUNT)]
-    return Sandbox(customers, rules=Rules(latency=0.15), faults=faults.every(7, faults.status(503)), **options)  # type: ignore[arg-type] # options of any type
+    return Sandbox(customers, rules=Rules(latency=0.15), faults=faults.every(7, faults.status(503)), **options)  # type: ignore[arg-type]  # options of any type
 
 
 async def start_backfill(box: Sandbox, path: Path, terminal: Terminal, *arguments: str) -> Process:
