@@ -118,7 +118,7 @@ class LedgerSession:
         )
         self._retry = retry or RetryPolicy()
         self._rate_limit = rate_limit
-        self._facts: dict[tuple[type, bool], ServerProfile] = {}
+        self._profiles: dict[tuple[type, bool], ServerProfile] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
     @property
@@ -175,19 +175,19 @@ class LedgerSession:
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
         if query.start is not None or query.end is not None:  # whose order may show only in one zone
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
-        facts, flags = self._facts_of(query), as_flags(details)
-        join = EventEnricher(query, flags, send=self._send, profile=facts, prefetch=prefetch) if flags else None
+        profile, flags = self._profile_of(query), as_flags(details)
+        enricher = EventEnricher(query, flags, send=self._send, profile=profile, prefetch=prefetch) if flags else None
         walk = LedgerWalk(
             query,
             zone=zone,
             now=self._clock.now,
-            send=join.send if join else self._send,
-            facts=facts,
+            send=enricher.send if enricher else self._send,
+            profile=profile,
             prefetch=prefetch,
             resume=resume,
-            tolerant=on_incomplete == "warn",
+            allow_incomplete=on_incomplete == "warn",
             unseen=self._unseen_pages(query, prefetch),
-            attach=join.attach if join else None,
+            attach=enricher.attach if enricher else None,
         )
         self._walks.add(walk)
         return walk
@@ -336,7 +336,7 @@ class LedgerSession:
             if self._zone is None:
                 raise InvalidQueryError(f"at has a time zone and the server's is not known: {_ZONE_HINT}")
             at = at.astimezone(self._zone).replace(tzinfo=None)
-        return BalanceWalk(query, at=at, send=self._send, profile=self._facts_of(query))
+        return BalanceWalk(query, at=at, send=self._send, profile=self._profile_of(query))
 
     def _unseen_pages(self, query: LedgerQuery, prefetch: int) -> int:
         """Return how many pages to request along with the first, where the number of requests does not matter."""
@@ -351,13 +351,13 @@ class LedgerSession:
             raise InvalidQueryError(f"start and end have a time zone and the server's is not known: {_ZONE_HINT}")
         raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
 
-    def _facts_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
+    def _profile_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
         """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
         key = type(query), query.scope is None
-        facts = self._facts.get(key)
-        if facts is None:
-            facts = self._facts[key] = ServerProfile()
-        return facts
+        profile = self._profiles.get(key)
+        if profile is None:
+            profile = self._profiles[key] = ServerProfile()
+        return profile
 
     def _fetch(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PageT]:
         self._set_deadline(context)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "capledger"
-#: Not rewritten yet.
-EXCLUDED = PACKAGE / "walk"
-FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if EXCLUDED not in file.parents]
+FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ALL_FILES = [*FILES, *TESTS, *sorted((ROOT / "benchmarks").glob("*.py")), *sorted((ROOT / "docs").glob("*.py"))]
 

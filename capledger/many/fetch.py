@@ -87,6 +87,10 @@ class ManyWalks(Generic[T]):
         await self._pool.aclose()
         self._end_counts()
 
+    @property
+    def _busy(self) -> bool:
+        return self._pool.busy
+
     def _stop(self) -> None:
         """End what is in flight without waiting for its end."""
         self._pool.stop()
@@ -231,7 +235,7 @@ class _Worker:
         finally:
             report = self._counts.remove(walk)
             await walk.aclose()
-        return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error_of_walk, report, walk.position))
+        return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error_of_walk, report, walk._position))  # noqa: SLF001 - encoded when it is wanted
 
     def _open(self, query: Query) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):

@@ -64,7 +64,7 @@ class WorkerPool(Generic[Item, Result]):
             ConcurrentUseError: another task is waiting for the next result.
             ConfigurationError: the pool was stopped.
         """
-        if self._waiter is not None:
+        if self.busy:
             raise ConcurrentUseError("two tasks iterate over one object: use one for each, with its share of queries")
         if not self._started:
             self._started = True
@@ -80,6 +80,11 @@ class WorkerPool(Generic[Item, Result]):
         self._position += 1
         on_taken()
         return result
+
+    @property
+    def busy(self) -> bool:
+        """Whether a consumer waits for the next result."""
+        return self._waiter is not None
 
     @property
     def ended(self) -> bool:
@@ -122,7 +127,7 @@ class WorkerPool(Generic[Item, Result]):
             raise error
         if self._stopped:
             raise ConfigurationError(
-                "this iteration was left or ended by an error: start a new one with the queries still to be fetched"
+                "this iteration was closed, left or ended by an error: start a new one with the queries that are left"
             )
 
     def _wake_consumer(self) -> None:

@@ -7,7 +7,7 @@ validator, which knows the field's name, refuses it. No message contains a value
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -199,5 +199,7 @@ def require_order(start: datetime | None, end: datetime | None) -> None:
     """Raise if the end is before the start, as far as they compare: both naive or both aware."""
     if start is None or end is None or (start.tzinfo is None) is not (end.tzinfo is None):
         return
+    if start.tzinfo is not None and end.tzinfo is not None:  # by the clock on the wall, if both have one zone
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
     if end < start:
         raise InvalidQueryError("end is before start: swap them, or leave one out")

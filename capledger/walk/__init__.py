@@ -1,4 +1,4 @@
-"""Walks: from a query to all of its entries, by windows and pages, whole and in order."""
+"""Walks: from a query to all of its entries, whole and in order."""
 
 from __future__ import annotations
 

@@ -1,127 +1,153 @@
-"""Where a walk stands, as a short string that another process can go on from.
+"""Where a walk stands, as a short string from which another process can resume.
 
-A cursor holds ranks, dates and counts, no identifier. It is bound to its query by 24 bits of a hash over everything
-that decides which entries come back: enough to refuse another customer's cursor, far too few to tell whose it is
-(about one in seventeen million identifiers fits).
+A cursor holds dates, counts and keys of the last rows, no identifier. It is bound to its query by 24 bits of a hash
+over everything that decides which entries come back: enough to refuse another customer's cursor, far too few to tell
+whose it is (about one in seventeen million identifiers fits). A checksum refuses what was damaged on the way.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from attrs import define
 
 from capledger.errors import InvalidQueryError
 from capledger.walk.server_profile import OffsetRule
+from capledger.walk.validation import Edge
 from capledger.walk.windows import Window
 
 if TYPE_CHECKING:
     from capledger.queries import LedgerQuery
 
-_VERSION = 1
-_EPOCH = datetime(2000, 1, 1)
-_MICROSECOND = timedelta(microseconds=1)
+_VERSION: Final = 2
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CHECKSUM_BYTES: Final = 5
 
 
 @define(kw_only=True)
-class Place:
-    """A place in a listing: the row to give next, and what was known of the listing then."""
+class Position:
+    """A position in a walk, behind its last entry."""
 
-    #: None: the whole history.
+    edge: Edge
+    """What was yielded of the last entry's second."""
     window: Window | None
-    next_rank: int
-    snapshot: int
+    """The window in which it lies; None for the whole history."""
+    index: int
+    """Rows of the listing before the first one that is still to be yielded, in the order of reading."""
     total: int
-    #: The order in which the server gives rows; "mixed" where it has none.
-    direction: Literal["asc", "desc", "mixed"]
+    """The total of the listing by which ``index`` was counted; 0 if that is not known."""
+    backward: bool | None
+    """Whether the listing is read from its last page back; None where that must be discovered again."""
 
 
 @define(kw_only=True)
 class Cursor:
-    """A place in a walk; ``place`` is None before its first entry."""
+    """A position with what a resumed walk needs besides; ``position`` is None before the first entry."""
 
-    #: The end of the span in the server's local time, as it was fixed when the walk began.
     end: datetime
-    #: Entries given up to here.
-    given: int = 0
-    place: Place | None = None
-    #: How ``offset`` counts, once proven.
+    """Return the end of the walk's range in UTC, as it was fixed when the walk began."""
+    yielded: int = 0
+    position: Position | None = None
     offset_rule: OffsetRule | None = None
-    #: Rows a page and days a window that the server accepts, as far as it has said.
     page_cap: int | None = None
     span_days: int = 90
-    #: The newest window and its rows when the walk began, where it is still ahead.
-    newest: tuple[datetime, int] | None = None
 
     def encode(self, query: LedgerQuery) -> str:
-        """Give the cursor as URL-safe text of some 150 characters."""
-        place, newest = self.place, self.newest
-        content: list[Any] = [_VERSION, fingerprint(query), _ticks(self.end), self.given, self.offset_rule]
-        content += [self.page_cap, self.span_days]
-        content.append(newest and [_ticks(newest[0]), newest[1]])
-        if place is not None:
-            window = place.window and [_ticks(place.window.start), _ticks(place.window.end)]
-            content += [window, place.next_rank, place.snapshot, place.total, place.direction]
-        text = json.dumps(content, separators=(",", ":"))
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        """Return the cursor as a URL-safe string of some 150 characters."""
+        rule = None if self.offset_rule is None else get_args(OffsetRule).index(self.offset_rule)
+        content: list[Any] = [fingerprint(query), _ticks(self.end), self.yielded, rule, self.page_cap, self.span_days]
+        if self.position is not None:
+            content += _position_values(self.position)
+        body = json.dumps(content, separators=(",", ":")).encode()
+        return urlsafe_b64encode(b"%d.%s.%s" % (_VERSION, _checksum(body), body)).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str, query: LedgerQuery) -> Cursor:
-        """Read a cursor back; refuse what is none, or was made for another query."""
-        try:
-            content = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            version, print_, end, given, rule, page_cap, span_days, newest, *place = content
-            cursor = cls(
-                end=_moment(end),
-                given=_at_least(0, given),
-                offset_rule=rule if rule in {"page", "index"} else None,
-                page_cap=None if page_cap is None else _at_least(1, page_cap),
-                span_days=_at_least(1, span_days),
-                newest=newest and (_moment(newest[0]), _at_least(0, newest[1])),
-                place=_place(*place) if place else None,
-            )
-        except (ValueError, TypeError, OverflowError, RecursionError, IndexError):
+        """Read a cursor.
+
+        Raises:
+            InvalidQueryError: it is damaged, of another release, or was made for another query.
+        """
+        content = _content(text)
+        if content[0] != fingerprint(query):
             raise InvalidQueryError(
-                "resume_from is not a cursor of this library: pass walk.cursor, or the .cursor of an error, as it was"
-            ) from None
-        if version != _VERSION:
-            raise InvalidQueryError(
-                f"resume_from is of format {version!r} and this release reads format {_VERSION}: begin the walk anew"
+                "resume_from belongs to another query: resume with the same customer, filters, dates and order"
             )
-        if print_ != fingerprint(query):
-            raise InvalidQueryError(
-                "resume_from belongs to another query: resume with the customer, filters, dates and order of then"
-            )
-        return cursor
+        _, end, yielded, rule, page_cap, span_days, *position = content
+        return cls(
+            end=_moment(end),
+            yielded=yielded,
+            offset_rule=None if rule is None else get_args(OffsetRule)[rule],
+            page_cap=page_cap,
+            span_days=span_days,
+            position=_position(position) if position else None,
+        )
 
 
 def fingerprint(query: LedgerQuery) -> str:
-    """Give 24 bits that tell one query from another, without telling whose it is."""
+    """Return 24 bits that distinguish one query from another, without telling whose it is."""
     content = repr((type(query).__name__, query.fingerprint_fields()))
-    return blake2b(content.encode(), digest_size=3, person=b"capledger").hexdigest()
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=3, person=b"capledger").hexdigest()
 
 
-def _place(window: list[int] | None, next_rank: int, snapshot: int, total: int, direction: str) -> Place:
-    between = Window(_moment(window[0]), _moment(window[1])) if window else None
-    numbers = {
-        "next_rank": _at_least(-1, next_rank),
-        "snapshot": _at_least(0, snapshot),
-        "total": _at_least(0, total),
-    }
-    match direction:
-        case "asc" | "desc" | "mixed":
-            return Place(window=between, direction=direction, **numbers)
-    raise ValueError(direction)
+def _content(text: str) -> list[Any]:
+    """Return the values of a cursor whose checksum is right."""
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (ValueError, TypeError):
+        data = b""
+    version, _, rest = data.partition(b".")
+    checksum, _, body = rest.partition(b".")
+    is_canonical = urlsafe_b64encode(data).decode().rstrip("=") == text
+    if version == b"%d" % _VERSION and is_canonical and checksum == _checksum(body):
+        content: list[Any] = json.loads(body)
+        return content
+    if data[:2] == b"[1":
+        raise InvalidQueryError("resume_from is of an earlier format: begin the walk anew, without a cursor")
+    raise InvalidQueryError(
+        "resume_from is not a cursor of this library: pass walk.cursor, or the .cursor of an error, unchanged"
+    )
 
 
-def _at_least(least: int, number: object) -> int:
-    if not isinstance(number, int) or number < least:
-        raise ValueError(number)
-    return number
+def _checksum(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_CHECKSUM_BYTES, person=b"cap-cursor").hexdigest().encode()
+
+
+def _position_values(position: Position) -> list[Any]:
+    window, backward = position.window, position.backward
+    return [
+        position.edge.second,
+        [_key_text(key) for key in position.edge.keys.elements()],
+        None if window is None else [_ticks(window.start), _ticks(window.end)],
+        position.index,
+        position.total,
+        None if backward is None else int(backward),
+    ]
+
+
+def _position(values: list[Any]) -> Position:
+    second, keys, window, index, total, backward = values
+    return Position(
+        edge=Edge(second, known=Counter(map(_key, keys))),
+        window=None if window is None else Window(*map(_moment, window)),
+        index=index,
+        total=total,
+        backward=None if backward is None else bool(backward),
+    )
+
+
+def _key_text(key: int) -> str:
+    return urlsafe_b64encode(key.to_bytes(8)).decode().rstrip("=")
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "="))
 
 
 def _ticks(moment: datetime) -> int:

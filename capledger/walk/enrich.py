@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from capledger._sansio.context import RequestContext
     from capledger._sansio.requests import PageT, Request
-    from capledger.walk.prefetch import PendingResponse
+    from capledger.walk.prefetch import Received
 
 
 @define(eq=False)
@@ -40,7 +40,7 @@ class EventEnricher:
     def __attrs_post_init__(self) -> None:
         self._semaphore = asyncio.Semaphore(self._prefetch)
 
-    async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
+    async def send(self, request: Request[PageT], context: RequestContext) -> Received[PageT]:
         """Send a request within the limit, and decode within it too, in case the body proves broken."""
         async with self._semaphore:
             pending = await self._send(request, context)

@@ -155,15 +155,15 @@ class EventBatchQueue:
     _tasks: dict[EventBatch, asyncio.Task[None]] = field(init=False, factory=dict)
     _running: set[asyncio.Task[None]] = field(init=False, factory=set)
     """Tasks that have not ended, cancelled ones included."""
-    _waiting: bool = field(init=False, default=False)
+    busy: bool = field(init=False, default=False)
     _closed: bool = field(init=False, default=False)
     """Whether the task that waits for a batch is to stop waiting."""
 
     async def next(self) -> EventBatch | None:
         """Return the next batch once it is finished, None after the last; what failed is retried by the next call."""
-        if self._waiting:
+        if self.busy:
             raise ConcurrentUseError("two tasks iterate over one walk: call session.events(query) for each of them")
-        self._waiting, self._closed = True, False
+        self.busy, self._closed = True, False
         try:
             self._start_tasks()
             while self._open and not self._open[0].finished:
@@ -173,7 +173,7 @@ class EventBatchQueue:
             self.stop()
             raise
         finally:
-            self._waiting = False
+            self.busy = False
         return self._take_first() if self._open else None
 
     def _take_first(self) -> EventBatch:

@@ -66,6 +66,10 @@ class EventWalk:
         """End the requests under way; iterating again continues with the next event."""
         await self._queue.aclose()
 
+    @property
+    def _busy(self) -> bool:
+        return self._queue.busy
+
     def _stop(self) -> None:
         """End the requests under way without waiting for their end."""
         self._queue.stop()

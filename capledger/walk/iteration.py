@@ -12,6 +12,10 @@ T = TypeVar("T")
 
 
 class _Walk(Protocol):
+    @property
+    def _busy(self) -> bool:
+        """Whether a consumer waits for the next item."""
+
     def _stop(self) -> object:
         """End the requests under way without waiting for their end."""
 
@@ -30,4 +34,5 @@ class Iteration(Generic[T]):
         return self._step()
 
     def __del__(self) -> None:
-        self._walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting
+        if not self._walk._busy:  # noqa: SLF001 - another consumer, beside whom this one was refused
+            self._walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting

@@ -3,47 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from operator import length_hint
-from typing import TYPE_CHECKING, cast
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast
+
+from attrs import define, field
 
 from capledger._sansio.context import RequestContext
-from capledger.errors import CapledgerError, ConcurrentUseError, PaginationError
-from capledger.models import LedgerEntry, LedgerPage, WalkReport
-from capledger.walk.cursor import Cursor
+from capledger.errors import CapledgerError, ConcurrentUseError
+from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
+from capledger.walk.batch import Batch
+from capledger.walk.cursor import Cursor, Position
 from capledger.walk.iteration import Iteration
-from capledger.walk.plan import Course, PageKey
-from capledger.walk.prefetch import Ahead
-from capledger.walk.windows import Span, local_time
+from capledger.walk.plan import Outcome, WalkPlan
+from capledger.walk.prefetch import PageKey, Prefetch
+from capledger.walk.windows import Span, to_local
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from datetime import datetime, tzinfo
 
     from capledger.queries import LedgerQuery
-    from capledger.walk.batch import Batch, Places
-    from capledger.walk.prefetch import PendingResponse, Send
+    from capledger.walk.prefetch import Received, Send
     from capledger.walk.server_profile import ServerProfile
 
+    Attach = Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]]
+
 #: The service works on events of the customer, so the ledger may be incomplete.
-_PENDING_EVENTS = 11002
+_PENDING_EVENTS: Final = 11002
+#: Entries dated so far ahead of this machine's clock show that a clock or a zone is wrong.
+_CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+_DATED_LATER: Final = Notice(
+    message="the ledger has entries dated later than now: check this machine's clock, and the session's timezone"
+)
 
 
-class EntryLoop(Iteration[LedgerEntry]):
-    """One ``async for`` over entries: those at hand are given without a call of the walk's own."""
+class _PlanOptions(TypedDict):
+    allow_incomplete: bool
+    unseen: int
 
-    _walk: LedgerWalk
 
-    async def __anext__(self) -> LedgerEntry:
-        for entry in self._walk._at_hand:  # noqa: SLF001 - half of the walk, apart for the time it takes
-            return entry
-        return await self._step()
+@define(eq=False)
+class _Delivery:
+    """The batch whose entries are handed out, and how many of them were."""
+
+    batch: Batch | None = None
+    entries: list[LedgerEntry] = field(factory=list)
+    index: int = 0
+    yielded_before: int = 0
+    """Entries of the walk that were yielded before it."""
+    before: Position | None = None
+    """Where the walk stood before it."""
+
+    @property
+    def yielded(self) -> int:
+        """Entries of the walk that were yielded so far."""
+        return self.yielded_before + self.index
+
+    @property
+    def position(self) -> Position | None:
+        """Where the walk stands; None before its first entry."""
+        return self.before if self.batch is None else self.batch.position(self.index)
+
+    def finished(self) -> _Delivery:
+        """Let go of a batch whose entries were all handed out."""
+        if self.batch is None:
+            return self
+        position = self.batch.end
+        self.batch.release()
+        return _Delivery(yielded_before=self.yielded, before=position)
+
+    def next(self, batch: Batch) -> _Delivery:
+        """Return the delivery of another batch."""
+        return _Delivery(batch, batch.entries, 0, self.yielded)
 
 
 class LedgerWalk:
     """A walk over a ledger: its entries in the order of the query, each once.
 
-    Iterate over it, over its :meth:`pages`, or :meth:`collect` it. It keeps its place: after a ``break`` or an error,
-    iterating again goes on with the next entry, and a page that failed is asked for again. One consumer at a time.
+    Iterate over it, over its :meth:`pages`, or :meth:`collect` it. It keeps its position: after a ``break`` or an
+    error, iterating again continues with the next entry, and a page that failed is requested again. One consumer at a
+    time.
     """
 
     def __init__(
@@ -53,37 +93,27 @@ class LedgerWalk:
         zone: tzinfo,
         now: Callable[[tzinfo], datetime],
         send: Send,
-        facts: ServerProfile,
+        profile: ServerProfile,
         prefetch: int = 4,
         resume: Cursor | None = None,
-        tolerant: bool = False,
+        allow_incomplete: bool = False,
         unseen: int = 0,
-        attach: Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]] | None = None,
+        attach: Attach | None = None,
     ) -> None:
         self._query = query
-        self._zone = zone
-        self._now = now
-        self._span: Span | None = None
-        self._send = send
-        self._facts = facts
-        self._prefetch = prefetch
         self._resume = resume
-        self._tolerant = tolerant
-        self._unseen = unseen
         self._attach = attach
         self._report = WalkReport()
         self._context = RequestContext(self._report)
-        self._ahead: Ahead[PageKey, PendingResponse[LedgerPage] | LedgerPage] = Ahead()
-        self._failed: dict[PageKey, CapledgerError] = {}
-        self._course: Course | None = None
-        self._page: LedgerPage | None = None
-        self._places: Places | None = None
-        self._at_hand: Iterator[LedgerEntry] = iter(())
-        self._yielded_before = 0
-        #: Taken and not handed out yet, should the consumer be cancelled or what belongs to its entries fail.
+        self._prefetch = Prefetch(partial(self._request, send), prefetch, partial(self._received, partial(now, zone)))
+        options: _PlanOptions = {"allow_incomplete": allow_incomplete, "unseen": unseen}
+        span = partial(_fixed_span, query, zone, now, resume)
+        self._make_plan = partial(_plan, query, span, profile, resume, self._prefetch, **options)
+        self._plan: WalkPlan | None = None
+        self._batches: AsyncGenerator[Batch, None] | None = None
+        self._delivery = _Delivery()
         self._taken: Batch | None = None
-        self._turning = False
-        self._pending = False
+        self._state: Literal["idle", "advancing", "ended"] = "idle"
 
     def __repr__(self) -> str:
         return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
@@ -91,220 +121,188 @@ class LedgerWalk:
     # Iterating
 
     def __aiter__(self) -> AsyncIterator[LedgerEntry]:
-        return EntryLoop(self, self.__anext__)
+        self._check_not_ended()
+        return Iteration(self, self.__anext__)
 
     async def __anext__(self) -> LedgerEntry:
-        while True:
-            for entry in self._at_hand:
-                return entry
-            if not await self._turn():
+        while self._delivery.index >= len(self._delivery.entries):
+            if not await self._advance():
                 raise StopAsyncIteration
+        delivery = self._delivery
+        delivery.index += 1
+        return delivery.entries[delivery.index - 1]
 
     def pages(self) -> AsyncIterator[LedgerPage]:
         """Iterate over the pages that entries come on.
 
         Of each, ``entries`` are those of the walk, in the query's order, and ``raw`` is the whole body as it came.
-        Entries already taken from a page one by one are left out.
+        Entries already taken from a page one by one are left out. Entries of one second come together: where a page
+        ends within it, with the page on which it ends.
         """
+        self._check_not_ended()
         return Iteration(self, self._next_page)
 
+    def _check_not_ended(self) -> None:
+        if self._state == "ended":
+            raise CapledgerError("this walk has ended: call session.entries(query) for another one")
+
     async def _next_page(self) -> LedgerPage:
-        while not (entries := list(self._at_hand)):
-            if not await self._turn():
+        while self._delivery.index >= len(self._delivery.entries):
+            if not await self._advance():
                 raise StopAsyncIteration
-        page = cast("LedgerPage", self._page)
-        page.entries = entries
+        delivery = self._delivery
+        page = cast("Batch", delivery.batch).page
+        page.entries = delivery.entries[delivery.index :]
+        delivery.index = len(delivery.entries)
+        self._update_report()
         return page
 
     async def collect(self) -> list[LedgerEntry]:
-        """Give all entries, from the place of the walk on, as a list."""
+        """Return all entries from the walk's position on, as a list."""
         entries: list[LedgerEntry] = []
         async for page in self.pages():
             entries += page.entries
         return entries
 
     async def aclose(self) -> None:
-        """End the fetches under way; iterating again takes the walk up where it stands."""
-        await asyncio.gather(*self._stop(), return_exceptions=True)
+        """End the requests under way; iterating again resumes the walk where it stands."""
+        await asyncio.gather(*self._prefetch.close(), return_exceptions=True)
 
-    def _stop(self) -> list[asyncio.Task[PendingResponse[LedgerPage] | LedgerPage]]:
-        """End the fetches under way without waiting for their end."""
-        self._failed.clear()
-        return self._ahead.stop()
+    @property
+    def _busy(self) -> bool:
+        return self._state == "advancing"
+
+    def _stop(self) -> list[asyncio.Task[Received[LedgerPage]]]:
+        """End the requests under way without waiting for their end."""
+        return self._prefetch.stop()
 
     # Where it stands
 
     @property
     def start(self) -> datetime | None:
-        """The first instant of the walk's range, in the server's zone; None: from the beginning."""
-        return self._range().lower
+        """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
+        span = self._planned().span
+        return None if span.lower is None else to_local(span.lower, span.zone)
 
     @property
     def end(self) -> datetime:
-        """The end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
-        return self._range().upper
+        """Return the end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
+        span = self._planned().span
+        return to_local(span.upper, span.zone)
 
     @property
     def cursor(self) -> str:
-        """The place after the last entry yielded, as text for ``resume_from`` in this process or another."""
-        return self.position.encode(self._query)
+        """Return the position behind the last entry yielded, as a string to resume from, also in another process."""
+        return self._position.encode(self._query)
 
     @property
-    def position(self) -> Cursor:
-        """What the cursor says, not yet made into text."""
-        if self._places is None and self._resume is not None:
-            return self._resume
-        index, span = self._index, self._range()
+    def _position(self) -> Cursor:
+        """What the cursor says, not yet encoded."""
+        delivery, resume, plan = self._delivery, self._resume, self._planned()
+        position = delivery.position
+        if position is None and resume is not None:
+            return resume
         return Cursor(
-            end=local_time(span.upper, span.zone),
-            given=self._yielded_before + index + (0 if self._resume is None else self._resume.given),
-            place=self._places.after(index - 1) if self._places is not None and index else None,
-            offset_rule=self._facts.offset_rule if self._facts.offset_proven else None,
-            page_cap=self._facts.page_cap,
-            span_days=self._facts.span_days,
-            newest=self._course.newest() if self._course is not None else None,
+            end=plan.span.upper,
+            yielded=delivery.yielded + (0 if resume is None else resume.yielded),
+            position=position,
+            offset_rule=plan.profile.offset_rule,
+            page_cap=plan.profile.page_cap,
+            span_days=plan.profile.span_days,
         )
 
     @property
     def report(self) -> WalkReport:
-        """What the walk has cost and how far it is; one object, kept up to date page by page and when asked for."""
-        self._bring_report_up_to_date()
+        """What the walk has cost and how far it is; one object, brought up to date page by page and when asked for."""
+        self._update_report()
         return self._report
 
-    @property
-    def _index(self) -> int:
-        """How many entries of the page were given."""
-        return 0 if self._places is None else len(self._places.ranks) - length_hint(self._at_hand)
+    def _update_report(self) -> None:
+        self._report.rows_yielded = self._delivery.yielded
+        if self._plan is not None:
+            self._report.windows = self._plan.outcome.listings
+            self._report.rows_expected = self._plan.outcome.rows_stated
 
-    def _bring_report_up_to_date(self) -> None:
-        self._report.rows_yielded = self._yielded_before + self._index
-        if self._course is not None:
-            self._report.windows = self._course.passed
-            self._report.rows_expected = self._course.rows_stated
+    # The next batch
 
-    # One page on
-
-    async def _turn(self) -> bool:
-        """Go on to the next batch; False at the end of the walk."""
-        if self._turning:
-            msg = "two tasks iterate over one walk: give each its own session.entries(query)"
-            raise ConcurrentUseError(msg)
-        self._turning = True
-        self._page = None  # what was handed out makes room before the next page is decoded
+    async def _advance(self) -> bool:
+        """Go on to the next batch; return False at the end of the walk."""
+        if self._state == "ended":
+            return False
+        if self._state == "advancing":
+            raise ConcurrentUseError("two tasks iterate over one walk: give each its own session.entries(query)")
+        self._state = "advancing"
         try:
-            if self._taken is None:
-                course = self._planned()
-                self._taken = await self._next_batch(course)
-                if self._taken is not None and self._launch(course, self._wanted_now(course)):
-                    await asyncio.sleep(0)  # what takes this page's place is sent before the consumer goes to work
-            if self._taken is not None and self._attach is not None:
-                await self._attach(self._taken.entries, self._report, self._context)
+            more = await self._deliver_next()
         except CapledgerError as error:
-            self._stop()
+            self._reset()
             error.cursor = self.cursor
             raise
         except BaseException:
-            self._stop()
+            self._reset()
             raise
-        finally:
-            self._turning = False
-        batch, self._taken = self._taken, None
-        if batch is not None:
-            self._yielded_before += self._index
-            self._page, self._places, self._at_hand = batch.page, batch.places, iter(batch.entries)
-        self._bring_report_up_to_date()
-        return batch is not None
+        self._state = "idle" if more else "ended"
+        return more
 
-    def _planned(self) -> Course:
-        if self._course is None:
-            self._course = Course(
-                self._query,
-                span=self._range(),
-                facts=self._facts,
-                tolerant=self._tolerant,
-                resume=self._resume,
-                unseen=self._unseen,
-            )
-        return self._course
+    async def _deliver_next(self) -> bool:
+        plan, self._delivery = self._planned(), self._delivery.finished()
+        if self._batches is None:
+            self._batches = plan.batches()
+        self._taken = self._taken or await anext(self._batches, None)
+        self._update_report()
+        if self._taken is None:
+            pending = any(notice.code == _PENDING_EVENTS for notice in self._report.warnings)
+            self._report.complete = plan.outcome.shortfall is None and not pending
+            return False
+        if self._attach is not None:
+            await self._attach(self._taken.entries, self._report, self._context)
+        self._delivery, self._taken = self._delivery.next(self._taken), None
+        return True
 
-    async def _next_batch(self, course: Course) -> Batch | None:
-        while (batch := course.take()) is None:
-            if course.finished:
-                self._report.complete = course.proven and not self._pending
-                return None
-            if self._failed:
-                self._raise_failure(course)
-            await self._receive(course)
-        return batch
+    def _reset(self) -> None:
+        """End what is under way; the next batch is read from where the last one ended."""
+        self._stop()
+        self._batches = None
+        self._state = "idle"
 
-    async def _receive(self, course: Course) -> None:
-        """Ask for what is wanted, and take the page that is needed now, or else the first that comes."""
-        keys = self._wanted_now(course)
-        if len(keys) == 1 and not len(self._ahead):
-            await self._settle(course, keys[0], self._send(course.request(keys[0]), self._context), due=True)
-            return
-        self._launch(course, keys)
-        if not len(self._ahead):
-            raise PaginationError("the server has given all it has and it does not add up")
-        due = next(course.wanted(), None)
-        finished = await self._ahead.first(due)
-        if finished is not None:
-            key, task = finished
-            if key == due and course.knows_what_follows(key):
-                self._launch(course, self._wanted_now(course, besides=key))
-            await asyncio.sleep(0)  # what takes its place is sent, and others get a turn, before it is read
-            await self._settle(course, key, task, due=key == due)
+    def _planned(self) -> WalkPlan:
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
 
-    def _wanted_now(self, course: Course, besides: PageKey | None = None) -> list[PageKey]:
-        """Give the pages to ask for now, as far as ``prefetch`` has room; one page always has."""
-        under_way = len(self._ahead)
-        room = max(self._prefetch - under_way - course.held, 0 if under_way else 1)
-        keys: list[PageKey] = []
-        for key in course.wanted() if room else ():
-            if key not in self._ahead and key not in self._failed and key not in keys and key != besides:
-                keys.append(key)
-                if len(keys) == room:
-                    break
-        return keys
+    # Requests and responses
 
-    def _launch(self, course: Course, keys: list[PageKey]) -> bool:
-        for key in keys:
-            self._ahead.start(key, self._send(course.request(key), self._context))
-        return bool(keys)
+    async def _request(self, send: Send, key: PageKey) -> Received[LedgerPage]:
+        return await send(key.listing.request(key), self._context)
 
-    async def _settle(
-        self, course: Course, key: PageKey, sent: Awaitable[PendingResponse[LedgerPage] | LedgerPage], *, due: bool
-    ) -> None:
-        try:
-            pending = await sent
-            if not isinstance(pending, LedgerPage) and not due:
-                self._ahead.start(key, pending.value())  # retried beside the walk where the body proves broken
-                return
-            page = pending if isinstance(pending, LedgerPage) else await pending.value()
-        except CapledgerError as error:
-            if not course.refused(key, error):
-                self._failed[key] = error
-            return
-        self._count(page)
-        course.accept(key, page)
-
-    def _raise_failure(self, course: Course) -> None:
-        """Raise what befell the page that is needed now; failures further on wait until it is their turn."""
-        key = next(course.wanted(), None)
-        if key is not None and key in self._failed:
-            raise self._failed[key]
-
-    def _count(self, page: LedgerPage) -> None:
+    def _received(self, now: Callable[[], datetime], page: LedgerPage) -> None:
+        """Count a page, and collect what the service warns of."""
         report = self._report
         report.pages += 1
         report.rows_received += len(page.entries)
-        for notice in page.warnings:
-            self._pending = self._pending or notice.code == _PENDING_EVENTS
-            if notice not in report.warnings:
-                report.warnings.append(notice)
+        if page.entries:
+            latest = max(page.entries[0].ledger_created_date, page.entries[-1].ledger_created_date)
+            if latest > now() + _CLOCK_TOLERANCE:
+                page.warnings.append(_DATED_LATER)
+        if page.warnings:
+            report.warnings += [notice for notice in page.warnings if notice not in report.warnings]
 
-    def _range(self) -> Span:
-        if self._span is None:
-            now = self._now(self._zone) if self._resume is None else self._resume.end.replace(tzinfo=self._zone)
-            self._span = Span.resolve(self._query.start, self._query.end, zone=self._zone, now=now)
-        return self._span
+
+def _fixed_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
+    """Return the range of a walk that starts now, or of the earlier walk that it resumes."""
+    return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
+
+
+def _plan(
+    query: LedgerQuery,
+    span: Callable[[], Span],
+    profile: ServerProfile,
+    resume: Cursor | None,
+    prefetch: Prefetch,
+    **options: Unpack[_PlanOptions],
+) -> WalkPlan:
+    if resume is not None:
+        profile.adopt(resume.offset_rule, resume.page_cap, resume.span_days)
+    position = None if resume is None else resume.position
+    yielded = 0 if resume is None else resume.yielded
+    return WalkPlan(query, span(), profile, prefetch, position, Outcome(), yielded=yielded, **options)

@@ -1,60 +1,114 @@
-"""Comparing and ordering rows as they came, before anybody sees them."""
+"""ListingOrder and identity of rows: by which second they are sorted, and which of them are one and the same.
+
+Services sort by date, many of them by whole seconds, and leave open how rows of one second follow one another. So rows
+are compared by *second*, and told apart within a second by *key*.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections import Counter
+from datetime import timezone
+from hashlib import blake2b
+from itertools import pairwise
+from operator import ge, gt, le, lt
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
-    from capledger.models import LedgerEntry
+    from capledger.models import EntryDetail, LedgerEntry
 
-#: "flat": all of one moment, so nothing can be said; "mixed": neither ascending nor descending.
-Shape = Literal["asc", "desc", "flat", "mixed"]
-
-
-def shape_of(entries: Sequence[LedgerEntry]) -> Shape:
-    """Tell in which order rows came, by their dates."""
-    return _shape([entry.ledger_created_date for entry in entries])
+#: "asc": oldest first; "desc": newest first.
+ListingOrder = Literal["asc", "desc"]
 
 
-def shape_by_age(entries: Sequence[LedgerEntry]) -> Shape:
-    """Tell in which order rows came, by their dates and within the same moment by their ids."""
-    return _shape([age_of(entry) for entry in entries])
+def second_of(moment: datetime) -> int:
+    """Return the second by which a service may sort a row, as a POSIX time.
 
-
-def _shape(keys: list[Any]) -> Shape:
-    """Compare by sorting: every page is gone through, and what is in order already is sorted in C in no time."""
-    if not keys or keys[0] == keys[-1]:
-        return "flat" if all(key == keys[0] for key in keys) else "mixed"
-    ascending = keys[0] < keys[-1]
-    if keys == sorted(keys, reverse=not ascending):
-        return "asc" if ascending else "desc"
-    return "mixed"
-
-
-def age_of(entry: LedgerEntry) -> tuple[datetime, int]:
-    """Give what rows are put in order by, where the server's order cannot be kept."""
-    return entry.ledger_created_date, entry.event_log_id
-
-
-def same_row(one: LedgerEntry, other: LedgerEntry) -> bool:
-    """Tell whether two rows are one and the same."""
-    return one.event_log_id == other.event_log_id and one == other
+    Where clocks are set back, local times of the repeated hour do not say which of the two they mean: all of that hour
+    counts as the second in which it begins.
+    """
+    zone = moment.tzinfo
+    if not isinstance(zone, timezone):
+        first, second = moment.replace(fold=0).utcoffset(), moment.replace(fold=1).utcoffset()
+        if first is not None and second is not None and first > second:
+            length = int((first - second).total_seconds())
+            clock = moment.hour * 3600 + moment.minute * 60 + moment.second
+            return int(moment.replace(fold=0, microsecond=0).timestamp()) - clock % length
+    return int(moment.timestamp() // 1)
 
 
 def row_key(entry: LedgerEntry) -> int:
-    """Give a number that differs for different rows."""
-    return hash((entry.event_log_id, entry.event_name, entry.ledger_created_date, entry.customer_id, entry.till_code))
+    """Return 64 bits of a hash over what identifies a row and never changes.
+
+    That is the event, the moment it was written, and of each detail its type, amount, category, programme and currency;
+    no name, and nothing that a release may add. Two rows may have the same key, so keys are counted.
+    """
+    moment = entry.ledger_created_date
+    details = sorted(map(_detail_text, entry.entry_details))
+    text = repr((entry.event_log_id, entry.event_name, second_of(moment), moment.microsecond, details))
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
-def holds_repeats(rows: Iterable[LedgerEntry]) -> bool:
-    """Tell whether a row is among them twice."""
-    seen: dict[int, list[LedgerEntry]] = {}
-    for row in rows:
-        alike = seen.setdefault(row_key(row), [])
-        if row in alike:
-            return True
-        alike.append(row)
-    return False
+def _detail_text(detail: EntryDetail | None) -> str:
+    if detail is None:
+        return ""
+    amount = None if detail.points is None else _normalised(detail.points)
+    parts = (detail.ledger_entry_type, amount, detail.points_category, detail.program_id)
+    return repr((*parts, detail.alternate_currency_name))
+
+
+def _normalised(amount: Decimal) -> tuple[int, str, object]:
+    """Return sign, digits and exponent without trailing zeros, whatever the precision of the decimal context."""
+    sign, digits, exponent = amount.as_tuple()
+    text = "".join(map(str, digits))
+    kept = text.rstrip("0").lstrip("0")
+    shift = len(text) - len(text.rstrip("0"))
+    return (sign, kept, exponent + shift if isinstance(exponent, int) else exponent) if kept else (0, "", 0)
+
+
+def keys_of(rows: Iterable[LedgerEntry]) -> Counter[int]:
+    """Return the keys of rows, counted."""
+    return Counter(map(row_key, rows))
+
+
+def is_in_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> bool:
+    """Return whether rows are in the order of their seconds."""
+    moments = [row.ledger_created_date for row in rows]
+    if all(map(le if order == "asc" else ge, moments, moments[1:])):
+        return True
+    seconds = [second_of(moment) for moment in moments]
+    return seconds == sorted(seconds, reverse=order == "desc")
+
+
+def order_of(rows: Sequence[LedgerEntry]) -> ListingOrder | Literal["one second", "none"]:
+    """Return in which order rows are."""
+    seconds = [second_of(row.ledger_created_date) for row in rows]
+    if len(set(seconds)) <= 1:
+        return "one second"
+    if all(before <= after for before, after in pairwise(seconds)):
+        return "asc"
+    return "desc" if all(before >= after for before, after in pairwise(seconds)) else "none"
+
+
+def start_of_last_second(rows: Sequence[LedgerEntry]) -> int:
+    """Return where the rows of the last second begin."""
+    start = len(rows)
+    second = second_of(rows[-1].ledger_created_date) if rows else 0
+    while start and second_of(rows[start - 1].ledger_created_date) == second:
+        start -= 1
+    return start
+
+
+def by_date(rows: list[LedgerEntry], order: ListingOrder) -> list[LedgerEntry]:
+    """Return rows in the order of their dates, those of one moment in the order of their event log ids."""
+    moments = [row.ledger_created_date for row in rows]
+    if all(map(lt if order == "asc" else gt, moments, moments[1:])):
+        return rows
+    return sorted(rows, key=_date_and_id, reverse=order == "desc")
+
+
+def _date_and_id(row: LedgerEntry) -> tuple[datetime, int]:
+    return row.ledger_created_date, row.event_log_id

@@ -1,364 +1,302 @@
-"""Which listings answer a query with the fewest requests, and how far the walk has come through them.
+"""Which listings a walk reads: the whole history, or date windows one after the other, whichever takes fewer requests.
 
-Without dates the server answers the whole history in pages; with them, windows of 90 days at the most. A span of one
-window is asked as that. For a longer one the first page of the history is asked: its total decides. Both give the
-same entries. Pure.
+Both give the same entries. A plan is revised once by evidence: windows are given up for the history where dates prove
+to be no filter or totals ignore them, the history for windows where deep pages are refused.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from contextlib import aclosing
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
 
 from capledger._sansio.requests import LedgerRequests
-from capledger.errors import CapledgerError, LimitTooLargeError, PaginationError, SpanTooLongError
-from capledger.queries import GroupLedgerQuery
+from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooLongError
+from capledger.queries import GroupLedgerQuery, LedgerQuery
 from capledger.walk import windows
-from capledger.walk.listing import Listing
-from capledger.walk.ordering import same_row, shape_of
-from capledger.walk.windows import Window
+from capledger.walk.cursor import Position
+from capledger.walk.discovery import Discovery
+from capledger.walk.listing import Listing, page_count
+from capledger.walk.ordering import order_of
+from capledger.walk.prefetch import Prefetch
+from capledger.walk.reading import ListingReading
+from capledger.walk.server_profile import ServerProfile
+from capledger.walk.validation import Contradiction
+from capledger.walk.windows import MARGIN_DAYS, Span, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator
 
-    from capledger._sansio.requests import Request
-    from capledger.models import LedgerEntry, LedgerPage
-    from capledger.queries import LedgerQuery
+    from capledger.models import LedgerEntry
     from capledger.walk.batch import Batch
-    from capledger.walk.cursor import Cursor, Place
-    from capledger.walk.server_profile import ServerProfile
-    from capledger.walk.windows import Span
+    from capledger.walk.listing import Layout
 
-_DAY = timedelta(days=1)
-
-
-class PageKey(NamedTuple):
-    """One page of one listing, in the cut that it was asked in."""
-
-    listing: int
-    generation: int
-    number: int
+_DAY: Final = timedelta(days=1)
+#: Windows whose first pages may be requested ahead.
+_MOST_FOLLOWING: Final = 8
 
 
-class Course:
-    """The listings of a walk, from the first entry wanted to the last."""
+@define(eq=False)
+class Outcome:
+    """What has become of a walk so far."""
 
-    def __init__(
-        self,
-        query: LedgerQuery,
-        *,
-        span: Span,
-        facts: ServerProfile,
-        tolerant: bool = False,
-        resume: Cursor | None = None,
-        unseen: int = 0,
-    ) -> None:
-        """Plan; ``unseen`` is how many pages to ask for beside the first before their number is known."""
-        #: Whether each listing was given whole.
-        self.proven = True
-        #: Listings gone through.
-        self.passed = 0
-        #: Entries given, also before the walk was taken up again.
-        self.given = resume.given if resume is not None else 0
-        self._query = query
-        self._requests = LedgerRequests(query)
-        self._span = span
-        self._facts = facts
-        self._tolerant = tolerant
-        self._unseen = unseen
-        self._serial = 0
-        self._open: dict[int, Listing] = {}
-        self._newest: tuple[int, Listing] | None = None
-        #: Windows still to be opened.
-        self._coming: list[Window] = []
-        self._deciding = False
-        self._skip = 0
-        self._last: LedgerEntry | None = None
-        self._snapshots: dict[Window, int] = {}
-        self._rows_stated = 0
-        if not span.empty:
-            self._begin(resume)
+    listings: int = 0
+    """Listings that were read to their end."""
+    rows_stated: int = 0
+    """Rows that the service states for all listings so far."""
+    shortfall: IncompleteLedgerError | None = None
+    """Why one of them, the first one, could not be proven whole."""
 
-    def _begin(self, resume: Cursor | None) -> None:
-        if resume is not None:
-            self._facts.take_up(resume.offset_rule, resume.page_cap, resume.span_days)
-        whole = self._span.whole_window()
-        if resume is not None and resume.place is not None:
-            self._take_up(resume, resume.place, whole)
-        elif whole is None or self._facts.other_date or windows.count(whole, self._longest_single) > 1:
-            self._open_listing(None)
-            self._deciding = whole is not None and not self._facts.other_date
-        else:
-            self._open_listing(whole)
 
-    def _take_up(self, resume: Cursor, place: Place, whole: Window | None) -> None:
-        self._open_listing(place.window).resume(place)
-        if place.window is None or whole is None:
+@define(eq=False)
+class WalkPlan:
+    """The listings of one walk, from its position on."""
+
+    query: LedgerQuery
+    span: Span
+    profile: ServerProfile
+    prefetch: Prefetch
+    position: Position | None
+    outcome: Outcome
+    allow_incomplete: bool = False
+    yielded: int = 0
+    """Entries that the walk has yielded."""
+    unseen: int = 0
+    """Pages to request beside the first one, before it is known how many there are."""
+    _requests: LedgerRequests = field(init=False)
+    _coming: deque[Window] = field(init=False, factory=deque)
+    """Windows that are still to be read."""
+    _instead: bool = field(init=False, default=False)
+    """Whether the history must be read instead of windows."""
+    _listings: dict[Window | None, Listing] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._requests = LedgerRequests(self.query)
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Read from the position to the end of the walk.
+
+        Raises:
+            CapledgerError: a request failed, or the responses cannot be brought into agreement.
+        """
+        if self.span.empty:
             return
-        ahead = (place.window.end, whole.end) if self._ascending else (whole.start, place.window.start)
-        if resume.newest is not None and self._ascending:
-            self._snapshots[Window(resume.newest[0], whole.end)] = resume.newest[1]
-        self._plan_windows(Window(*ahead))
+        try:
+            async with aclosing(self._batches()) as batches:
+                async for batch in batches:
+                    yield batch
+        except Contradiction as contradiction:
+            error = contradiction.error()
+            if not isinstance(error, IncompleteLedgerError):
+                raise error from None
+            self.outcome.shortfall = error
+        if self.outcome.shortfall is not None and not self.allow_incomplete:
+            raise self.outcome.shortfall
 
-    @property
-    def _ascending(self) -> bool:
-        return self._query.order == "asc"
+    async def _batches(self) -> AsyncGenerator[Batch, None]:
+        history = await self._begin()
+        if history is not None:
+            async for batch in self._read_history(history):
+                yield batch
+        async for batch in self._read_windows():
+            yield batch
 
-    @property
-    def _longest_single(self) -> timedelta:
-        """A span up to this long is asked as one window: a day less than the cap, for the seconds on both sides."""
-        return max(timedelta(days=self._facts.span_days) - _DAY, windows.window_length(self._facts.span_days))
-
-    # What is under way
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to ask for or to give."""
-        return not self._open
-
-    @property
-    def held(self) -> int:
-        """How many pages wait for their turn."""
-        return sum([listing.held for listing in self._open.values()])
-
-    @property
-    def rows_stated(self) -> int:
-        """Rows that the server states for all that was opened so far."""
-        return self._rows_stated + sum([_stated(listing) for listing in self._open.values()])
-
-    def wanted(self) -> Iterator[PageKey]:
-        """Give the pages to ask for, the most urgent first; windows further on are opened as the caller goes on."""
-        if self._newest is not None and self._newest[1].extent is None:
-            yield from self._keys(*self._newest)
-        for serial, listing in list(self._open.items()):
-            yield from self._keys(serial, listing)
-        while not self._deciding and self._open_next():
-            serial, listing = next(reversed(self._open.items()))
-            yield from self._keys(serial, listing)
-
-    @staticmethod
-    def _keys(serial: int, listing: Listing) -> Iterator[PageKey]:
-        generation = listing.generation
-        for number in listing.wanted():
-            yield PageKey(serial, generation, number)
-
-    def knows_what_follows(self, key: PageKey) -> bool:
-        """Tell whether it is known without this page which come after it."""
-        listing = self._find(key)
-        return listing is not None and listing.extent is not None
-
-    def request(self, key: PageKey) -> Request[LedgerPage]:
-        """Give the request for a page that is wanted."""
-        listing = self._find(key)
-        if listing is None:
-            raise LookupError(key)
-        asked = listing.window.asked(self._span.zone) if listing.window is not None else (None, None)
-        return self._requests.page(
-            offset=listing.offset_of(key.number),
-            limit=listing.page_size,
-            order="ASC" if self._ascending else "DESC",
-            start=asked[0],
-            end=asked[1],
-        )
-
-    def _find(self, key: PageKey) -> Listing | None:
-        """Give the listing of a page, unless it was given up or cut anew since the page was asked for."""
-        listing = self._open.get(key.listing)
-        if listing is None and self._newest is not None and self._newest[0] == key.listing:
-            listing = self._newest[1]
-        return listing if listing is not None and listing.generation == key.generation else None
-
-    def newest(self) -> tuple[datetime, int] | None:
-        """Give the start of the newest window and its rows when the walk began, while it is still ahead."""
-        if self._newest is not None:
-            window, extent = self._newest[1].window, self._newest[1].extent
-            return None if window is None or extent is None else (window.start, extent.snapshot)
-        return next(((window.start, rows) for window, rows in self._snapshots.items()), None)
-
-    # What comes
-
-    def accept(self, key: PageKey, page: LedgerPage) -> None:
-        """Take an answer; one that belongs to a plan given up meanwhile is let go."""
-        listing = self._find(key)
-        if listing is None:
-            return
-        if listing.window is not None and self._unexplained(listing.window, page):
-            self._facts.other_date = True
-            self._change_to_history()
-            return
-        listing.accept(key.number, page)
-        if self._deciding and listing.extent is not None:
-            self._deciding = False
-            self._decide(listing.extent.total, listing.page_size, page)
-
-    def refused(self, key: PageKey, error: CapledgerError) -> bool:
-        """Take a refusal; True when the plan was changed so that it will not come again."""
-        listing = self._find(key)
-        if listing is None:
-            return True
-        if isinstance(error, LimitTooLargeError):
-            return self._shrink_pages(listing, error)
-        if isinstance(error, SpanTooLongError) and listing.window is not None and listing.extent is None:
-            return self._shorten_windows(key, listing.window, error)
-        return False
-
-    def _shrink_pages(self, refused: Listing, error: LimitTooLargeError) -> bool:
-        if not self._facts.lower_page_cap(error, refused.page_size):
-            return False
-        page_size = self._facts.page_size(self._query.page_size)
-        listings = [*self._open.values(), *([self._newest[1]] if self._newest is not None else [])]
-        for listing in listings:
-            if listing.page_size > page_size:
-                listing.shrink(page_size)
-        return True
-
-    def _shorten_windows(self, key: PageKey, window: Window, error: SpanTooLongError) -> bool:
-        start, end = window.asked(self._span.zone)
-        whole = self._span.whole_window()
-        if whole is None or not self._facts.lower_span(error, -((start - end) // _DAY)):
-            return False
-        if key.listing not in self._open:
-            self._newest = None
-            return True
-        opened = list(self._open)
-        for serial in opened[opened.index(key.listing) :]:
-            del self._open[serial]
-        ahead = (window.start, whole.end) if self._ascending else (whole.start, window.end)
-        self._plan_windows(Window(*ahead))
-        self._open_next()
-        return True
-
-    def _unexplained(self, window: Window, page: LedgerPage) -> bool:
-        """Tell whether rows came that the dates asked for do not explain."""
-        moments = [entry.ledger_created_date for entry in page.entries]
-        zone = self._span.zone
-        return bool(moments) and not all(
-            window.explains(windows.local_time(moment, zone), zone) for moment in (min(moments), max(moments))
-        )
-
-    # The plan
-
-    def _decide(self, total: int, page_size: int, first: LedgerPage) -> None:
-        """Keep to the whole history or go over to windows, whichever takes fewer requests from here on."""
-        whole = self._span.whole_window()
-        if whole is None or -(-total // page_size) - 1 <= self._cost_of_windows(whole, total, page_size, first):
-            return
-        self._open.clear()
-        self._plan_windows(whole)
-        self._open_next()
-
-    def _cost_of_windows(self, whole: Window, total: int, page_size: int, first: LedgerPage) -> float:
-        """Estimate the requests that windows take, from how densely the rows of the first page lie."""
-        number = windows.count(whole, windows.window_length(self._facts.span_days))
-        moments = sorted(windows.local_time(row.ledger_created_date, self._span.zone) for row in first.entries)
-        if not moments:
-            return number
-        if shape_of(first.entries) == "asc":
-            reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
-        else:
-            reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
-        expected = min(total, rows * max(0.0, reach / max(_DAY, spread)))
-        return max(number, expected / page_size + number / 2)
-
-    def _plan_windows(self, between: Window) -> None:
-        """Cut windows; in ascending order the newest is looked at first, to know what is written later for later."""
-        length = windows.window_length(self._facts.span_days)
-        newest = self._known_newest(between, length)
-        older = between if newest is None else Window(between.start, newest.start)
-        self._coming = list(windows.cut(older, length, newest_first=not self._ascending))
-        if newest is not None:
-            self._coming.append(newest)
-        elif self._ascending and len(self._coming) > 1:
-            self._serial += 1
-            self._newest = (self._serial, self._listing(self._coming[-1]))
-
-    def _known_newest(self, between: Window, length: timedelta) -> Window | None:
-        """Give the newest window, if it is known how many rows it had when the walk began and it is short enough."""
-        known = self.newest()
-        if known is None or not between.start < known[0] or between.end - known[0] > length:
-            self._newest = None
-            self._snapshots.clear()
+    async def _begin(self) -> ListingReading | None:
+        """Decide with what to begin: the history, or the windows that are left then."""
+        whole, zone = self.span.window, self.span.zone
+        position = self.position
+        if position is not None and position.window is not None and whole is not None:
+            self._coming = deque([position.window, *self._cut(self._rest_of(whole, position.window))])
             return None
-        return Window(known[0], between.end)
+        fits = whole is not None and whole.days(zone) <= self.profile.span_days
+        if whole is not None and fits and position is None and not self.profile.ignores_dates:
+            self._coming = deque([whole])
+            return None
+        history = self._reading(None)
+        try:
+            layout = await self._discover(history)
+        except Contradiction as contradiction:
+            self._cut_shallow(contradiction)
+            return None
+        if whole is not None and position is None and not self.profile.ignores_dates:
+            first = history.discovery.first
+            if layout.counted and _prefers_windows(self, whole, layout, first):
+                self._coming = deque(self._cut(whole))
+                self.prefetch.stop()
+                return None
+        return history
 
-    def _change_to_history(self) -> None:
-        """Read the whole history instead, from the first entry not given yet."""
-        self._open.clear()
-        self._newest = None
-        self._coming.clear()
-        self._skip = self.given
-        self._open_listing(None)
+    async def _discover(self, reading: ListingReading) -> Layout:
+        """Return the layout of a listing; a page size that is refused is lowered."""
+        while True:
+            size = self.profile.page_size(self.query.page_size)
+            try:
+                return await reading.discovered()
+            except LimitTooLargeError as refusal:
+                if not self.profile.lower_page_cap(refusal, size):
+                    raise
+                self.prefetch.stop()
 
-    def _open_next(self) -> bool:
-        if not self._coming:
-            return False
-        window = self._coming.pop(0)
-        if self._newest is not None and self._newest[1].window == window:
-            serial, listing = self._newest
-            self._open[serial] = listing
-            self._newest = None
+    async def _read(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
+        """Read one listing."""
+        layout = await self._discover(reading)
+        self.outcome.rows_stated += layout.total or 0
+        while True:
+            try:
+                async for batch in reading.batches():
+                    self.position = reading.position
+                    self.yielded += len(batch.entries)
+                    yield batch
+            except LimitTooLargeError as refusal:
+                if not self.profile.lower_page_cap(refusal, self.profile.largest_page()):
+                    raise
+                reading.layout = None
+            else:
+                self.outcome.listings += 1
+                self.prefetch.note_end()
+                self._listings.pop(reading.listing.window, None)
+                return
+
+    async def _read_history(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
+        try:
+            async for batch in self._read(reading):
+                yield batch
+        except Contradiction as contradiction:
+            self._cut_shallow(contradiction)
         else:
-            self._open_listing(window)
+            self._note(reading.shortfall)
+
+    async def _read_windows(self) -> AsyncGenerator[Batch, None]:
+        while self._coming:
+            window = self._coming.popleft()
+            if self._is_behind(window):
+                continue
+            reading = self._reading(window)
+            try:
+                async for batch in self._read(reading):
+                    yield batch
+            except SpanTooLongError as refusal:
+                self._shorten(window, refusal)
+            except Contradiction as contradiction:
+                if not self._halve(window, contradiction):
+                    self._read_history_instead(contradiction)
+            else:
+                if reading.shortfall is not None and (reading.fell or not reading.states_totals):
+                    self._note(reading.shortfall)
+                elif reading.shortfall is not None:
+                    self._read_history_instead()
+        if self._instead:
+            self._instead = False
+            reading = self._reading(None)
+            reading.yielded_count = self.yielded
+            async for batch in self._read_history(reading):
+                yield batch
+
+    def _cut_shallow(self, contradiction: Contradiction) -> None:
+        """Go on with windows where further pages of the history are refused."""
+        if contradiction.kind != "depth" or self.profile.ignores_dates:
+            raise contradiction
+        self._coming = deque(self._cut(self._remaining_span()))
+
+    def _shorten(self, window: Window, refusal: SpanTooLongError) -> None:
+        """Cut shorter windows from one on whose span is refused."""
+        if not self.profile.lower_span(refusal, window.days(self.span.zone)):
+            raise refusal
+        self._coming = deque(piece for longer in (window, *self._coming) for piece in self._cut(longer))
+
+    def _halve(self, window: Window, contradiction: Contradiction) -> bool:
+        """Read two halves of a window whose further pages are refused; return False for any other contradiction."""
+        if contradiction.kind != "depth":
+            return False
+        days = window.days(self.span.zone)
+        if days <= MARGIN_DAYS + 1:
+            raise contradiction.__cause__ or contradiction
+        half = MARGIN_DAYS + (days - MARGIN_DAYS) // 2
+        halves = list(windows.cut(window, half, self.span.zone, newest_first=self.query.order == "desc"))
+        self._coming.extendleft(reversed(halves))
         return True
 
-    def _open_listing(self, window: Window | None) -> Listing:
-        self._serial += 1
-        listing = self._open[self._serial] = self._listing(window)
-        return listing
+    def _read_history_instead(self, contradiction: Contradiction | None = None) -> None:
+        """Leave windows for the whole history, which is read behind the position."""
+        if contradiction is not None and contradiction.kind != "dates":
+            raise contradiction
+        self.profile.ignores_dates = self._instead = True
+        self._coming.clear()
+        self.prefetch.stop()
+
+    def _is_behind(self, window: Window) -> bool:
+        """Return whether the position is past a window already."""
+        if self.position is None:
+            return False
+        reached = windows.from_posix(self.position.edge.second)
+        return window.end <= reached if self.query.order == "asc" else window.start > reached
+
+    def _note(self, shortfall: IncompleteLedgerError | None) -> None:
+        """Keep why a listing was not proven; the walk still reads what is left."""
+        self.outcome.shortfall = self.outcome.shortfall or shortfall
+
+    # Listings
+
+    def _reading(self, window: Window | None) -> ListingReading:
+        listing = self._listing(window)
+        listing.following = [self._listing(other) for other in islice(self._coming, _MOST_FOLLOWING)]
+        unseen = self.unseen if not self.outcome.listings and self.position is None else 0
+        discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, unseen)
+        return ListingReading(listing, self.prefetch, self.profile, discovery, self.position)
 
     def _listing(self, window: Window | None) -> Listing:
-        return Listing(
-            window,
-            span=self._span.part(window),
-            order=self._query.order,
-            page_size=self._query.page_size,
-            facts=self._facts,
-            cautious=isinstance(self._query, GroupLedgerQuery),
-            tolerant=self._tolerant,
-            snapshot=None if window is None else self._snapshots.get(window),
-            unseen=0 if self._serial > 1 else self._unseen,
-        )
+        """Return the listing of a window, always the same one, since pages requested ahead are known by it."""
+        listing = self._listings.get(window)
+        if listing is None:
+            cautious = isinstance(self.query, GroupLedgerQuery)
+            listing = Listing(self._requests, self.query.order, window, self.span.within(window), cautious=cautious)
+            self._listings[window] = listing
+        return listing
 
-    # What goes
+    def _cut(self, whole: Window) -> list[Window]:
+        """Cut a window into those that the service accepts, in the order of reading."""
+        days, newest_first = self.profile.span_days, self.query.order == "desc"
+        return list(windows.cut(whole, days, self.span.zone, newest_first=newest_first))
 
-    def take(self) -> Batch | None:
-        """Give the next entries, if they are here."""
-        while self._open:
-            serial, listing = next(iter(self._open.items()))
-            batch = listing.take()
-            if batch is not None:
-                batch = self._without_given(batch)
-                if batch is not None:
-                    self.given += len(batch.entries)
-                    self._last = batch.entries[-1]
-                    return batch
-            elif listing.done:
-                self._pass(serial, listing)
-            else:
-                return None
-        return None
+    def _rest_of(self, whole: Window, window: Window) -> Window:
+        """Return what is read after a window."""
+        if self.query.order == "asc":
+            return Window(window.end, max(whole.end, window.end))
+        return Window(min(whole.start, window.start), window.start)
 
-    def _pass(self, serial: int, listing: Listing) -> None:
-        self.passed += 1
-        self.proven = self.proven and listing.proven
-        self._rows_stated += _stated(listing)
-        del self._open[serial]
-        if not self._open:
-            self._open_next()
-
-    def _without_given(self, batch: Batch) -> Batch | None:
-        """After a change of plan, leave out what was given before, and see that it is the same."""
-        if not self._skip:
-            return batch
-        skipped = min(self._skip, len(batch.entries))
-        self._skip -= skipped
-        if not self._skip and self._last is not None and not same_row(batch.entries[skipped - 1], self._last):
-            raise PaginationError(
-                "the server filters on another date than the entry's own, and entries before this one are missing: "
-                "begin the walk anew"
-            )
-        return batch.without(skipped)
+    def _remaining_span(self) -> Window:
+        """Return the range that is left when the history's further pages are refused, a day wider at the position."""
+        whole, position, upper = self.span.window, self.position, self.span.upper
+        start = windows.EARLIEST_SEARCHED if whole is None else whole.start
+        if position is None:
+            return Window(start, upper)
+        reached = windows.from_posix(position.edge.second)
+        if self.query.order == "asc":
+            return Window(min(max(start, reached - _DAY), upper), upper)
+        return Window(start, max(start, min(reached + _DAY, upper)))
 
 
-def _stated(listing: Listing) -> int:
-    return listing.extent.snapshot if listing.extent is not None else 0
+def _prefers_windows(plan: WalkPlan, whole: Window, layout: Layout, first: list[LedgerEntry]) -> bool:
+    """Return whether windows take fewer requests from here on than the rest of the history's pages."""
+    total = layout.total or 0
+    return page_count(total, layout.page_size) - 1 > _cost_of_windows(plan, whole, layout, first)
+
+
+def _cost_of_windows(plan: WalkPlan, whole: Window, layout: Layout, first: list[LedgerEntry]) -> float:
+    """Estimate the requests that windows take, from how densely the rows of the first page lie."""
+    number = windows.count(whole, plan.profile.span_days, plan.span.zone)
+    moments = sorted(windows.to_utc(row.ledger_created_date) for row in first)
+    total = layout.total or 0
+    if not moments:
+        return number
+    if order_of(first) == "asc":
+        reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
+    else:
+        reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
+    margins = number * MARGIN_DAYS * _DAY
+    expected = min(total, rows * max(0.0, (reach + margins) / max(_DAY, spread)))
+    return max(number, expected / layout.page_size + number / 2)

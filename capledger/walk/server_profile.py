@@ -1,70 +1,77 @@
-"""What a session has learned from answers about one endpoint, so that each walk need not find it out again."""
+"""What a session has learned about one endpoint, so that each walk need not find it out again.
+
+Only what the service said itself (a cap in a refusal) or what two responses prove is kept.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import define, field
 
 if TYPE_CHECKING:
     from capledger.errors import LimitTooLargeError, SpanTooLongError
 
-Direction = Literal["asc", "desc"]
-OffsetRule = Literal["page", "index"]
+#: What ``offset`` counts: pages from 0, pages from 1, or rows.
+OffsetRule = Literal["page", "page from 1", "row"]
 
-#: Caps that one document or another has for the days between both dates.
-_DOCUMENTED_DAYS = (60, 30)
+#: Rows a page at the most by the current documents, and days a window by one or another.
+DOCUMENTED_CAP: Final = 100
+_OLDER_CAP: Final = 10
+_DOCUMENTED_DAYS: Final = (60, 30)
 
 _NUMBER = re.compile(r"\d+")
 
 
 @define
 class ServerProfile:
-    """Limits and habits of one endpoint; the documents disagree about each of them, so the answers decide."""
+    """Limits and habits of one endpoint; the documents disagree about each of them, so the responses decide."""
 
-    #: Rows a page at the most, once the server has said so (11006, 11029).
     page_cap: int | None = None
-    #: Days a window at the most (v2 document: 90; the text of 11010: 60; in 2022: 30).
+    """Rows a page at the most, once the service has shown it (codes 11006, 11029, or shorter pages)."""
     span_days: int = 90
-    #: Whether ``offset`` counts pages (customers, by the documents) or rows (groups, by some of them).
-    offset_rule: OffsetRule = "page"
-    #: Whether a second page has shown the rule to be right.
-    offset_proven: bool = False
-    #: Whether ``totalEntries`` was seen to count more than the rows of its own page.
-    totals_proven: bool = False
-    #: Whether rows came that the dates asked for do not explain: the server filters on another date.
-    other_date: bool = False
-    #: The order in which rows came, for each order asked for.
-    directions: dict[str, Direction] = field(factory=dict)
-    #: Names of events that have no details (11014), so that they are not asked for again.
+    """Days a window at the most (90 in the v2 document, 60 in the message of code 11010, 30 in 2022)."""
+    offset_rule: OffsetRule | None = None
+    """What ``offset`` counts, once a second page has proven it."""
+    counted_to: int = 0
+    """The largest total after which nothing followed: up to it, totals are totals."""
+    ordered: bool = False
+    """Whether so many rows came in the order of their dates that it is no accident."""
+    ignores_dates: bool = False
+    """Whether dates are no filter on ``ledger_created_date``, or totals ignore them: the history is read instead."""
     events_without_details: set[str] = field(factory=set)
+    """Names of events that have no details (code 11014)."""
 
-    def page_size(self, wished: int) -> int:
-        """Give the rows a page to ask for."""
-        return min(wished, self.page_cap or wished)
+    def page_size(self, requested: int) -> int:
+        """Return the rows a page to request."""
+        return min(requested, self.page_cap or requested)
 
-    def take_up(self, offset_rule: OffsetRule | None, page_cap: int | None, span_days: int) -> None:
-        """Go on with what an earlier session had learned, where this one has not learned better."""
-        if offset_rule is not None and not self.offset_proven:
-            self.offset_rule, self.offset_proven = offset_rule, True
+    def largest_page(self) -> int:
+        """Return the rows that one response can hold, as far as known."""
+        return self.page_cap or DOCUMENTED_CAP
+
+    def adopt(self, offset_rule: OffsetRule | None, page_cap: int | None, span_days: int) -> None:
+        """Take over what an earlier session had learned, where this one has not learned better."""
+        self.offset_rule = self.offset_rule or offset_rule
         self.page_cap = self.page_cap or page_cap
         self.span_days = min(self.span_days, span_days)
 
-    def lower_page_cap(self, refusal: LimitTooLargeError, asked: int) -> bool:
-        """Take the cap from a refusal of so many rows; False when there is nothing smaller to ask for."""
-        if self.page_cap is None or self.page_cap >= asked:
-            self.page_cap = _stated(refusal.message, asked) or max(1, asked // 10)
-        return self.page_cap < asked
+    def lower_page_cap(self, refusal: LimitTooLargeError, requested: int) -> bool:
+        """Take the cap from a refusal of so many rows; return False if nothing smaller can be requested."""
+        if self.page_cap is None or self.page_cap >= requested:
+            documented = (cap for cap in (DOCUMENTED_CAP, _OLDER_CAP) if cap < requested)
+            self.page_cap = _stated(refusal.message, requested) or next(documented, max(1, requested // 2))
+        return self.page_cap < requested
 
-    def lower_span(self, refusal: SpanTooLongError, asked: int) -> bool:
-        """Take the cap from a refusal of so many days; False when there is nothing shorter to ask for."""
-        if self.span_days >= asked:
-            shorter = (days for days in _DOCUMENTED_DAYS if days < asked)
-            self.span_days = _stated(refusal.message, asked) or next(shorter, max(1, asked // 2))
-        return self.span_days < asked
+    def lower_span(self, refusal: SpanTooLongError, requested: int) -> bool:
+        """Take the cap from a refusal of so many days; return False if nothing shorter can be requested."""
+        if self.span_days >= requested:
+            shorter = (days for days in _DOCUMENTED_DAYS if days < requested)
+            self.span_days = _stated(refusal.message, requested) or next(shorter, max(1, requested // 2))
+        return self.span_days < requested
 
 
 def _stated(text: str, refused: int) -> int | None:
-    """Read the cap out of a refusal ("cannot be greater than 10"), if it says one below what was refused."""
+    """Return the cap that a refusal states ("cannot be greater than 10"), if it is below what was refused."""
     return max((number for number in map(int, _NUMBER.findall(text)) if 0 < number < refused), default=None)

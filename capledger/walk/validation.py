@@ -1,140 +1,176 @@
-"""What can be wrong with a page, given what is known of its listing.
+"""What a response must agree with: its own totals, the order of dates, and the rows that were read before it.
 
-Pure; a finding is a sentence and the error that it becomes if asking again does not settle it.
+Rows read = total, total unchanged, order kept and no key twice at an edge prove a listing: where a row is lost without
+a change of the total, another one comes twice, among the rows of the second in which one page ends and the next begins.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from capledger.errors import CapledgerError, IncompleteLedgerError, PaginationError
-from capledger.walk.ordering import row_key
+from capledger.models import LedgerEntry
+from capledger.walk.ordering import is_in_order, keys_of, row_key, second_of, start_of_last_second
 
 if TYPE_CHECKING:
-    from capledger.walk.shelf import Segment
+    from collections.abc import Sequence
+
+    from capledger.models import LedgerPage
+    from capledger.walk.listing import Listing, PageView
+    from capledger.walk.ordering import ListingOrder
+
+#: "short", "long": rows that do not fit the total; "fall": a total lower than before; "order": dates that run
+#: backwards; "turn": rows in the other order than assumed; "edge": rows that do not continue those read before; "rule":
+#: it is not known what ``offset`` counts; "depth": a page that is refused although it was stated; "dates": rows or
+#: totals that the window does not explain; "silence": a response that says nothing.
+ContradictionKind = Literal["short", "long", "fall", "order", "turn", "edge", "rule", "depth", "dates", "silence"]
 
 
-@frozen
-class Doubt:
-    """A page contradicts what is known; asking again may settle it."""
+class Contradiction(Exception):  # noqa: N818 - raised and caught within a walk; may be settled
+    """A response contradicts what is known; another request may settle it."""
 
-    kind: Literal["count", "total", "number", "repeat"]
-    text: str
-    expected: int | None = None
-    received: int | None = None
+    def __init__(
+        self, kind: ContradictionKind, text: str, expected: int | None = None, received: int | None = None
+    ) -> None:
+        super().__init__(text)
+        self.kind: ContradictionKind = kind
+        self.text = text
+        self.expected = expected
+        self.received = received
 
     def error(self) -> CapledgerError:
-        """Give what to raise when asking again did not settle it."""
-        if self.kind == "count":
+        """Return the error to raise where nothing settles it."""
+        if self.kind in {"short", "long", "silence"}:
             return IncompleteLedgerError(self.text, self.expected, self.received)
         return PaginationError(self.text)
 
 
-def check_number(asked: int, echoed: int | None) -> Doubt | None:
-    """The answer names the page that was asked for."""
-    if echoed is None or echoed == asked:
-        return None
-    return Doubt("number", f"page {asked} was asked for and the answer calls itself page {echoed}")
+@define(eq=False)
+class Edge:
+    """How far rows were read: the second of the last one, and all rows that were read in that second."""
+
+    second: int
+    rows: list[LedgerEntry] = field(factory=list, repr=False)
+    known: Counter[int] = field(factory=Counter)
+    """Keys of rows of that second that were read earlier, of which no more is known."""
+
+    @classmethod
+    def behind(cls, rows: list[LedgerEntry], before: Edge | None) -> Edge:
+        """Return the edge behind rows, the last of which may be of the same second as the edge before them."""
+        second, start = second_of(rows[-1].ledger_created_date), start_of_last_second(rows)
+        if start == 0 and before is not None and before.second == second:
+            return cls(second, [*before.rows, *rows], before.known)
+        return cls(second, rows[start:])
+
+    @property
+    def count(self) -> int:
+        """How many rows were read in that second."""
+        return len(self.rows) + self.known.total()
+
+    @cached_property
+    def keys(self) -> Counter[int]:
+        """Return the keys of the rows that were read in that second."""
+        return keys_of(self.rows) + self.known
 
 
-def check_total(known: int | None, stated: int) -> Doubt | None:
-    """A total never falls: nothing is ever taken out of a ledger."""
-    if known is None or stated >= known:
-        return None
-    return Doubt("total", f"the server stated {known} entries and then {stated}: its totals contradict each other")
+def check_dates(listing: Listing, page: LedgerPage) -> None:
+    """Check that the dates that were requested explain each row; else the service filters on another date."""
+    range_ = listing.explained
+    if range_ is None or not page.entries:
+        return
+    moments = [row.ledger_created_date for row in page.entries]
+    if min(moments) < range_[0] or max(moments) > range_[1]:
+        raise Contradiction("dates", "rows came that the dates requested do not explain")
 
 
-def check_count(segment: Segment, page_size: int) -> Doubt | None:
-    """A page holds as many rows as its place and the total say."""
-    expected, received = expected_rows(segment.position, segment.total, page_size), len(segment.page.entries)
-    if received == expected:
-        return None
-    text = f"{segment.total} entries are stated, so the page at row {segment.position} has {expected}; {received} came"
-    return Doubt("count", text, segment.total, segment.total - expected + received)
+def check_count(view: PageView) -> None:
+    """Check that a page holds as many rows as its place and the total say."""
+    received = len(view.rows)
+    if received == view.expected or view.total is None:
+        return
+    text = f"{view.total} entries are stated, so this page has {view.expected}; {received} came"
+    raise Contradiction("short" if received < view.expected else "long", text, view.total, view.first_index + received)
 
 
-def expected_rows(position: int, total: int, page_size: int) -> int:
-    """Tell how many rows a page holds, from its place and the total."""
-    return min(page_size, max(0, total - position))
+def check_order(view: PageView, order: ListingOrder) -> None:
+    """Check that rows are in the order of their seconds."""
+    if not is_in_order(view.rows, order):
+        raise Contradiction("order", "the rows are not in the order of their dates")
 
 
-def other_page_size(segment: Segment, page_size: int) -> int | None:
-    """Give the page size that an answer goes by, when it shows one that was not asked for.
+def rows_behind(view: PageView, edge: Edge | None, order: ListingOrder, *, index: int, grown: int) -> Sequence[int]:
+    """Return which rows of a page were not read before, as indexes; a page in order.
 
-    ``pageSize`` is the capacity of a page, or on some servers its rows; ``pageCount`` tells which.
+    A contiguous page begins at ``index``, where reading is, and its total has not ``grown`` since. Any other one must
+    show where the edge's second begins and all rows of it that were read: then date and key alone say what is new. Rows
+    may have moved as far as the growth explains.
+
+    Raises:
+        Contradiction: the page does not show how it continues what was read.
     """
-    details, rows, total = segment.page.details, len(segment.page.entries), segment.total
-    if details is None or not rows:
-        return None
-    stated, pages = details.page_size, details.page_count
-    if stated and stated < page_size and pages == _pages(total, stated) != _pages(total, page_size):
-        return stated
-    if stated == page_size and pages == _pages(total, page_size):
-        return None
-    goes_by_rows = rows == stated or pages == _pages(total, rows) or (stated is None and pages is None)
-    return rows if goes_by_rows and rows != expected_rows(segment.position, total, page_size) else None
+    rows = view.rows
+    contiguous = grown == 0 and view.first_index == index
+    if edge is None:
+        if contiguous or view.at_start:
+            return range(len(rows))
+        raise Contradiction("edge", "the page does not begin where reading does")
+    if contiguous and (not rows or _is_past(second_of(rows[0].ledger_created_date), edge.second, order)):
+        return range(len(rows))
+    first, last = second_range(view, edge.second, order)
+    if contiguous and first == 0 and not any(row_key(row) in edge.keys for row in rows[:last]):
+        return range(len(rows))
+    new, missing = new_rows(view, edge, first, last)
+    moved = view.first_index + first - max(grown, 0), view.first_index + last - min(grown, 0)
+    if (first > 0 or view.at_start) and not missing and moved[0] <= index <= moved[1]:
+        return new
+    raise Contradiction("edge", "the rows do not continue those read before")
 
 
-def _pages(total: int, page_size: int) -> int:
-    return -(-total // page_size)
+def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[int], Counter[int]]:
+    """Return which rows of a page are new behind an edge, and the keys of the edge that the page lacks.
+
+    The rows of the edge's second are those from ``first`` to ``last``.
+    """
+    rest = edge.keys.copy()
+    new = [index for index in range(first, last) if not _take(rest, view.rows[index])]
+    return [*new, *range(last, len(view.rows))], +rest
 
 
-@define
-class _Ends:
-    first: int
-    last: int
-    position: int
-    total: int
+def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) -> list[LedgerEntry]:
+    """Return the entries, in the order of reading, that were not yielded up to an edge."""
+    rest = edge.keys.copy()
+    behind = []
+    for entry in entries:
+        second = second_of(entry.ledger_created_date)
+        if _is_past(second, edge.second, order) or (second == edge.second and not _take(rest, entry)):
+            behind.append(entry)
+    return behind
 
 
-@define
-class SeenPages:
-    """The first and last row of each page, as numbers, to notice a page that comes again in another's place."""
-
-    _ends: dict[int, _Ends] = field(factory=dict)
-    _by_rows: dict[tuple[int, int, int], int] = field(factory=dict)
-
-    def check(self, number: int, segment: Segment, *, newest_first: bool) -> Doubt | None:
-        """The rows are not those of another page, nor a neighbour's first or last, and moved as the total did."""
-        if not segment.page.entries:
-            return None
-        twin = self._by_rows.get(segment.key)
-        if twin is not None and twin != number and not self._moved_by_growth(twin, segment):
-            return Doubt("repeat", f"page {number} repeats page {twin}")
-        before, after = self._ends.get(number - 1), self._ends.get(number + 1)
-        if before is not None and before.total == segment.total and before.last == segment.first:
-            return Doubt("repeat", f"page {number} begins with the last row of the page before")
-        if after is not None and after.total == segment.total and after.first == segment.last:
-            return Doubt("repeat", f"page {number} ends with the first row of the page after")
-        if newest_first and before is not None and not _moved_along(before, segment):
-            return Doubt("total", f"the server stated {before.total} entries and then {segment.total}; no row moved")
-        return None
-
-    def moved(self, segment: Segment) -> bool:
-        """Tell whether the same rows came before, and entries added before them have moved them on since."""
-        twin = self._by_rows.get(segment.key)
-        return twin is not None and self._moved_by_growth(twin, segment)
-
-    def note(self, number: int, segment: Segment) -> None:
-        """Remember a page that was taken."""
-        if segment.page.entries:
-            self._ends[number] = _Ends(segment.first, segment.last, segment.position, segment.total)
-            self._by_rows[segment.key] = number
-
-    def clear(self) -> None:
-        """Forget everything: pages are cut anew."""
-        self._ends.clear()
-        self._by_rows.clear()
-
-    def _moved_by_growth(self, twin: int, segment: Segment) -> bool:
-        """Newest first, a page's rows move on by as many places as entries were added."""
-        seen = self._ends[twin]
-        return segment.total > seen.total and segment.position - seen.position == segment.total - seen.total
+def second_range(view: PageView, second: int, order: ListingOrder) -> tuple[int, int]:
+    """Return where the rows of a second begin and end in a page in order; where they would be, if there are none."""
+    sign = 1 if order == "asc" else -1
+    seconds = [sign * value for value in view.seconds]
+    return bisect_left(seconds, sign * second), bisect_right(seconds, sign * second)
 
 
-def _moved_along(before: _Ends, segment: Segment) -> bool:
-    """Tell whether rows added in front have moved the last row of the page before on to this page."""
-    growth, rows = segment.total - before.total, segment.page.entries
-    return not 0 < growth <= len(rows) or row_key(rows[growth - 1]) == before.last
+def _is_past(second: int, edge: int, order: ListingOrder) -> bool:
+    return second > edge if order == "asc" else second < edge
+
+
+def _take(rest: Counter[int], row: LedgerEntry) -> bool:
+    """Take a row's key out of the counter; return whether it was there."""
+    key = row_key(row)
+    found = rest[key] > 0
+    rest[key] -= found
+    return found
+
+
+def holds_repeats(rows: list[LedgerEntry]) -> bool:
+    """Return whether two rows have the same key."""
+    return len(keys_of(rows)) < len(rows)

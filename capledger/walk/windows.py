@@ -1,13 +1,13 @@
-"""Which time a query means in the server's own clock, and how it is cut into windows that the server accepts.
+"""The span of a query as instants, and the date windows that are requested for it.
 
-The server takes dates without a zone, in whole seconds, and does not say whether its edges belong to the range
-(``yyyy-MM-ddTHH:mm:ss``, at most 90 days in the v2 document). So a window is *asked* one second wider on both sides
-and what comes is *filtered* to the half-open range that was meant.
+The service takes dates without a zone, in whole seconds, and no document says whether its edges belong to the range,
+whether it reads more than the day of a date, or in which zone. So a window is *requested* a day wider on both sides,
+from midnight to midnight, and the rows that come are *filtered* to the half-open range that was meant.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from attrs import define, frozen
@@ -17,127 +17,149 @@ from capledger.errors import InvalidQueryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PAD = timedelta(seconds=1)
-#: How far outside of what was asked a row may lie before it shows that the server filters on another date.
-_SLACK = timedelta(seconds=2)
+_DAY = timedelta(days=1)
+#: No two zones are further apart than this from UTC, in either direction.
+_ZONES = timedelta(hours=14)
+#: The first day that leaves room for margins and zones.
+_FIRST_DAY = date.min + 3 * _DAY
+#: Days of a requested window that are not its own: one on either side.
+MARGIN_DAYS = 2
+
+#: Where a search for the first entry begins; loyalty programmes of this platform are younger.
+EARLIEST_SEARCHED = datetime(2000, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @frozen
 class Window:
-    """Half-open ``[start, end)`` in the server's local time, without a zone."""
+    """Half-open ``[start, end)``, in UTC; inner edges of a plan are midnights of the server's zone."""
 
     start: datetime
     end: datetime
 
-    def asked(self, zone: tzinfo) -> tuple[datetime, datetime]:
-        """Give the whole seconds to ask for: wider by one second, and by the repeated hour where clocks go back."""
-        start = self.start.replace(microsecond=0) - _PAD - _repeated(self.start, zone)
-        end = self.end.replace(microsecond=0) + _PAD + _repeated(self.end, zone)
-        return start, end + _PAD if self.end.microsecond else end
+    def requested(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """Return the dates to request: naive midnights of the server's zone, a day wider on both sides."""
+        last = _day(self.end, zone)
+        last = last if _midnight(last, zone) >= self.end else last + _DAY
+        return _at_midnight(_day(self.start, zone) - _DAY), _at_midnight(last + _DAY)
 
-    def explains(self, local: datetime, zone: tzinfo) -> bool:
-        """Tell whether a server that filters on the entry's own date may answer with this one."""
-        start, end = self.asked(zone)
-        return start - _SLACK <= local <= end + _SLACK
+    def days(self, zone: tzinfo) -> int:
+        """Return how many days the request for the window spans."""
+        start, end = self.requested(zone)
+        return (end - start).days
+
+    def explained(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """Return the range of rows that a service which filters on the row's own date may send for this window.
+
+        It may read the dates in any zone, and the last of them as a whole day.
+        """
+        start, end = self.requested(zone)
+        return _midnight(start, zone) - _ZONES, _midnight(end, zone) + _DAY
 
 
 @define
 class Span:
-    """What a query means: ``lower <= ledger_created_date < upper``, with a zone; no ``lower``: from the beginning."""
+    """The range of a walk: ``lower <= ledger_created_date < upper``, in UTC; without ``lower``, from the beginning."""
 
     lower: datetime | None
     upper: datetime
     zone: tzinfo
-    #: When the walk began, as far as known: an entry dated before it was there then.
-    began: datetime | None = None
 
     @classmethod
     def resolve(cls, start: date | None, end: date | None, *, zone: tzinfo, now: datetime) -> Span:
-        """Fix the span: a date is its midnight, a naive time is the server's, an open end is now."""
-        lower = None if start is None else _aware(start, zone)
-        upper = now.astimezone(zone) if end is None else _aware(end, zone)
+        """Return the span of a query: a date is its midnight, a naive time is the server's; it ends now at the latest.
+
+        Raises:
+            InvalidQueryError: the end is before the start.
+        """
+        lower = None if start is None else _instant(start, zone)
+        upper = to_utc(now) if end is None else _instant(end, zone)
         if lower is not None and end is not None and upper < lower:
-            msg = "end is before start: give an end that is later than start"
-            raise InvalidQueryError(msg)
-        return cls(lower, upper, zone, now)
+            raise InvalidQueryError("end is before start: pass an end that is later than start")
+        return cls(lower, min(upper, to_utc(now)), zone)
 
     @property
     def empty(self) -> bool:
-        """Whether no entry can lie inside."""
+        """Whether no entry can lie in it."""
         return self.lower is not None and self.upper <= self.lower
 
-    def whole_window(self) -> Window | None:
-        """Give the span in the server's local time, or None when it has no beginning."""
-        if self.lower is None:
-            return None
-        return Window(local_time(self.lower, self.zone), local_time(self.upper, self.zone))
+    @property
+    def window(self) -> Window | None:
+        """Return the whole span as one window, or None when it has no beginning."""
+        return None if self.lower is None else Window(self.lower, self.upper)
 
-    def part(self, window: Window | None) -> Span:
-        """Give the part of the span that a window stands for; its outer edges stay exactly those of the span."""
-        whole = self.whole_window()
-        if window is None or whole is None:
-            return self
-        lower = self.lower if window.start <= whole.start else window.start.replace(tzinfo=self.zone)
-        upper = self.upper if window.end >= whole.end else window.end.replace(tzinfo=self.zone)
-        return Span(lower, upper, self.zone, self.began)
+    def within(self, window: Window | None) -> Span:
+        """Return the part of the span that lies in a window."""
+        return self if window is None else Span(window.start, window.end, self.zone)
 
     def holds(self, moment: datetime) -> bool:
-        """Tell whether an entry of this moment belongs to the span."""
+        """Return whether an entry of this moment belongs to the span."""
         return (self.lower is None or self.lower <= moment) and moment < self.upper
 
-    def expected(self, moment: datetime) -> bool:
-        """Tell whether an entry of this moment belongs to the span and was written before the walk began."""
-        return self.holds(moment) and (self.began is None or moment < self.began)
 
-    def blur(self, moment: datetime) -> timedelta:
-        """Give how far back the server's clock may seem to go: within a second, or in the hour that comes twice."""
-        return max(_PAD, _repeated(local_time(moment, self.zone), self.zone))
-
-
-def local_time(moment: datetime, zone: tzinfo) -> datetime:
-    """Give the server's wall clock at a moment, without a zone."""
-    if moment.tzinfo is not zone:
-        moment = moment.astimezone(zone)
-    return moment.replace(tzinfo=None, fold=0)
-
-
-def window_length(days: int) -> timedelta:
-    """Give the longest window to ask for when the server accepts so many days.
-
-    Two days less than the stated cap: room for the seconds asked on both sides, for a repeated hour, and for a cap
-    that counts its own edge.
-    """
-    return timedelta(days=days) - min(timedelta(days=2), timedelta(days=days) / 2)
-
-
-def cut(whole: Window, length: timedelta, *, newest_first: bool) -> Iterator[Window]:
-    """Cut a window into touching ones of at most this length, in the order in which their entries are wanted."""
+def cut(whole: Window, days: int, zone: tzinfo, *, newest_first: bool) -> Iterator[Window]:
+    """Cut a window into touching ones that are requested with at most so many days, in the order of reading."""
+    step = max(1, days - MARGIN_DAYS) * _DAY
     if newest_first:
         end = whole.end
         while end > whole.start:
-            start = max(whole.start, end - length)
+            last = _day(end, zone)
+            last = last if _midnight(last, zone) >= end else last + _DAY
+            start = whole.start if last - _FIRST_DAY <= step else max(whole.start, _midnight(last - step, zone))
             yield Window(start, end)
             end = start
     else:
         start = whole.start
         while start < whole.end:
-            end = min(whole.end, start + length)
+            end = min(whole.end, _midnight(_day(start, zone) + step, zone))
             yield Window(start, end)
             start = end
 
 
-def count(whole: Window, length: timedelta) -> int:
-    """Tell how many windows :func:`cut` gives."""
-    return max(0, -((whole.start - whole.end) // length))
+def count(whole: Window, days: int, zone: tzinfo) -> int:
+    """Return how many windows :func:`cut` yields."""
+    step = max(1, days - MARGIN_DAYS)
+    return -(-(whole.days(zone) - MARGIN_DAYS) // step)
 
 
-def _aware(moment: date, zone: tzinfo) -> datetime:
+def to_utc(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; one beyond the edge of the calendar is the edge."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _EARLIEST if moment.year == 1 else _LATEST
+
+
+def from_posix(second: int) -> datetime:
+    """Return the moment of a POSIX time; one beyond the edge of the calendar is the edge."""
+    try:
+        return datetime.fromtimestamp(second, UTC)
+    except (ValueError, OverflowError, OSError):
+        return _EARLIEST if second < 0 else _LATEST
+
+
+def to_local(moment: datetime, zone: tzinfo) -> datetime:
+    """Return an aware moment in another zone; one beyond the edge of the calendar is the edge."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=zone)  # noqa: DTZ901 - gets its zone
+
+
+def _instant(moment: date, zone: tzinfo) -> datetime:
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time.min)
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+    return to_utc(moment.replace(tzinfo=zone) if moment.tzinfo is None else moment)
 
 
-def _repeated(local: datetime, zone: tzinfo) -> timedelta:
-    """Give how long the clock repeats itself at this local time: an hour when summer time ends, else nothing."""
-    first, second = (local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
-    return abs(first - second) if first is not None and second is not None else timedelta(0)
+def _day(moment: datetime, zone: tzinfo) -> date:
+    """Return the day of a moment in the server's zone, at least two days from the edges of the calendar."""
+    return min(max(to_local(moment, zone).date(), _FIRST_DAY), date.max - 3 * _DAY)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return to_utc(datetime.combine(day, time.min, zone))
+
+
+def _at_midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min)

@@ -178,7 +178,7 @@ async def test_customers_from_stdin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "arguments", "said"),
     [
-        ("identifier_name,identifier_value\nmobile,91\nmobile\n", (), "line 3 of the customers: it has 1 fields"),
+        ("identifier_name,identifier_value\nmobile,91\nmobile\n", (), "line 3 of the customers: it has 1 field,"),
         (
             "identifier_name,identifier_value\nmobile,91\n",
             ("--from", "2025-02-01", "--to", "2025-01-01"),

@@ -319,16 +319,16 @@ async def test_failures(web: AioResponses, failure: Exception, name: str) -> Non
         ({}, ""),
         (
             {"start": datetime(2024, 2, 1), "end": datetime(2024, 3, 1)},
-            "&startDate=2024-01-31T23:59:59&endDate=2024-03-01T00:00:01",
+            "&startDate=2024-01-31T00:00:00&endDate=2024-03-02T00:00:00",
         ),
         (
             {"start": datetime(2024, 2, 1, tzinfo=UTC), "end": datetime(2024, 3, 1, tzinfo=UTC)},
-            "&startDate=2024-02-01T05:29:59&endDate=2024-03-01T05:30:01",
+            "&startDate=2024-01-31T00:00:00&endDate=2024-03-03T00:00:00",
         ),
     ],
 )
 async def test_walk(web: AioResponses, span: dict[str, datetime], dates: str) -> None:
-    """A walk asks in the server's own time, a second wider than the span, and not at all for dates without one."""
+    """A walk requests midnights of the server's zone, a day wider than the span, and no dates without one."""
     web.get(f"{LEDGER}&offset=0&limit=100&order=ASC{dates}", payload=EMPTY_LEDGER)
     india = timezone(timedelta(hours=5, minutes=30)) if span and span["start"].tzinfo else UTC
     query = CustomerLedgerQuery.mobile(MOBILE, **span)  # type: ignore[arg-type]  # start and end alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, Literal
 
 import pytest
@@ -12,6 +13,8 @@ from support.ledgers import MOBILE, customer, expected_ids, ids, sandbox, sessio
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row
 
 END = datetime(2026, 1, 1)
+ORDERS: tuple[Literal["asc", "desc"], ...] = ("asc", "desc")
+MINUTE = timedelta(minutes=1)
 TEN_YEARS_AGO = END - timedelta(days=3652)
 
 
@@ -74,7 +77,7 @@ async def test_caps_are_learned_once_a_session(rules: Rules, refusals: int) -> N
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_resuming_fetches_one_page_again_at_the_most(order: Literal["asc", "desc"]) -> None:
     """A stop in the middle of a page costs that page; one at its end costs nothing."""
-    rows = spread(1_000, TEN_YEARS_AGO, END)
+    rows = spread(990, TEN_YEARS_AGO, END)
     for stop, again in ((250, 1), (300, 0)):
         async with sandbox(rows) as box:
             async with session(box) as ledger:
@@ -89,7 +92,7 @@ async def test_resuming_fetches_one_page_again_at_the_most(order: Literal["asc",
 
 
 async def test_resuming_after_entries_were_added_gives_the_first_walk(subtests: pytest.Subtests) -> None:
-    """Entries of after the first walk's start are not part of it, also when it is taken up later."""
+    """Entries dated after the first walk's start are not part of it, also when it is taken up later."""
     for rules in (Rules(), Rules(order_parameters=()), Rules(order_parameters=(), default_order="ASC")):
         with subtests.test(rules.default_order, rules=rules.order_parameters):
             rows = spread(1_000, TEN_YEARS_AGO, END)
@@ -98,11 +101,46 @@ async def test_resuming_after_entries_were_added_gives_the_first_walk(subtests: 
                     walk = ledger.entries(customer())
                     first = await take(walk, 333)
                 for number in range(150):
-                    box.append(MOBILE, make_row(50_000 + number, END + timedelta(minutes=number)))
+                    box.append(MOBILE, make_row(50_000 + number, walk.end.replace(tzinfo=None) + number * MINUTE))
                 async with session(box) as ledger:
                     second = ids(await ledger.entries(customer(), resume_from=walk.cursor).collect())
 
             assert first + second == expected_ids(rows[:1_000], None, None, "asc")
+
+
+async def test_resuming_after_entries_were_added_into_the_range_loses_nothing(subtests: pytest.Subtests) -> None:
+    """New ones that are dated before the walk's end come in their places, or not at all."""
+    for order, newest_first in product(ORDERS, (False, True)):
+        with subtests.test(order, newest_first=newest_first):
+            rows = spread(1_000, TEN_YEARS_AGO, END)
+            rules = Rules(order_parameters=(), default_order="DESC" if newest_first else "ASC")
+            async with sandbox(rows, rules) as box:
+                async with session(box) as ledger:
+                    walk = ledger.entries(customer(order=order))
+                    first = await take(walk, 333)
+                for number in range(150):
+                    box.append(MOBILE, make_row(50_000 + number, END + number * MINUTE))
+                async with session(box) as ledger:
+                    second = ids(await ledger.entries(customer(order=order), resume_from=walk.cursor).collect())
+
+            came = first + second
+            new = [number for number in came if number >= 50_000]
+            assert [number for number in came if number < 50_000] == expected_ids(rows[:1_000], None, None, order)
+            assert new == ([] if order == "desc" else list(range(50_000, 50_150)))
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_full_last_page_is_followed_by_an_empty_one_once_a_session(order: Literal["asc", "desc"]) -> None:
+    """A total that is a multiple of the page size may be where the service stops counting."""
+    rows = spread(300, TEN_YEARS_AGO, END)
+    async with sandbox(rows) as box, session(box) as ledger:
+        requests = []
+        for size in (100, 100, 50):
+            walk = ledger.entries(customer(order=order, page_size=size))
+            assert ids(await walk.collect()) == expected_ids(rows, None, None, order)
+            requests.append((walk.report.requests, walk.report.pages, walk.report.complete))
+
+    assert requests == [(4, 4, True), (3, 3, True), (6, 6, True)]
 
 
 async def test_pages_are_fetched_ahead_and_no_further() -> None:
@@ -132,13 +170,13 @@ async def test_pages_are_fetched_ahead_and_no_further() -> None:
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_the_report_is_live(order: Literal["asc", "desc"]) -> None:
     """Rows so far and rows expected are known while the walk runs, fit for a progress bar."""
-    rows = spread(500, TEN_YEARS_AGO, END)
+    rows = spread(490, TEN_YEARS_AGO, END)
     async with sandbox(rows) as box, session(box) as ledger:
         walk = ledger.entries(customer(order=order))
         seen = [(walk.report.rows_yielded, walk.report.rows_expected) async for _ in walk]
 
-    assert seen == [(number, 500) for number in range(1, 501)]
-    assert (walk.report.rows_received, walk.report.pages, walk.report.complete) == (500, 5, True)
+    assert seen == [(number, 490) for number in range(1, 491)]
+    assert (walk.report.rows_received, walk.report.pages, walk.report.complete) == (490, 5, True)
     assert walk.report.windows == 1
 
 

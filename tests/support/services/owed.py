@@ -187,7 +187,9 @@ class Oracle:
             return not (b.empty == "nothing" or (b.empty == "plain" and no_totals))
         if any(row.hidden and self._is_inside(self._visible(row)) for row in rows):
             return False
-        return not ((no_totals and required) or (b.totals == "page" and required > self._asked.page_size))
+        return not (
+            (no_totals and required) or (b.totals == "page" and required > min(b.limit_cap, self._asked.page_size))
+        )
 
     def _errors(self) -> Iterable[type[CapledgerError]]:
         """Yield the errors that the service may end a walk in; CapledgerError for any."""
@@ -195,7 +197,7 @@ class Oracle:
         if self._is_hopeless():
             yield CapledgerError
         if (
-            not self._provable(1)
+            not self._provable(len(rows))
             or any(row.hidden for row in rows)
             or (b.empty == "nothing" and self._asked.start is not None)
         ):

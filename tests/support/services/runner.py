@@ -29,6 +29,8 @@ FAILURES: tuple[Outcome, ...] = ("wrong", "unproven", "hang", "foreign")
 
 #: Seconds of virtual time after which a walk that waits is one that waits for ever.
 _FOR_EVER = 1e7
+#: Days for which a walk without a start looks where deep pages are refused.
+_DAYS_SINCE_2000 = 9_800
 #: Seconds of real time after which a walk is one that spins.
 _TOO_LONG = 20.0
 
@@ -153,6 +155,8 @@ def request_bound(service: Service, asked: Asked, plan: Plan) -> int:
     page = max(1, min(asked.page_size, service.behaviour.limit_cap, *plan.page_sizes))
     rows = len(service.initial) + sum(len(write.adds) for write in service.writes)
     windows = window_count(asked, service.initial, service.behaviour.span_cap)
+    if service.behaviour.deep_rows is not None and asked.start is None:  # windows from the year 2000 on
+        windows += _DAYS_SINCE_2000 // max(1, service.behaviour.span_cap - 2)
     return (60 + 8 * (-(-rows // page) + windows)) * (1 + len(plan.stops))
 
 

@@ -1,0 +1,233 @@
+"""The first pages of a listing show how the service pages it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import define, evolve, field
+from support.pages import entries, entry, listing, page
+
+from capledger.errors import LimitTooLargeError
+from capledger.models import LedgerDetails, LedgerEntry, LedgerPage, Notice
+from capledger.walk.discovery import Discovery, infer_rule, says_empty, stated_total
+from capledger.walk.listing import Layout, page_count
+from capledger.walk.prefetch import PageKey, Prefetch
+from capledger.walk.server_profile import OffsetRule, ServerProfile
+from capledger.walk.validation import Contradiction
+
+if TYPE_CHECKING:
+    from capledger.walk.ordering import ListingOrder
+
+LEDGER = entries(*range(30))
+
+
+@define
+class Service:
+    """Lists rows in one direction, and counts its pages in one way; a stand-in for all that sends requests."""
+
+    rows: list[LedgerEntry] = field(factory=lambda: LEDGER)
+    rule: OffsetRule = "page"
+    cap: int | None = None
+    details: dict[str, Any] = field(factory=dict)
+    odd: list[LedgerPage] = field(factory=list)
+    """Responses to the first requests."""
+    sent: list[tuple[int, int]] = field(factory=list)
+    """Offset and limit of each request."""
+
+    async def send(self, key: PageKey) -> Service:
+        self.sent.append((key.offset, key.limit))
+        if self.cap is not None and key.limit > self.cap:
+            raise LimitTooLargeError("Limit cannot be greater", code=11029)
+        return evolve(self, odd=self.odd[len(self.sent) - 1 : len(self.sent)], sent=[*self.sent[-1:]])
+
+    async def value(self) -> LedgerPage:
+        [(offset, limit)] = self.sent
+        if self.odd:
+            return self.odd[0]
+        begin = offset if self.rule == "row" else offset * limit
+        if self.rule == "page from 1":
+            begin = max(0, offset - 1) * limit
+        return page(self.rows[begin : begin + limit], len(self.rows), **self.details)
+
+    def discovery(self, order: ListingOrder = "asc", page_size: int = 10, **options: Any) -> Discovery:
+        prefetch = Prefetch(self.send, 4, lambda _: None)
+        return Discovery(listing(order), prefetch, ServerProfile(), page_size, **options)
+
+
+async def layout_of(service: Service, order: ListingOrder = "asc", page_size: int = 10, **options: Any) -> Layout:
+    return await service.discovery(order, page_size, **options).layout()
+
+
+async def test_a_healthy_first_page_shows_everything() -> None:
+    """One request: what offset counts is left to the second page, which is read anyway."""
+    service = Service()
+
+    layout = await layout_of(service)
+
+    assert layout == Layout(30, 10, 10)
+    assert service.sent == [(0, 10)]
+
+
+async def test_the_first_page_is_kept_for_reading() -> None:
+    """It is not requested again."""
+    service = Service()
+    discovery = service.discovery()
+    layout = await discovery.layout()
+
+    came = await discovery.prefetch.take(layout.key(discovery.listing, 0), tuple)
+
+    assert came.entries == LEDGER[:10]
+    assert len(service.sent) == 1
+
+
+async def test_pages_unseen_are_requested_beside_the_first() -> None:
+    """As many as the plan says."""
+    service = Service()
+
+    await layout_of(service, unseen=2)
+
+    assert service.sent == [(0, 10), (1, 10), (2, 10)]
+
+
+@pytest.mark.parametrize("rule", ["page", "page from 1", "row"])
+async def test_rows_in_the_other_order_are_read_from_the_last_page_back(rule: OffsetRule) -> None:
+    """Once it is proven what offset counts, and that nothing lies behind the last page."""
+    service = Service(rule=rule)
+    discovery = service.discovery("desc")
+
+    layout = await discovery.layout()
+
+    assert layout == Layout(30, 10, 10, rule, backward=True)
+    last = layout.key(discovery.listing, 2)
+    assert (await discovery.prefetch.take(last, tuple)).entries == LEDGER[20:]
+
+
+@pytest.mark.parametrize(
+    ("rows", "ordered", "backward"),
+    [
+        (LEDGER, True, False),
+        (LEDGER[::-1], True, True),
+        ([LEDGER[index * 7 % 30] for index in range(30)], False, False),
+        (entries(*[1] * 30), True, False),
+    ],
+    ids=["asc", "desc", "none", "one second"],
+)
+async def test_the_order_of_the_first_page_is_that_of_the_service(
+    rows: list[LedgerEntry], *, ordered: bool, backward: bool
+) -> None:
+    """A page of one second leaves it to the pages after it."""
+    layout = await layout_of(Service(rows))
+
+    assert (layout.ordered, layout.backward) == (ordered, backward)
+
+
+@pytest.mark.parametrize("total", [30, 32, 45])
+async def test_rows_behind_the_stated_last_page_are_found(total: int) -> None:
+    """Backward, reading begins with the last row that there is, whatever the total."""
+    rows = entries(*range(total))
+
+    class StopsCounting(Service):
+        async def value(self) -> LedgerPage:
+            came = await Service.value(self)
+            return page(came.entries, min(30, total))
+
+    layout = await StopsCounting(rows).discovery("desc").layout()
+
+    assert layout.total == total
+    assert layout.counted is (total == 30)
+
+
+async def test_pages_that_are_smaller_than_requested_are_taken_as_they_are() -> None:
+    """By their page count, or when the first page comes alike twice."""
+    for details in ({}, {"page_size": 5, "page_count": 6}):
+
+        class Capped(Service):
+            async def send(self, key: PageKey) -> Service:
+                return await Service.send(self, key._replace(limit=min(key.limit, 5)))
+
+        layout = await Capped(details=details).discovery().layout()
+
+        assert (layout.total, layout.page_size, layout.limit) == (30, 5, 10)
+
+
+@pytest.mark.parametrize("place", [1, 2])
+async def test_a_first_page_that_is_odd_once_is_requested_again(place: int) -> None:
+    """A single response proves nothing."""
+    for odd in (
+        page(LEDGER[:9], 30),
+        page(LEDGER[:8], 30),
+        page([LEDGER[0], *LEDGER[:10]], 30),
+        page([], 30),
+        page([]),
+    ):
+        service = Service(odd=[odd, page(LEDGER[:7], 30)][:place])
+
+        assert await layout_of(service) == Layout(30, 10, 10)
+        assert len(service.sent) == place + 1
+
+
+async def test_nothing_at_all_is_no_empty_ledger() -> None:
+    """A response without rows, total and 11003, always."""
+    with pytest.raises(Contradiction) as raised:
+        await layout_of(Service(odd=[page([])] * 9))
+
+    assert raised.value.kind == "silence"
+
+
+async def test_an_empty_ledger_says_so() -> None:
+    """By a total of 0, or by 11003."""
+    for empty in (page([], 0), LedgerPage(warnings=[Notice(11003, "There are no ledger entries")])):
+        service = Service(odd=[empty])
+
+        assert (await layout_of(service)).total == 0
+        assert len(service.sent) == 1
+
+
+async def test_without_a_total_the_end_is_where_pages_have_no_rows() -> None:
+    """What is not stated cannot be counted."""
+    layout = await layout_of(Service(odd=[page(LEDGER[:10])]))
+
+    assert (layout.total, layout.counted, layout.stated) == (None, False, False)
+
+
+async def test_what_the_session_knows_is_not_found_out_again() -> None:
+    """What offset counts, and how many rows a page has."""
+    service = Service(rule="row")
+    discovery = service.discovery("desc")
+    discovery.profile.offset_rule, discovery.profile.page_cap, discovery.profile.counted_to = "row", 5, 30
+
+    layout = await discovery.layout()
+
+    assert layout == Layout(30, 5, 5, "row", backward=True)
+    assert service.sent == [(0, 5), (25, 5)]
+
+
+@pytest.mark.parametrize(
+    ("offset", "first", "rows", "rule"),
+    [
+        (1, range(10), range(10, 20), None),
+        (1, range(10), range(10), "page from 1"),
+        (1, range(10), range(1, 11), "row"),
+        (2, range(10), range(2, 12), "row"),
+        (2, range(10), range(10), None),
+        (2, range(10), range(20, 30), None),
+        (1, range(10), [], None),
+        (12, range(10), range(12, 22), None),
+    ],
+)
+def test_a_page_that_repeats_the_first_one_shows_what_offset_counts(
+    offset: int, first: Any, rows: Any, rule: OffsetRule | None
+) -> None:
+    """Page 1 is the first page where pages count from 1, and one row further where rows do."""
+    key = Layout(30, 10, 10).key(listing(), offset)
+
+    assert infer_rule([LEDGER[index] for index in first], [LEDGER[index] for index in rows], key) == rule
+
+
+def test_what_a_response_states() -> None:
+    """Only what is there."""
+    assert stated_total(page([])) is stated_total(LedgerPage(details=LedgerDetails())) is None
+    assert stated_total(page([], 7)) == 7
+    assert [says_empty(page([])), says_empty(page([], 0)), says_empty(page([entry(1)], 1))] == [False, True, False]
+    assert page_count(stated_total(page([], 7)) or 0, 3) == 3

@@ -1,0 +1,197 @@
+"""A page shows which of its rows continue those read before, or contradicts what is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pages import entries, entry, listing, page
+
+from capledger.walk.listing import Layout
+from capledger.walk.ordering import row_key
+from capledger.walk.validation import (
+    Contradiction,
+    Edge,
+    check_count,
+    check_order,
+    entries_behind,
+    holds_repeats,
+    rows_behind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from capledger.models import LedgerEntry
+    from capledger.walk.listing import PageView
+
+#: Rows by letter: a second each, but for B and C, which are of one, and the three of E to G.
+SECONDS = {"A": 1, "B": 2, "C": 2, "D": 3, "E": 4, "F": 4, "G": 4, "H": 5}
+ROWS = {letter: entry(second, ord(letter)) for letter, second in SECONDS.items()}
+
+
+def rows(letters: str) -> list[LedgerEntry]:
+    return [ROWS[letter] for letter in letters]
+
+
+def view_of(letters: str, first_index: int, total: int) -> PageView:
+    """Return a page of rows that begins at an index that need not be a multiple of its size."""
+    layout = Layout(total, 1, 1)
+    view = layout.view(layout.key(listing(), first_index), page(rows(letters), total))
+    view.expected = len(letters)
+    view.at_end = first_index + len(letters) >= total
+    return view
+
+
+def continued(read: str, letters: str, *, at: int | None = None, total: int = 8, grown: int = 0) -> str:
+    """Return the letters that are new on a page, after others were read."""
+    view = view_of(letters, len(read) if at is None else at, total)
+    edge = Edge.behind(rows(read), None) if read else None
+    new = rows_behind(view, edge, "asc", index=len(read), grown=grown)
+    return "".join(letters[place] for place in new)
+
+
+@pytest.mark.parametrize(
+    ("read", "letters", "options", "new"),
+    [
+        ("", "ABC", {}, "ABC"),
+        ("ABC", "DEF", {}, "DEF"),
+        ("AB", "CDE", {}, "CDE"),
+        ("ABCDE", "FGH", {}, "FGH"),
+        ("ABCDEFGH", "", {}, ""),
+        ("AB", "ABC", {"at": 0}, "C"),
+        ("ABCDE", "DEFGH", {"at": 3}, "FGH"),
+        ("ABCDEF", "DGFEH", {"at": 3}, "GH"),
+        ("ABC", "BCD", {"at": 2, "grown": 1}, None),
+        ("ABC", "ABCD", {"at": 1, "grown": 1, "total": 9}, "D"),
+        ("ABC", "CDE", {"at": 3, "grown": 1, "total": 9}, None),
+    ],
+    ids=[
+        "first page",
+        "next second",
+        "within a second",
+        "within a larger second",
+        "empty page",
+        "overlapping",
+        "overlapping a second",
+        "second in another order",
+        "moved, the second does not begin",
+        "moved by a row before",
+        "moved into a second",
+    ],
+)
+def test_a_page_shows_what_is_new(read: str, letters: str, options: dict[str, Any], new: str | None) -> None:
+    """By its place, if it begins where reading is; else by dates and keys, if the second of the edge begins on it."""
+    if new is None:
+        with pytest.raises(Contradiction) as raised:
+            continued(read, letters, **options)
+        assert raised.value.kind == "edge"
+    else:
+        assert continued(read, letters, **options) == new
+
+
+@pytest.mark.parametrize(
+    ("read", "letters", "options"),
+    [
+        ("ABC", "CDE", {}),  # C again: rows of the second came in another order, or moved
+        ("AB", "BDE", {}),  # B again, and C never
+        ("ABC", "ABC", {}),  # the first page again
+        ("ABCDEF", "EGH", {}),  # E in place of F
+        ("ABC", "EFG", {"at": 4}),  # D was never shown
+        ("", "BCD", {"at": 1}),  # A was never shown
+        ("ABCDE", "FGH", {"at": 6}),
+    ],
+)
+def test_a_page_that_does_not_continue_is_a_contradiction(read: str, letters: str, options: dict[str, Any]) -> None:
+    """A row that comes twice at an edge means that another is missing, until a larger page shows otherwise."""
+    with pytest.raises(Contradiction) as raised:
+        continued(read, letters, **options)
+
+    assert raised.value.kind == "edge"
+
+
+def test_twins_are_counted() -> None:
+    """A page that shows two of a kind, of which one was read, has a new one."""
+    twins = [ROWS["B"], ROWS["B"], ROWS["D"]]
+    layout = Layout(3, 3, 3)
+    view = layout.view(layout.key(listing(), 0), page(twins, 3))
+
+    assert list(rows_behind(view, Edge.behind(twins[:1], None), "asc", index=1, grown=0)) == [1, 2]
+    assert [row.event_log_id for row in entries_behind(twins, Edge.behind(twins[:1], None), "asc")] == [
+        ROWS["B"].event_log_id,
+        ROWS["D"].event_log_id,
+    ]
+
+
+def test_an_edge_holds_the_rows_of_its_second() -> None:
+    """Also those that were read on the page before, and those of which a cursor has the keys alone."""
+    first = Edge.behind(rows("DE"), None)
+    second = Edge.behind(rows("F"), first)
+    resumed = Edge.behind(rows("G"), Edge(second.second, [], second.keys))
+
+    assert second.keys == Counter(map(row_key, rows("EF")))
+    assert resumed.keys == Counter(map(row_key, rows("EFG")))
+    assert Edge.behind(rows("H"), second).keys == Counter([row_key(ROWS["H"])])
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=12).map(sorted), st.data())
+def test_an_edge_is_the_same_however_the_rows_were_paged(seconds: list[int], data: st.DataObject) -> None:
+    """One page, or many."""
+    ledger = entries(*seconds)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(ledger)))) | {0, len(ledger)})
+    edge = None
+    for start, stop in pairwise(cuts):
+        edge = Edge.behind(ledger[start:stop], edge)
+
+    whole = Edge.behind(ledger, None)
+    assert edge is not None
+    assert (edge.second, edge.keys) == (whole.second, whole.keys)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=12).map(sorted), st.data())
+def test_entries_behind_an_edge_are_the_rest(seconds: list[int], data: st.DataObject) -> None:
+    """Whichever way the rows of one second come again."""
+    ledger = entries(*seconds)
+    count = data.draw(st.integers(1, len(ledger)))
+    again = sorted(data.draw(st.permutations(ledger)), key=lambda row: row.ledger_created_date)
+
+    behind = entries_behind(again, Edge.behind(ledger[:count], None), "asc")
+
+    assert {row.event_log_id for row in behind} == {row.event_log_id for row in ledger[count:]}
+
+
+@pytest.mark.parametrize(("letters", "kind"), [("AB", "short"), ("ABC", None), ("ABCD", "long")])
+def test_a_page_has_as_many_rows_as_its_place_and_the_total_say(letters: str, kind: str | None) -> None:
+    """Fewer, or more, are a contradiction that says what was expected."""
+    layout = Layout(8, 3, 3)
+    view = layout.view(layout.key(listing(), 0), page(rows(letters), 8))
+
+    if kind is None:
+        check_count(view)
+    else:
+        with pytest.raises(Contradiction, match=f"this page has 3; {len(letters)} came") as raised:
+            check_count(view)
+        assert raised.value.kind == kind
+
+
+@pytest.mark.parametrize(("letters", "fine"), [("ABCD", True), ("ACBD", True), ("ADB", False), ("DCBA", False)])
+def test_rows_are_in_the_order_of_their_seconds(letters: str, *, fine: bool) -> None:
+    """Rows of one second may come in any order."""
+    view = view_of(letters, 0, 8)
+
+    if fine:
+        check_order(view, "asc")
+    else:
+        with pytest.raises(Contradiction) as raised:
+            check_order(view, "asc")
+        assert raised.value.kind == "order"
+
+
+@pytest.mark.parametrize(("some", "repeats"), [("ABC", False), ("ABA", True), ("", False)])
+def test_rows_that_are_the_same_are_noticed(some: Sequence[str], *, repeats: bool) -> None:
+    """On one page, where it may be a copy by mistake or a twin."""
+    assert holds_repeats(rows("".join(some))) is repeats
