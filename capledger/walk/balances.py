@@ -95,8 +95,9 @@ class BalanceWalk:
             try:
                 page = await (await self._send(request, self._context)).value()
             except LimitTooLargeError as error:
-                if number or not self._profile.lower_page_cap(error, limit):
+                if number:
                     raise
+                self._profile.lower_page_cap(error, limit)
             else:
                 self._count(page)
                 return page

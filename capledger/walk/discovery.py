@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 
 from capledger.errors import ApiError, LimitTooLargeError
 from capledger.models import LedgerEntry
-from capledger.walk.listing import Layout, Listing, page_count
+from capledger.walk.listing import Layout, Listing, page_count, stated_total
 from capledger.walk.ordering import keys_of, order_of, second_of
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.server_profile import ServerProfile
@@ -192,8 +192,7 @@ class Discovery:
         try:
             whole, part = (await self._page(layout, 0, 4)).entries, (await self._page(layout, 1, 2)).entries
         except LimitTooLargeError as refusal:
-            if not self.profile.lower_page_cap(refusal, 2):
-                raise
+            self.profile.lower_page_cap(refusal, 2)
             return layout
         except Contradiction:  # too deep
             self.profile.offset_rule = layout.offset_rule
@@ -208,10 +207,9 @@ class Discovery:
         if size <= layout.page_size:
             return layout.total is None or await self._reaches_further(layout, layout.total, rule)
         try:
-            whole = (await self.prefetch.take(layout.key(self.listing, 0, size), tuple)).entries
+            whole = (await self._page(layout, 0, size)).entries
         except LimitTooLargeError as refusal:
-            if not self.profile.lower_page_cap(refusal, size):
-                raise
+            self.profile.lower_page_cap(refusal, size)
             return await self._is_shown(layout, key, rows, rule)
         if 0 < len(whole) < min(size, layout.total or 0):  # smaller pages than requested
             self.profile.page_cap = len(whole)
@@ -227,8 +225,7 @@ class Discovery:
     async def _reaches_further(self, layout: Layout, total: int, rule: OffsetRule) -> bool:
         """Return whether there are rows at an offset that only this rule has."""
         offset = total - 1 if rule == "row" else page_count(total, layout.page_size)
-        page = await self._page(layout, offset)
-        return bool(page.entries)
+        return bool((await self._page(layout, offset)).entries)
 
     def _lies_behind(self, first: list[LedgerEntry], rows: list[LedgerEntry], *, backward: bool = True) -> bool:
         """Return whether a later page's rows lie behind those of the first one, in the service's own order."""
@@ -286,11 +283,6 @@ class Discovery:
             if number and not isinstance(refusal, LimitTooLargeError):
                 raise Contradiction("depth", str(refusal)) from refusal
             raise
-
-
-def stated_total(page: LedgerPage) -> int | None:
-    """Return the total that a response states."""
-    return None if page.details is None else page.details.total_entries
 
 
 def says_empty(page: LedgerPage) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from capledger.errors import LimitTooLargeError
-from capledger.walk.discovery import stated_total
+from capledger.walk.listing import stated_total
 from capledger.walk.ordering import keys_of
 from capledger.walk.validation import Contradiction
 
@@ -85,8 +85,7 @@ async def _goes_on(reader: Reader, key: PageKey, page: LedgerPage) -> bool:
             try:
                 whole = await reader.page(reader.layout.key(reader.listing, number, size))
             except LimitTooLargeError as refusal:
-                if not reader.profile.lower_page_cap(refusal, size):
-                    raise
+                reader.profile.lower_page_cap(refusal, size)
                 break
             if len(whole.entries) > total - number * size:
                 reader.layout = evolve(reader.layout, counted=False)

@@ -59,6 +59,11 @@ class Listing:
         )
 
 
+def stated_total(page: LedgerPage) -> int | None:
+    """Return the total that a response states."""
+    return None if page.details is None else page.details.total_entries
+
+
 def page_count(rows: int, page_size: int) -> int:
     """Return how many pages so many rows take."""
     return -(-rows // page_size)
@@ -109,7 +114,7 @@ class Layout:
 
     def view(self, key: PageKey, page: LedgerPage) -> PageView:
         """Return a response in the order of reading."""
-        stated = None if page.details is None else page.details.total_entries
+        stated = stated_total(page)
         total = stated if self.counted and stated is not None else self.total
         rows, position = page.entries, key.number * key.size
         expected = len(rows) if total is None else max(0, min(key.size, total - position))

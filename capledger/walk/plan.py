@@ -137,8 +137,7 @@ class WalkPlan:
             try:
                 return await reading.discovered()
             except LimitTooLargeError as refusal:
-                if not self.profile.lower_page_cap(refusal, size):
-                    raise
+                self.profile.lower_page_cap(refusal, size)
                 self.prefetch.stop()
 
     async def _read(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
@@ -152,8 +151,7 @@ class WalkPlan:
                     self.yielded += len(batch.entries)
                     yield batch
             except LimitTooLargeError as refusal:
-                if not self.profile.lower_page_cap(refusal, self.profile.largest_page()):
-                    raise
+                self.profile.lower_page_cap(refusal, self.profile.largest_page())
                 reading.layout = None
             else:
                 self.outcome.listings += 1
@@ -204,8 +202,7 @@ class WalkPlan:
 
     def _shorten(self, window: Window, refusal: SpanTooLongError) -> None:
         """Cut shorter windows from one on whose span is refused."""
-        if not self.profile.lower_span(refusal, window.days(self.span.zone)):
-            raise refusal
+        self.profile.lower_span(refusal, window.days(self.span.zone))
         self._coming = deque(piece for longer in (window, *self._coming) for piece in self._cut(longer))
 
     def _halve(self, window: Window, contradiction: Contradiction) -> bool:

@@ -8,9 +8,9 @@ from attrs import define, evolve
 
 from capledger.errors import ApiError, IncompleteLedgerError, LimitTooLargeError
 from capledger.walk.batch import Batch, BatchBuilder
-from capledger.walk.discovery import RETRIES, Discovery, infer_rule, stated_total
+from capledger.walk.discovery import RETRIES, Discovery, infer_rule
 from capledger.walk.ending import is_at_end
-from capledger.walk.listing import Layout, Listing, PageView
+from capledger.walk.listing import Layout, Listing, PageView, stated_total
 from capledger.walk.ordering import by_date, keys_of, second_of
 from capledger.walk.prefetch import PageKey, Prefetch
 from capledger.walk.read_progress import ReadProgress
@@ -230,7 +230,7 @@ class Reader:
             return await self._settled(view)
         if kind == "short" and self.listing.window is None:
             progress.hides = True
-        elif len(view.rows) - len(keys_of(view.rows)) == len(view.rows) - view.expected > 0:
+        elif len(keys_of(view.rows)) == view.expected < len(view.rows):
             raise contradiction  # a row that comes twice by mistake
         elif kind == "long" and not self.layout.backward and len(view.rows) <= self.layout.page_size:
             self.layout = evolve(self.layout, counted=False)

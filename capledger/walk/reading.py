@@ -118,9 +118,14 @@ class ListingReading:
             edge_total = own.total if own.backward is not None else 0
             total = edge_total or total
         progress = ReadProgress(
-            index=index, total=total, edge_total=edge_total, edge=edge, read=max(0, index - self.hidden)
+            index=index,
+            total=total,
+            edge_total=edge_total,
+            edge=edge,
+            read=max(0, index - self.hidden),
+            hidden=self.hidden,
+            hides=layout.hides,
         )
-        progress.hides, progress.hidden = layout.hides, self.hidden
         builder = BatchBuilder(self.listing, self.profile, self.position, yielded, self.yielded_count)
         return Reader(self.listing, self.prefetch, self.profile, layout, progress, self.discovery, builder)
 

@@ -57,19 +57,21 @@ class ServerProfile:
         self.page_cap = self.page_cap or page_cap
         self.span_days = min(self.span_days, span_days)
 
-    def lower_page_cap(self, refusal: LimitTooLargeError, requested: int) -> bool:
-        """Take the cap from a refusal of so many rows; return False if nothing smaller can be requested."""
+    def lower_page_cap(self, refusal: LimitTooLargeError, requested: int) -> None:
+        """Take the cap from a refusal of so many rows; raise the refusal if nothing smaller can be requested."""
         if self.page_cap is None or self.page_cap >= requested:
             documented = (cap for cap in (DOCUMENTED_CAP, _OLDER_CAP) if cap < requested)
             self.page_cap = _stated(refusal.message, requested) or next(documented, max(1, requested // 2))
-        return self.page_cap < requested
+        if self.page_cap >= requested:
+            raise refusal
 
-    def lower_span(self, refusal: SpanTooLongError, requested: int) -> bool:
-        """Take the cap from a refusal of so many days; return False if nothing shorter can be requested."""
+    def lower_span(self, refusal: SpanTooLongError, requested: int) -> None:
+        """Take the cap from a refusal of so many days; raise the refusal if nothing shorter can be requested."""
         if self.span_days >= requested:
             shorter = (days for days in _DOCUMENTED_DAYS if days < requested)
             self.span_days = _stated(refusal.message, requested) or next(shorter, max(1, requested // 2))
-        return self.span_days < requested
+        if self.span_days >= requested:
+            raise refusal
 
 
 def _stated(text: str, refused: int) -> int | None:

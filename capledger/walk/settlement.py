@@ -49,8 +49,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView | None = None) 
         try:
             view = await reader.view(*place)
         except LimitTooLargeError as refusal:
-            if not reader.profile.lower_page_cap(refusal, place[1]):
-                raise
+            reader.profile.lower_page_cap(refusal, place[1])
             largest = reader.profile.largest_page()
             continue
         if view.total is not None and view.total > progress.total:

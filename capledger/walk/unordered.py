@@ -10,8 +10,7 @@ from capledger.errors import IncompleteLedgerError
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.batch import Batch
 from capledger.walk.cursor import Position
-from capledger.walk.discovery import stated_total
-from capledger.walk.listing import Layout, Listing, page_count
+from capledger.walk.listing import Layout, Listing, page_count, stated_total
 from capledger.walk.ordering import by_date, keys_of, row_key
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.server_profile import ServerProfile

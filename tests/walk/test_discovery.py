@@ -10,8 +10,8 @@ from support.pages import entries, entry, listing, page
 
 from capledger.errors import LimitTooLargeError
 from capledger.models import LedgerDetails, LedgerEntry, LedgerPage, Notice
-from capledger.walk.discovery import Discovery, infer_rule, says_empty, stated_total
-from capledger.walk.listing import Layout, page_count
+from capledger.walk.discovery import Discovery, infer_rule, says_empty
+from capledger.walk.listing import Layout, page_count, stated_total
 from capledger.walk.prefetch import PageKey, Prefetch
 from capledger.walk.server_profile import OffsetRule, ServerProfile
 from capledger.walk.validation import Contradiction
