@@ -1,6 +1,8 @@
-"""Values of query parameters as strings; the only place where they are encoded.
+"""Query parameters: the names of all of them, and their values as strings.
 
-The HTTP library never receives any other type: given a ``Decimal`` or a UUID, yarl would silently send an integer.
+Names are those of the vendor's v2 and v2.1 customer ledger pages, its v2.1 explode page and its page on balances. Most
+are a query's fields in camelCase; the few that are not are named here. Values are encoded nowhere else: given a
+``Decimal`` or a UUID, yarl would silently send an integer.
 """
 
 from __future__ import annotations
@@ -8,9 +10,95 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from attrs import fields
+
+from capledger.models._fields import camel_case
+from capledger.queries import GroupLedgerQuery
+from capledger.queries.subject import SubjectQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from attrs import AttrsInstance
+
+    from capledger.queries import BalanceQuery, EventDetailsQuery, LedgerQuery
+
 Encodable = str | int | Decimal | UUID | date | Iterable[str | int]
+
+#: Names and values, in the order in which they are sent.
+Params = tuple[tuple[str, str], ...]
+
+#: Fields of queries that are not sent under their own names.
+_NOT_SENT_BY_NAME = frozenset(
+    {
+        "api_version",
+        "at",
+        "end",
+        "event_ids",
+        "event_name",
+        "event_reference_ids",
+        "get_payment_modes",
+        "order",
+        "page_size",
+        "scope",
+        "start",
+    }
+)
+
+
+def query_params(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a query that are its fields in camelCase: those that have a value."""
+    for name, parameter in _names(type(query)):  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
+        value = getattr(query, name)
+        if value is not None and value != ():
+            yield parameter, encode(value)
+
+
+@cache
+def _names(kind: type[AttrsInstance]) -> Params:
+    # The subject's fields first: an inherited field that a query overrides would otherwise come last.
+    names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
+    return tuple((name, camel_case(name)) for name in names if name not in _NOT_SENT_BY_NAME)
+
+
+def older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:
+    """Yield parameters that only the tables for user groups have: ``sort`` and ``role``."""
+    if isinstance(query, GroupLedgerQuery):
+        if query.roles:
+            yield "role", encode(query.roles)
+        yield "sort", order
+
+
+def page_params(offset: int, limit: int) -> Params:
+    """Return the parameters of a page: its position in the server's terms, and its size."""
+    return ("offset", encode(offset)), ("limit", encode(limit))
+
+
+def date_params(start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a range of dates, naive in the server's zone; None is not sent."""
+    if start is not None:
+        yield "startDate", encode(start)
+    if end is not None:
+        yield "endDate", encode(end)
+
+
+def event_params(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of some events of a query: by id, or by reference if it has a name."""
+    if query.event_name is None:
+        yield "eventIds", encode(ids_or_references)
+    else:
+        yield "eventName", encode(query.event_name)
+        yield "eventReferenceIds", encode(ids_or_references)
+
+
+def payment_mode_params(query: EventDetailsQuery, version: str) -> Iterator[tuple[str, str]]:
+    """Yield the flag for payment modes, in the spelling of a version of the API."""
+    if query.get_payment_modes is not None:
+        yield "getPaymentModes" if version == "v2" else "getPaymentMode", encode(query.get_payment_modes)
 
 
 def encode(value: Encodable) -> str:

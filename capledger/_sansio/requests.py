@@ -1,28 +1,31 @@
-"""Requests built from queries; the only module that knows paths and parameter names.
+"""Requests built from queries; the only module that knows paths and headers of endpoints.
 
-Paths, names and headers are those of the vendor's v2 and v2.1 customer ledger pages, its v2.1 explode page and its page
-on balances. Most
-parameters are the query's fields in camelCase; the few that are not are named here.
+They are those of the vendor's v2 and v2.1 customer ledger pages, its v2.1 explode page and its page on balances. Names
+and values of parameters are in :mod:`capledger._sansio.params`.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from attrs import define, field, fields
+from attrs import define, field
 
-from capledger._sansio.params import encode
+from capledger._sansio.params import (
+    Params,
+    date_params,
+    encode,
+    event_params,
+    older_spellings,
+    page_params,
+    payment_mode_params,
+    query_params,
+)
 from capledger.models import BalancePage, EventsPage, LedgerPage
-from capledger.models._fields import camel_case
 from capledger.queries import GroupLedgerQuery
-from capledger.queries.subject import SubjectQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from attrs import AttrsInstance
 
     from capledger.queries import BalanceQuery, EventDetailsQuery, LedgerQuery, OrgScope
 
@@ -31,27 +34,8 @@ T = TypeVar("T")
 #: A page, which is what sessions fetch; the token request alone has another response type.
 PageT = TypeVar("PageT", bound=LedgerPage | EventsPage | BalancePage)
 
-Pairs = tuple[tuple[str, str], ...]
-
 #: Maximum number of events in one request (11014).
 MOST_EVENTS = 10
-
-#: Fields of queries that are not sent under their own names.
-_NOT_SENT_BY_NAME = frozenset(
-    {
-        "api_version",
-        "at",
-        "end",
-        "event_ids",
-        "event_name",
-        "event_reference_ids",
-        "get_payment_modes",
-        "order",
-        "page_size",
-        "scope",
-        "start",
-    }
-)
 
 
 @define(kw_only=True)
@@ -65,9 +49,9 @@ class Request(Generic[T]):
     endpoint: str
     """Name of the endpoint in logs: customer_ledger, group_ledger, event_details, balances or token."""
     method: str = "GET"
-    params: Pairs = field(default=(), repr=False)
+    params: Params = field(default=(), repr=False)
     """Names and values of the query string, in order, not yet percent-encoded."""
-    headers: Pairs = ()
+    headers: tuple[tuple[str, str], ...] = ()
     """Headers of this request alone."""
     subject: str = field(default="", repr=False)
     """The customer's identifier, which is removed from the service's messages."""
@@ -79,7 +63,7 @@ class LedgerRequests:
 
     def __init__(self, query: LedgerQuery) -> None:
         self._query = query
-        self._own_names = tuple(_own_names(query))
+        self._params = tuple(query_params(query))
         self._headers = _scope_headers(query.scope)
         self._path = f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerInfo"
         self._endpoint = "group_ledger" if isinstance(query, GroupLedgerQuery) else "customer_ledger"
@@ -107,12 +91,11 @@ class LedgerRequests:
             response_type=LedgerPage,
             endpoint=self._endpoint,
             params=(
-                *self._own_names,
-                *_older_spellings(self._query, order),
-                ("offset", encode(offset)),
-                ("limit", encode(limit)),
+                *self._params,
+                *older_spellings(self._query, order),
+                *page_params(offset, limit),
                 ("order", order),
-                *_dates(start, end),
+                *date_params(start, end),
             ),
             headers=self._headers,
             subject=self._query.identifier_value,
@@ -126,7 +109,11 @@ def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int |
         path=f"/{version}/pointsLedger/getLedgerExplodeInfo",
         response_type=EventsPage,
         endpoint="event_details",
-        params=(*_own_names(query), *_events(query, ids_or_references), *_payment_modes(query, version)),
+        params=(
+            *query_params(query),
+            *event_params(query, ids_or_references),
+            *payment_mode_params(query, version),
+        ),
         headers=_scope_headers(query.scope),
         subject=query.identifier_value,
     )
@@ -145,55 +132,13 @@ def balances(query: BalanceQuery, *, offset: int, limit: int, at: datetime | Non
         path=f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerBalance",
         response_type=BalancePage,
         endpoint="balances",
-        params=(*_own_names(query), ("offset", encode(offset)), ("limit", encode(limit)), *_dates(None, at)),
+        params=(*query_params(query), *page_params(offset, limit), *date_params(None, at)),
         headers=_scope_headers(query.scope),
         subject=query.identifier_value,
     )
 
 
-def _own_names(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Iterator[tuple[str, str]]:
-    for name, parameter in _parameters(type(query)):  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
-        value = getattr(query, name)
-        if value is not None and value != ():
-            yield parameter, encode(value)
-
-
-@cache
-def _parameters(kind: type[AttrsInstance]) -> tuple[tuple[str, str], ...]:
-    # The subject's fields first: an inherited field that a query overrides would otherwise come last.
-    names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
-    return tuple((name, camel_case(name)) for name in names if name not in _NOT_SENT_BY_NAME)
-
-
-def _older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:
-    """Yield parameters that only the tables for user groups have: ``sort`` and ``role``."""
-    if isinstance(query, GroupLedgerQuery):
-        if query.roles:
-            yield "role", encode(query.roles)
-        yield "sort", order
-
-
-def _dates(start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str]]:
-    if start is not None:
-        yield "startDate", encode(start)
-    if end is not None:
-        yield "endDate", encode(end)
-
-
-def _events(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Iterator[tuple[str, str]]:
-    if query.event_name is None:
-        yield "eventIds", encode(ids_or_references)
-    else:
-        yield "eventName", encode(query.event_name)
-        yield "eventReferenceIds", encode(ids_or_references)
-
-
-def _payment_modes(query: EventDetailsQuery, version: str) -> Iterator[tuple[str, str]]:
-    if query.get_payment_modes is not None:
-        yield "getPaymentModes" if version == "v2" else "getPaymentMode", encode(query.get_payment_modes)
-
-
-def _scope_headers(scope: OrgScope | None) -> Pairs:
+def _scope_headers(scope: OrgScope | None) -> tuple[tuple[str, str], ...]:
     if scope is None:
         return ()
     headers = (("DATA-SCOPE", scope.data_scope),)
