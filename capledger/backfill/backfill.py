@@ -14,13 +14,14 @@ from capledger.backfill.batches import Batches
 from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.errors import DamagedFilesError
-from capledger.backfill.file_writer import FileWriter, StateWriter
+from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory, storage_errors
 from capledger.backfill.manifest import ENTRIES, Manifest, make_manifest, write_manifest
 from capledger.backfill.plan import PlanSummary, describe_flags, is_planned, make_reader, read_end, update_plan
 from capledger.backfill.progress import JobCounts, JobProgress, read_counts
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
+from capledger.backfill.state_writer import StateWriter
 from capledger.backfill.verification import find_problems
 from capledger.backfill.workers import Workers
 from capledger.errors import InvalidQueryError

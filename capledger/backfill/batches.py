@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import field, frozen
 
 from capledger.backfill.schema import Row, unpack
-from capledger.backfill.state import describe_error, drop_customer
+from capledger.backfill.staging import drop_pages
+from capledger.backfill.state import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,7 @@ class Batches:
     def exclude(self, batch: StagedBatch, customer: int, error: MisfitError) -> StagedBatch | None:
         """Set a customer aside whose rows the sink refuses; return the rest of the batch, None if nothing is left."""
         with self._database.transaction() as connection:
-            drop_customer(connection, customer)
+            drop_pages(connection, customer)
             connection.execute(
                 "UPDATE customers SET state = 'set_aside', error = ? WHERE id = ?",
                 (describe_error(error), customer),

@@ -1,4 +1,4 @@
-"""Writes what was fetched: state changes into ``job.sqlite``, and staged rows into data files, each in a thread."""
+"""Writes staged rows into data files, in a thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attrs import frozen
 from capledger.backfill.batches import BatchRows
 from capledger.backfill.errors import MisfitError, StorageError
 from capledger.backfill.files import sha256_of, storage_errors
-from capledger.backfill.state import WRITTEN_STATES, CustomerResult, StagedPage, StateChange
+from capledger.backfill.state import WRITTEN_STATES, CustomerResult
 from capledger.errors import CapledgerError
 
 if TYPE_CHECKING:
@@ -22,79 +22,16 @@ if TYPE_CHECKING:
 
     from capledger.backfill.batches import Batches, StagedBatch
     from capledger.backfill.sinks import Sink
-    from capledger.backfill.state import JobState
+    from capledger.backfill.state import StateChange
 
 T = TypeVar("T")
 
 #: Least rows of a file, except the last of a run.
 MIN_ROWS: Final = 1_000
-#: Rows waiting to be recorded beyond which ``put`` waits.
-_MAX_PENDING_ROWS: Final = 10_000
 #: Errors of a sink that concern a value, and so a customer.
 _VALUE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, MisfitError)
 #: Customers refused one after the other, and none accepted, after which the sink is at fault.
 _MAX_REFUSED: Final = 100
-
-
-class StateWriter:
-    """Records pages and results in the order in which they come, all that came during a transaction in the next.
-
-    Args:
-        state: where they are recorded.
-        thread: where the transactions run.
-        on_recorded: called in the event loop with changes that are on the disk.
-    """
-
-    def __init__(self, state: JobState, thread: Executor, on_recorded: Callable[[Sequence[StateChange]], None]) -> None:
-        self._state = state
-        self._thread = thread
-        self._on_recorded = on_recorded
-        self._pending: list[StateChange] = []
-        self._pending_rows = 0
-        self._writing: asyncio.Task[None] | None = None
-        self._error: BaseException | None = None
-
-    async def put(self, change: StateChange) -> None:
-        """Add a change that is recorded soon; wait only where too many rows are pending.
-
-        Raises:
-            BaseException: an earlier transaction failed for this reason.
-        """
-        self._raise_error()
-        self._pending.append(change)
-        self._pending_rows += change.rows if isinstance(change, StagedPage) else 0
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-        while self._pending_rows > _MAX_PENDING_ROWS and self._writing is not None:
-            await asyncio.shield(self._writing)
-            self._raise_error()
-
-    async def flush(self) -> None:
-        """Wait until everything is on the disk.
-
-        Raises:
-            BaseException: a transaction failed for this reason.
-        """
-        while self._writing is not None:
-            await asyncio.shield(self._writing)
-        self._raise_error()
-
-    async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._pending:
-                changes, self._pending = self._pending, []
-                await loop.run_in_executor(self._thread, self._state.record, changes)
-                self._pending_rows -= sum(change.rows for change in changes if isinstance(change, StagedPage))
-                self._on_recorded(changes)
-        except BaseException as error:  # noqa: BLE001 - raised to whoever comes next
-            self._error = error
-        finally:
-            self._writing = None
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise self._error
 
 
 class FileWriter:

@@ -1,13 +1,7 @@
-"""The state of each customer of a job, and the pages fetched.
-
-What was fetched is *staged* in ``job.sqlite``, page by page with the cursor behind it, and moved from there into data
-files of about a million rows (:mod:`capledger.backfill.batches`). So a killed process loses only the responses in
-flight, and a file never contains part of a ledger that failed in the end.
-"""
+"""The state of each customer of a job, and the changes to it."""
 
 from __future__ import annotations
 
-import zlib
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -15,6 +9,7 @@ from attrs import frozen
 
 from capledger.backfill.plan import read_end
 from capledger.backfill.query_codec import decode_template, make_query, with_end
+from capledger.backfill.staging import StagedPage, compress_page, drop_pages, release_pages, stage_page
 from capledger.queries import LedgerQuery
 
 if TYPE_CHECKING:
@@ -48,20 +43,6 @@ class PlannedCustomer:
     """Number of rows already staged."""
     failures: int
     """How often it was postponed after a temporary failure."""
-
-
-@frozen
-class StagedPage:
-    """A page to be staged, and the cursor behind it."""
-
-    customer: int
-    packed: bytes
-    rows: int
-    cursor: str
-    first: str | None = None
-    """Date of the page's first entry, in ISO 8601 and UTC; None for a page without entries."""
-    last: str | None = None
-    """Date of the page's last entry."""
 
 
 @frozen
@@ -179,27 +160,13 @@ class JobState:
 
     def record(self, changes: Sequence[StateChange]) -> None:
         """Stage pages and record results, in one transaction."""
-        bodies = [zlib.compress(item.packed, 1) if isinstance(item, StagedPage) else b"" for item in changes]
+        bodies = [compress_page(item) if isinstance(item, StagedPage) else b"" for item in changes]
         with self._database.transaction() as connection:
             for item, body in zip(changes, bodies, strict=True):
                 if isinstance(item, StagedPage):
-                    _stage(connection, item, body)
+                    stage_page(connection, item, body)
                 else:
                     _record_result(connection, item)
-
-
-def _stage(connection: sqlite3.Connection, page: StagedPage, body: bytes) -> None:
-    if page.rows:
-        number = connection.execute(
-            "INSERT INTO pages (customer, rows) VALUES (?, ?)", (page.customer, page.rows)
-        ).lastrowid
-        connection.execute("INSERT INTO bodies VALUES (?, ?)", (number, body))
-    connection.execute(
-        "UPDATE customers SET cursor = :cursor, rows = rows + :rows, "
-        "first_entry = min(ifnull(first_entry, :first), ifnull(:first, first_entry)), "
-        "last_entry = max(ifnull(last_entry, :last), ifnull(:last, last_entry)) WHERE id = :customer",
-        {name: getattr(page, name) for name in ("cursor", "rows", "first", "last", "customer")},
-    )
 
 
 def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> None:
@@ -217,16 +184,6 @@ def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> No
         ),
     )
     if result.drop:
-        drop_customer(connection, result.customer)
+        drop_pages(connection, result.customer)
     elif result.state in WRITTEN_STATES:
-        connection.execute("UPDATE pages SET ready = 1 WHERE customer = ?", (result.customer,))
-
-
-def drop_customer(connection: sqlite3.Connection, customer: int) -> None:
-    """Drop what was fetched for a customer, so that it is fetched from its beginning."""
-    connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
-    connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
-    connection.execute(
-        "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL, file = NULL WHERE id = ?",
-        (customer,),
-    )
+        release_pages(connection, result.customer)

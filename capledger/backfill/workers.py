@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from capledger.backfill.errors import JobStoppedError
 from capledger.backfill.schema import pack
-from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, StagedPage, describe_error
+from capledger.backfill.staging import StagedPage
+from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, describe_error
 from capledger.errors import (
     AnswerTooLargeError,
     ApiError,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Self
 
-    from capledger.backfill.file_writer import StateWriter
     from capledger.backfill.progress import JobCounts
     from capledger.backfill.state import JobState
+    from capledger.backfill.state_writer import StateWriter
     from capledger.models import LedgerPage
     from capledger.walk import LedgerWalk
 

@@ -21,7 +21,8 @@ from capledger.backfill.files import make_directory
 from capledger.backfill.plan import PlanReader, update_plan
 from capledger.backfill.schema import pack
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.state import CustomerResult, JobState, StagedPage
+from capledger.backfill.staging import StagedPage
+from capledger.backfill.state import CustomerResult, JobState
 from capledger.models import LedgerEntry
 
 if TYPE_CHECKING:
