@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 
 @define(slots=False)
@@ -57,6 +57,10 @@ class CapledgerError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the name of the class as ``type``, and the fields, without the query."""
+        return {"type": type(self).__name__, **asdict(self, filter=lambda attribute, _: attribute.name != "query")}
 
 
 class InvalidQueryError(CapledgerError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capledger.backfill.arrow import arrow_batches, arrow_schema
+from capledger.backfill.arrow import arrow_batches
 from capledger.backfill.backfill import Backfill
 from capledger.backfill.book_checks import CustomerDiscrepancy, DirectoryCheck, check_directory
 from capledger.backfill.customers import CustomerReader, CustomersReport, read_customers
@@ -12,17 +12,17 @@ from capledger.backfill.errors import (
     DirectoryInUseError,
     FileProblem,
     JobStoppedError,
-    MisfitError,
     StorageError,
 )
 from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, DateRange, Manifest
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
-from capledger.backfill.schema import Row
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
 from capledger.backfill.verification import Verification, verify
+from capledger.frames.arrow import arrow_schema
+from capledger.frames.schema import MisfitError, Row
 
 __all__ = [
     "Backfill",

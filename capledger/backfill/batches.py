@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from capledger.backfill.schema import Row, unpack
 from capledger.backfill.staging import drop_pages
 from capledger.backfill.state import describe_error
+from capledger.frames.schema import Row, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from capledger.backfill.database import Database
-    from capledger.backfill.errors import MisfitError
+    from capledger.frames.schema import MisfitError
 
 #: Rows passed to a sink at a time, about, and bodies read for it at once.
 _CHUNK_ROWS: Final = 1_000

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from attrs import define, field, frozen
 
-from capledger.backfill.extras import import_extra
 from capledger.backfill.files import storage_errors, temporary_file
 from capledger.backfill.manifest import ENTRIES
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
@@ -28,6 +27,7 @@ from capledger.books.checks import BookChecker, unbalanced_pairs
 from capledger.books.pairs import PairedEntries
 from capledger.books.rows import entries_of
 from capledger.errors import InvalidQueryError
+from capledger.frames.extras import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

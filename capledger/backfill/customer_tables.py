@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from capledger.backfill.arrow import import_arrow
 from capledger.backfill.files import temporary_file
 from capledger.backfill.sinks.csv import quoted
+from capledger.frames.arrow import import_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -68,11 +68,3 @@ class DamagedFilesError(CapledgerError):
     """Data files of the job are missing or were changed; ``Backfill(repair=True)`` fetches their customers again."""
 
     problems: tuple[FileProblem, ...] = ()
-
-
-@define(slots=False)
-class MisfitError(CapledgerError):
-    """A value of an entry does not fit its column; the customer is set aside, and nothing is rounded or cut."""
-
-    path: str = ""
-    """The column, such as ``entry_details.points``; empty where a custom sink does not name it."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from attrs import frozen
 
 from capledger.backfill.batches import BatchRows
-from capledger.backfill.errors import MisfitError, StorageError
+from capledger.backfill.errors import StorageError
 from capledger.backfill.files import sha256_of, storage_errors
 from capledger.backfill.state import WRITTEN_STATES, CustomerResult
 from capledger.errors import CapledgerError
+from capledger.frames.schema import MisfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,7 +12,7 @@ from capledger.backfill.batches import Batches, WrittenFile
 from capledger.backfill.files import sha256_of, temporary_file
 from capledger.backfill.plan import read_end, read_identity, read_list
 from capledger.backfill.query_codec import decode_template
-from capledger.backfill.schema import SCHEMA_VERSION
+from capledger.frames.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path

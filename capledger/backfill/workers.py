@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from capledger.backfill.errors import JobStoppedError
-from capledger.backfill.schema import pack
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, describe_error
 from capledger.errors import (
@@ -29,6 +28,7 @@ from capledger.errors import (
     RequestTimeoutError,
     ServerError,
 )
+from capledger.frames.schema import pack
 from capledger.many.pool import WorkerPool
 from capledger.models import WalkReport
 

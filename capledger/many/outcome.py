@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+import msgspec
+from attrs import AttrsInstance, asdict, define, field
 
 from capledger.errors import CapledgerError
 from capledger.models import Balance, LedgerEntry, WalkReport
+from capledger.models._serializable import Exportable
 from capledger.queries import BalanceQuery, LedgerQuery
 from capledger.walk import Cursor
 
@@ -23,8 +25,17 @@ def _entries_repr(entries: Sized) -> str:
     return f"<{len(entries)} entries>"
 
 
+def _query_to_dict(query: AttrsInstance) -> dict[str, Any] | None:
+    """Return the keywords of a query, without those that have their default; None for an item that is no query."""
+    if not isinstance(query, LedgerQuery | BalanceQuery):
+        return None
+    changed = asdict(query, filter=lambda attribute, value: value != attribute.default)
+    keywords: dict[str, Any] = msgspec.to_builtins(changed)
+    return keywords
+
+
 @define
-class LedgerOutcome:
+class LedgerOutcome(Exportable):
     """The outcome of one query of ``fetch_many`` or ``stream_many``."""
 
     query: LedgerQuery = field(repr=_query_repr)
@@ -46,13 +57,26 @@ class LedgerOutcome:
         """
         return None if self._position is None else self._position.encode(self.query)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return query, entries, error, report and cursor as values that any JSON library can write.
+
+        The query has the identifier.
+        """
+        return {
+            "query": _query_to_dict(self.query),
+            "entries": [entry.to_dict() for entry in self.entries],
+            "error": self.error and self.error.to_dict(),
+            "report": self.report.to_dict(),
+            "cursor": self.cursor,
+        }
+
 
 def _balances_repr(balances: Sized) -> str:
     return f"<{len(balances)} balances>"
 
 
 @define
-class BalanceOutcome:
+class BalanceOutcome(Exportable):
     """The outcome of one :class:`~capledger.BalanceQuery` of ``fetch_many``."""
 
     query: BalanceQuery
@@ -63,3 +87,15 @@ class BalanceOutcome:
     """Why there are no balances; None if there are."""
     report: WalkReport
     """What the walk has cost."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return query, balances, error and report as values that any JSON library can write.
+
+        The query has the identifier.
+        """
+        return {
+            "query": _query_to_dict(self.query),
+            "balances": [balance.to_dict() for balance in self.balances],
+            "error": self.error and self.error.to_dict(),
+            "report": self.report.to_dict(),
+        }

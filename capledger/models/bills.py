@@ -9,6 +9,7 @@ from decimal import Decimal
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 from capledger.models.points import (
     AlternateCurrencyBreakdown,
     AlternateCurrencyEarned,
@@ -18,7 +19,7 @@ from capledger.models.points import (
 
 
 @define
-class LineItem:
+class LineItem(Serializable):
     """One line of a bill; the ``return_`` fields are filled on returns."""
 
     id: int | None = None
@@ -54,7 +55,7 @@ class LineItem:
 
 
 @define
-class BillDetails:
+class BillDetails(Serializable):
     """A bill, or the return of one."""
 
     type: str | None = None

@@ -6,11 +6,12 @@ from decimal import Decimal
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 from capledger.models.points import PointsEarned
 
 
 @define
-class RedemptionDetails:
+class RedemptionDetails(Serializable):
     """Points redeemed (PointsRedemption)."""
 
     points_redeemed: Decimal | None = None
@@ -34,7 +35,7 @@ class RedemptionDetails:
 
 
 @define
-class EventDetails:
+class EventDetails(Serializable):
     """When, where and why an event took place."""
 
     event_time: datetime | None = None
@@ -64,7 +65,7 @@ class EventDetails:
 
 
 @define
-class PointsShare:
+class PointsShare(Serializable):
     """Points of one programme in a redemption or a transfer."""
 
     points: Decimal | None = None
@@ -76,7 +77,7 @@ class PointsShare:
 
 
 @define
-class TransferParty:
+class TransferParty(Serializable):
     """One side of a PointsTransfer."""
 
     user_id: str | None = field(default=None, repr=False, metadata=wire(number_as_string=True))
@@ -92,7 +93,7 @@ class TransferParty:
 
 
 @define
-class TargetCompletedDetails:
+class TargetCompletedDetails(Serializable):
     """A target or milestone that was reached (TargetCompleted). Values are in the target's own unit."""
 
     target_group_id: int | None = field(default=None, metadata=wire(key="targetGroupID"))
@@ -126,7 +127,7 @@ class TargetCompletedDetails:
 
 
 @define
-class VoucherRedemptionDetails:
+class VoucherRedemptionDetails(Serializable):
     """A voucher that was redeemed (VoucherRedemption)."""
 
     redeem_date: datetime | None = None
@@ -142,7 +143,7 @@ class VoucherRedemptionDetails:
 
 
 @define
-class PointsDeduction:
+class PointsDeduction(Serializable):
     """One award that a manual adjustment took points from."""
 
     awarded_till_date: datetime | None = None
@@ -190,7 +191,7 @@ class PointsDeduction:
 
 
 @define
-class ManualPointsAdjustmentDetails:
+class ManualPointsAdjustmentDetails(Serializable):
     """Points taken back by hand (ManualPointsAdjustment)."""
 
     created_on: datetime | None = None
@@ -210,7 +211,7 @@ class ManualPointsAdjustmentDetails:
 
 
 @define
-class ImportMeta:
+class ImportMeta(Serializable):
     """The file that an imported event came from."""
 
     file_name: str | None = None
@@ -226,7 +227,7 @@ class ImportMeta:
 
 
 @define
-class BehavioralAttribute:
+class BehavioralAttribute(Serializable):
     """One property of a behavioural event's field."""
 
     value_type: str | None = None
@@ -236,7 +237,7 @@ class BehavioralAttribute:
 
 
 @define
-class BehavioralField:
+class BehavioralField(Serializable):
     """The definition of one field of a behavioural event; responses do not include its value."""
 
     field_name: str | None = None
@@ -248,7 +249,7 @@ class BehavioralField:
 
 
 @define
-class BehavioralEventMetadata:
+class BehavioralEventMetadata(Serializable):
     """The definition of a behavioural event (GenericEvent)."""
 
     label: str | None = None
@@ -258,7 +259,7 @@ class BehavioralEventMetadata:
 
 
 @define
-class NamedValue:
+class NamedValue(Serializable):
     """A custom or extended field of the organisation."""
 
     name: str | None = None
@@ -268,7 +269,7 @@ class NamedValue:
 
 
 @define
-class PointInTimeSlab:
+class PointInTimeSlab(Serializable):
     """The tier of the customer in one programme at the time of the event."""
 
     point_in_time_slab_number: int | None = None

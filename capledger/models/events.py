@@ -6,6 +6,7 @@ An event holds what its type has and what the flags of the request selected; all
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 from capledger.models.bills import BillDetails
 from capledger.models.event_parts import (
     BehavioralEventMetadata,
@@ -23,7 +24,7 @@ from capledger.models.points import PointsEarned
 
 
 @define
-class LedgerEvent:
+class LedgerEvent(Serializable):
     """One event with all details that the service has."""
 
     event_log_id: int

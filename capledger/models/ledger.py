@@ -12,11 +12,12 @@ from decimal import Decimal
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 from capledger.models.events import LedgerEvent
 
 
 @define
-class Notice:
+class Notice(Serializable):
     """A warning of the service: the request succeeded, a secondary activity failed."""
 
     code: int | None = None
@@ -28,7 +29,7 @@ class Notice:
 
 
 @define
-class EntryDetail:
+class EntryDetail(Serializable):
     """One movement of an entry: an amount of one currency, in one category of one programme."""
 
     ledger_entry_type: str | None = None
@@ -46,7 +47,7 @@ class EntryDetail:
 
 
 @define
-class TransactionDetails:
+class TransactionDetails(Serializable):
     """The transaction behind an entry. Amounts are in the organisation's currency."""
 
     transaction_id: int | None = None
@@ -66,7 +67,7 @@ class TransactionDetails:
 
 
 @define
-class EventSummary:
+class EventSummary(Serializable):
     """The event as the ledger summarises it; :class:`LedgerEvent` has all details."""
 
     event_date: datetime | None = None
@@ -88,7 +89,7 @@ class EventSummary:
 
 
 @define
-class CustomerDetails:
+class CustomerDetails(Serializable):
     """The customer that the ledger belongs to; group ledgers have none."""
 
     first_name: str | None = field(default=None, repr=False)
@@ -104,7 +105,7 @@ class CustomerDetails:
 
 
 @define
-class MemberIdentifier:
+class MemberIdentifier(Serializable):
     """The identifier of a member of a user group."""
 
     type: str | None = None
@@ -116,7 +117,7 @@ class MemberIdentifier:
 
 
 @define
-class MemberDetails:
+class MemberDetails(Serializable):
     """The member of a user group who caused an entry."""
 
     first_name: str | None = field(default=None, repr=False)
@@ -130,7 +131,7 @@ class MemberDetails:
 
 
 @define
-class LedgerEntry:
+class LedgerEntry(Serializable):
     """One entry of the ledger: an event and its movements."""
 
     event_log_id: int
@@ -182,7 +183,7 @@ class LedgerEntry:
 
 
 @define
-class Balance:
+class Balance(Serializable):
     """The balance of one account of a customer: one currency, in one category of one programme."""
 
     program_id: int | None = None
@@ -201,7 +202,7 @@ class Balance:
 
 
 @define
-class LedgerDetails:
+class LedgerDetails(Serializable):
     """Position of a page in the ledger that was requested."""
 
     page_number: int | None = None

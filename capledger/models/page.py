@@ -3,12 +3,13 @@
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 from capledger.models.events import LedgerEvent
 from capledger.models.ledger import Balance, CustomerDetails, LedgerDetails, LedgerEntry, Notice
 
 
 @define
-class LedgerPage:
+class LedgerPage(Serializable):
     """One page of a ledger, with entries in the order of the server."""
 
     entries: list[LedgerEntry] = field(factory=list, metadata=wire(key="ledgerEntries"))
@@ -24,7 +25,7 @@ class LedgerPage:
 
 
 @define
-class BalancePage:
+class BalancePage(Serializable):
     """One page of balances, in the order of the server; they are in ``details.ledger_closing_balance``."""
 
     details: LedgerDetails | None = field(default=None, metadata=wire(key="ledgerDetails"))
@@ -43,7 +44,7 @@ class BalancePage:
 
 
 @define
-class EventsPage:
+class EventsPage(Serializable):
     """The response to one request for event details."""
 
     events: list[LedgerEvent | None] = field(factory=list)

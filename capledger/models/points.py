@@ -11,10 +11,11 @@ from decimal import Decimal
 from attrs import define, field
 
 from capledger.models._fields import wire
+from capledger.models._serializable import Serializable
 
 
 @define
-class RegularPoints:
+class RegularPoints(Serializable):
     """Points earned by the rules of a programme."""
 
     program_id: int | None = None
@@ -34,7 +35,7 @@ class RegularPoints:
 
 
 @define
-class PromotionPoints:
+class PromotionPoints(Serializable):
     """Points earned by a promotion."""
 
     promotion_id: int | None = None
@@ -62,7 +63,7 @@ class PromotionPoints:
 
 
 @define
-class PromisedPoints:
+class PromisedPoints(Serializable):
     """Points that become usable on a later day."""
 
     program_id: int | None = None
@@ -76,7 +77,7 @@ class PromisedPoints:
 
 
 @define
-class PointsEarned:
+class PointsEarned(Serializable):
     """Points earned by an event, a bill or a line item."""
 
     regular: list[RegularPoints] = field(factory=list)
@@ -90,7 +91,7 @@ class PointsEarned:
 
 
 @define
-class AwardAction:
+class AwardAction(Serializable):
     """The rule that awarded points."""
 
     id: int | None = None
@@ -104,7 +105,7 @@ class AwardAction:
 
 
 @define
-class PromotionDetails:
+class PromotionDetails(Serializable):
     """The promotion that awarded points."""
 
     promotion_id: int | None = None
@@ -114,7 +115,7 @@ class PromotionDetails:
 
 
 @define
-class PointsBreakdownRow:
+class PointsBreakdownRow(Serializable):
     """One award with its rule and strategies (``get_points_earned_breakup``)."""
 
     value: Decimal | None = None
@@ -158,7 +159,7 @@ class PointsBreakdownRow:
 
 
 @define
-class PointsEarnedBreakdown:
+class PointsEarnedBreakdown(Serializable):
     """Awards one by one; those of promotions are among the regular ones, with ``promotion_details``."""
 
     regular: list[PointsBreakdownRow] = field(factory=list)
@@ -170,7 +171,7 @@ class PointsEarnedBreakdown:
 
 
 @define
-class AlternateCurrencyEarned:
+class AlternateCurrencyEarned(Serializable):
     """Amounts that a bill earned in one alternate currency."""
 
     alternate_currency_name: str | None = None
@@ -186,7 +187,7 @@ class AlternateCurrencyEarned:
 
 
 @define
-class AlternateCurrencyBreakdown:
+class AlternateCurrencyBreakdown(Serializable):
     """Awards of a bill in one alternate currency, one by one."""
 
     alternate_currency_name: str | None = None

@@ -2,11 +2,12 @@
 
 from attrs import define, field
 
+from capledger.models._serializable import Serializable
 from capledger.models.ledger import Notice
 
 
 @define
-class WalkReport:
+class WalkReport(Serializable):
     """Counters of one walk, updated while it runs."""
 
     requests: int = 0

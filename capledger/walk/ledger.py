@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast
 
 from attrs import define, field
 
@@ -163,6 +163,17 @@ class LedgerWalk:
         async for page in self.pages():
             entries += page.entries
         return entries
+
+    async def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
+        """Return all entries from the walk's position on, as a ``pyarrow.Table``: see :mod:`capledger.frames`.
+
+        Raises:
+            ConfigurationError: pyarrow is not installed.
+            MisfitError: a value does not fit its column; nothing is rounded.
+        """
+        from capledger.frames import entries_to_arrow  # noqa: PLC0415 - the schema takes time to import
+
+        return entries_to_arrow(await self.collect())
 
     async def aclose(self) -> None:
         """End the requests under way; iterating again resumes the walk where it stands."""

@@ -19,10 +19,10 @@ from capledger.backfill.database import Database
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory
 from capledger.backfill.plan import PlanReader, update_plan
-from capledger.backfill.schema import pack
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult, JobState
+from capledger.frames.schema import pack
 from capledger.models import LedgerEntry
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import duckdb
 from typer.testing import CliRunner
 
 from capledger.backfill import arrow_schema
-from capledger.backfill.schema import COLUMNS
 from capledger.cli.app import app
 from capledger.cli.demo import make_demo_sandbox
+from capledger.frames.schema import COLUMNS
 
 if TYPE_CHECKING:
     import pytest

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.jobs import backfill, mobile, queries, rows, sandbox, session_at
 
 from capledger.backfill import MisfitError, arrow_batches, arrow_schema
-from capledger.backfill.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, pack, rows_of
+from capledger.frames.schema import COLUMN_NAMES, ENTRY_COLUMNS, ListOf, Struct, pack, rows_of
 from capledger.models import EntryDetail, LedgerEntry
 from capledger.models._fields import container_and_item, optional_model
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.jobs import FORMATS, backfill, entries_in, expected, mobile, queries, rows, sandbox, set_aside
 
-from capledger.backfill import StorageError, schema
+from capledger.backfill import StorageError
 from capledger.backfill.sinks import csv
+from capledger.frames import schema
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from capledger.backfill.schema import COLUMN_NAMES, misfit_of
 from capledger.backfill.sinks.file_sink import FileSink
+from capledger.frames.schema import COLUMN_NAMES, misfit_of
 
 if TYPE_CHECKING:
-    from capledger.backfill.schema import Row
     from capledger.backfill.sinks.protocol import Chunks
+    from capledger.frames.schema import Row
 
 
 class CsvSink(FileSink):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from capledger.backfill.errors import MisfitError, StorageError
-from capledger.backfill.extras import import_extra
+from capledger.backfill.errors import StorageError
 from capledger.backfill.files import TEMPORARY_SUFFIX, remove_temporary_files, temporary_file
-from capledger.backfill.schema import (
+from capledger.backfill.sinks.jsonl import write_lines
+from capledger.frames.extras import import_extra
+from capledger.frames.schema import (
     COLUMN_NAMES,
     COLUMNS,
     DECIMAL,
@@ -26,9 +27,9 @@ from capledger.backfill.schema import (
     Kind,
     ListOf,
     MapOf,
+    MisfitError,
     Struct,
 )
-from capledger.backfill.sinks.jsonl import write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

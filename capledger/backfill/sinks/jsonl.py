@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from capledger.backfill.schema import misfit_of
 from capledger.backfill.sinks.file_sink import FileSink
+from capledger.frames.schema import misfit_of
 
 if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks

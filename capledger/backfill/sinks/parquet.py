@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from capledger.backfill.arrow import arrow_schema, import_arrow, record_batch
 from capledger.backfill.sinks.file_sink import FileSink
+from capledger.frames.arrow import arrow_schema, import_arrow, record_batch
 
 if TYPE_CHECKING:
     from capledger.backfill.sinks.protocol import Chunks

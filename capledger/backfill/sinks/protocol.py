@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from capledger.backfill.schema import Row
+from capledger.frames.schema import Row
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,21 +1,22 @@
-"""The columns of a backfill: declared here once, and the same in every format and every file.
+"""The columns of entries as tables: declared here once, and the same in every format and every file.
 
-Each format derives its own types from this (Arrow in ``arrow.py``, DuckDB in ``sinks/duckdb.py``), and so does the
-staging in ``job.sqlite``. A value that does not fit its column is refused by :func:`pack`, never rounded.
+Each format derives its own types from this (Arrow in ``arrow.py``, DuckDB in ``backfill/sinks/duckdb.py``), and so does
+the staging of a backfill in ``job.sqlite``. A value that does not fit its column is refused by :func:`pack`, never
+rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import msgspec
-from attrs import frozen
+from attrs import define, frozen
 
-from capledger.backfill.errors import MisfitError
+from capledger.errors import CapledgerError
 
 if TYPE_CHECKING:
     from capledger.models import LedgerEntry
@@ -28,6 +29,14 @@ PRECISION, SCALE = 38, 9
 
 #: An entry by the names of the columns: strings, ints, Decimals, datetimes in UTC, lists, dicts and None.
 Row = dict[str, Any]
+
+
+@define(slots=False)
+class MisfitError(CapledgerError):
+    """A value of an entry does not fit its column; the customer is set aside, and nothing is rounded or cut."""
+
+    path: str = ""
+    """The column, such as ``entry_details.points``; empty where a custom sink does not name it."""
 
 
 class Scalar(Enum):
@@ -254,9 +263,9 @@ def _map_check(check_value: _Check) -> _Check:
 _CHECK_ENTRY: Final = _struct_check([(column.name, column.kind) for column in ENTRY_COLUMNS], "")
 
 
-def misfit_of(rows: Iterable[Row], convert: Callable[[str, object], object]) -> MisfitError:
+def misfit_of(rows: Sequence[Row], convert: Callable[[str, object], object]) -> MisfitError:
     """Return the error for rows that a sink refuses: *convert* raises for the column and the value in question."""
-    for name in COLUMN_NAMES:
+    for name in rows[0] if rows else ():
         for row in rows:
             try:
                 convert(name, row[name])
@@ -318,9 +327,13 @@ def _without_excess_zeros(value: Any) -> Any:  # noqa: ANN401 - whatever a colum
 
 def unpack(packed: bytes, identifier_name: str, identifier_value: str) -> list[Row]:
     """Return the rows of packed entries: amounts with all digits, datetimes in UTC, columns in their order."""
-    decoded = cast("list[Row]", _DECODER.decode(packed))
     identifier = {"identifier_name": identifier_name, "identifier_value": identifier_value}
-    rows = [identifier | {column.name: row.get(column.name) for column in ENTRY_COLUMNS} for row in decoded]
+    return [identifier | row for row in _unpack_entries(packed)]
+
+
+def _unpack_entries(packed: bytes) -> list[Row]:
+    decoded = cast("list[Row]", _DECODER.decode(packed))
+    rows = [{column.name: row.get(column.name) for column in ENTRY_COLUMNS} for row in decoded]
     for name in _JSON_COLUMNS:
         for row in rows:
             if row[name] is not None:
@@ -328,8 +341,17 @@ def unpack(packed: bytes, identifier_name: str, identifier_value: str) -> list[R
     return rows
 
 
+def entry_rows(entries: Sequence[LedgerEntry]) -> list[Row]:
+    """Return the rows of entries, without the columns of an identifier.
+
+    Raises:
+        MisfitError: a value does not fit its column.
+    """
+    return _unpack_entries(pack(entries))
+
+
 def rows_of(entries: Sequence[LedgerEntry], identifier_name: str, identifier_value: str) -> list[Row]:
-    """Return the rows of entries.
+    """Return the rows of entries of one customer or group.
 
     Raises:
         MisfitError: a value does not fit its column.
