@@ -35,8 +35,8 @@ MAKERS: dict[str, Callable[[list[LedgerEntry]], Any]] = {
 }
 
 
-async def test_a_walk_has_the_columns_of_a_backfill_without_the_identifier() -> None:
-    """The table of a walk equals the batches of the same query without their first two columns, amounts included."""
+async def test_a_walk_has_the_columns_of_a_backfill_that_come_from_entries() -> None:
+    """The table of a walk equals the batches of the same query without identifier and run, amounts included."""
     async with (
         Sandbox() as box,
         LedgerSession(box.url, BasicAuth("store.server", "server123"), timezone=UTC) as session,
@@ -47,7 +47,7 @@ async def test_a_walk_has_the_columns_of_a_backfill_without_the_identifier() -> 
         batches = [batch async for batch in arrow_batches(session, [QUERY])]
 
     expected = pa.Table.from_batches(batches, schema=arrow_schema()).drop_columns(
-        ["identifier_name", "identifier_value"]
+        ["identifier_name", "identifier_value", "first_seen_run"]
     )
     assert table.to_pylist() == expected.to_pylist()[1:]
     assert table.schema.equals(frames.entry_schema())

@@ -44,6 +44,7 @@ class WrittenFile:
     """Size in bytes when it was written; None where more may be added to it, or where it is not below DIR."""
     sha256: str | None
     customers: int
+    """Number of customers with entries in it."""
 
 
 @frozen
@@ -91,9 +92,9 @@ class Batches:
         return [StagedBatch(*row) for row in rows]
 
     def bodies(self, batch: StagedBatch, after: tuple[int, int]) -> list[Any]:
-        """Return some of a batch's pages: customer, id, name and value of the identifier, and packed rows."""
+        """Return some of a batch's pages: customer, id, name and value of the identifier, run, and packed rows."""
         return self._database.fetch_all(
-            "SELECT customer, pages.id, identifier_name, identifier_value, body FROM pages "
+            "SELECT customer, pages.id, identifier_name, identifier_value, run, body FROM pages "
             "JOIN bodies ON bodies.id = pages.id JOIN customers ON customers.id = customer "
             "WHERE batch = ? AND (customer, pages.id) > (?, ?) ORDER BY customer, pages.id LIMIT ?",
             batch.number,
@@ -109,8 +110,8 @@ class Batches:
                 (file, size, sha256, batch.number),
             )
             connection.execute(
-                "UPDATE customers SET file = ? WHERE id IN (SELECT customer FROM pages WHERE batch = ?)",
-                (file, batch.number),
+                "INSERT INTO parts SELECT customer, batch, sum(rows) FROM pages WHERE batch = ? GROUP BY customer",
+                (batch.number,),
             )
             connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE batch = ?)", (batch.number,))
             connection.execute("DELETE FROM pages WHERE batch = ?", (batch.number,))
@@ -147,20 +148,24 @@ class Batches:
         """Return the files written, in the order of their first batch."""
         rows = self._database.fetch_all(
             "SELECT file, sum(rows), max(bytes), max(sha256), "
-            "(SELECT count(*) FROM customers WHERE customers.file = batches.file) "
+            "(SELECT count(DISTINCT customer) FROM parts JOIN batches AS of ON of.number = batch "
+            "WHERE of.file = batches.file) "
             "FROM batches WHERE state = 'written' GROUP BY file ORDER BY min(number)"
         )
         return [WrittenFile(*row) for row in rows]
 
     def drop_file(self, name: str) -> None:
         """Plan the customers again whose entries were in a file."""
+        of_file = "SELECT number FROM batches WHERE state = 'written' AND file = ?"
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM batches WHERE state = 'written' AND file = ?", (name,))
             connection.execute(
                 "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "
-                "cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL, file = NULL WHERE file = ?",
+                "cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id IN "
+                "(SELECT customer FROM parts JOIN batches ON number = batch WHERE file = ?)",
                 (name,),
             )
+            connection.execute(f"DELETE FROM parts WHERE batch IN ({of_file})", (name,))  # noqa: S608 - a constant
+            connection.execute("DELETE FROM batches WHERE state = 'written' AND file = ?", (name,))
 
 
 class BatchRows:
@@ -198,6 +203,6 @@ class BatchRows:
     def _pages(self) -> Iterator[tuple[int, list[Row]]]:
         position = (0, 0)
         while found := self._batches.bodies(self._batch, position):
-            for customer, page, name, value, body in found:
+            for customer, page, name, value, run, body in found:
                 position = (customer, page)
-                yield customer, unpack(zlib.decompress(body), name, value)
+                yield customer, unpack(zlib.decompress(body), name, value, run=run)

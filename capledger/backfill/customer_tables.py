@@ -23,6 +23,10 @@ _STRINGS: Final = ("identifier_name", "identifier_value", "source", "account_id"
 _NUMBERS: Final = ("rows", "requests", "retries", "attempts")
 _DATES: Final = ("first_entry", "last_entry")
 _COLUMNS: Final = (*_STRINGS, *_NUMBERS, *_DATES, "file", "code", "error")
+#: Columns that are not columns of the state: the file with the latest entries of the customer.
+_EXPRESSIONS: Final = {
+    "file": "(SELECT file FROM parts JOIN batches ON number = batch WHERE customer = id ORDER BY batch DESC LIMIT 1)"
+}
 #: Customers read at once.
 _BATCH: Final = 10_000
 
@@ -46,7 +50,7 @@ def write_customers(database: Database, directory: Path, format_: str) -> None:
 def _batches(database: Database, columns: tuple[str, ...], condition: str) -> Iterator[list[tuple[Any, ...]]]:
     """Yield rows with the id before the columns."""
     statement = (
-        f"SELECT id, {', '.join(columns)} FROM customers "  # noqa: S608 - our own names
+        f"SELECT id, {', '.join(_EXPRESSIONS.get(name, name) for name in columns)} FROM customers "  # noqa: S608 - our own names
         f"WHERE id > ? AND {condition} ORDER BY id LIMIT {_BATCH}"
     )
     last = 0

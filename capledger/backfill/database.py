@@ -55,18 +55,17 @@ CREATE TABLE IF NOT EXISTS customers (
     first_entry TEXT,
     last_entry TEXT,
     cursor TEXT,
-    file TEXT,
     code INTEGER,
     error TEXT
 );
-CREATE INDEX IF NOT EXISTS customers_file ON customers (file) WHERE file IS NOT NULL;
 CREATE INDEX IF NOT EXISTS customers_planned ON customers (failures, id) WHERE state = 'planned';
 CREATE TABLE IF NOT EXISTS pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     customer INTEGER NOT NULL REFERENCES customers,
     rows INTEGER NOT NULL,
     ready INTEGER NOT NULL DEFAULT 0,
-    batch INTEGER
+    batch INTEGER,
+    run INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX IF NOT EXISTS pages_customer ON pages (customer);
 CREATE INDEX IF NOT EXISTS pages_batch ON pages (batch, customer, id);
@@ -79,6 +78,13 @@ CREATE TABLE IF NOT EXISTS batches (
     bytes INTEGER,
     sha256 TEXT
 );
+CREATE TABLE IF NOT EXISTS parts (
+    customer INTEGER NOT NULL REFERENCES customers,
+    batch INTEGER NOT NULL REFERENCES batches,
+    rows INTEGER NOT NULL,
+    PRIMARY KEY (customer, batch)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS parts_batch ON parts (batch);
 """
 
 

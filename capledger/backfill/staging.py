@@ -59,6 +59,6 @@ def drop_pages(connection: sqlite3.Connection, customer: int) -> None:
     connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
     connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
     connection.execute(
-        "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL, file = NULL WHERE id = ?",
+        "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id = ?",
         (customer,),
     )

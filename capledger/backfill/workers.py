@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from capledger.backfill.errors import JobStoppedError
-from capledger.backfill.staging import StagedPage
+from capledger.backfill.reader import Effort
 from capledger.backfill.state import CustomerResult, CustomerState, PlannedCustomer, describe_error
 from capledger.errors import (
     AnswerTooLargeError,
@@ -28,20 +27,16 @@ from capledger.errors import (
     RequestTimeoutError,
     ServerError,
 )
-from capledger.frames.schema import pack
 from capledger.many.pool import WorkerPool
-from capledger.models import WalkReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Executor
     from typing import Self
 
     from capledger.backfill.progress import JobCounts
+    from capledger.backfill.reader import CustomerFetcher
     from capledger.backfill.state import JobState
     from capledger.backfill.state_writer import StateWriter
-    from capledger.models import LedgerPage
-    from capledger.walk import LedgerWalk
 
 #: Errors that concern every customer, and so end the run; the next one continues.
 FATAL_ERRORS: Final = (AuthenticationError, ConfigurationError)
@@ -71,7 +66,7 @@ class Workers:
     """Fetches every planned customer.
 
     Args:
-        open_walk: opens a walk for a query; takes ``prefetch`` and ``resume_from``.
+        reader: reads one customer.
         state: of the job.
         writer: records pages and results.
         counts: brought up to date by this.
@@ -79,12 +74,11 @@ class Workers:
         size: customers at once.
         only_retried: only those that had been set aside.
         pause: seconds before postponed customers are tried again.
-        keep_unproven: keep the entries of walks that end without proof that they are complete.
     """
 
     def __init__(
         self,
-        open_walk: Callable[..., LedgerWalk],
+        reader: CustomerFetcher,
         state: JobState,
         writer: StateWriter,
         counts: JobCounts,
@@ -93,9 +87,8 @@ class Workers:
         size: int,
         only_retried: bool,
         pause: float,
-        keep_unproven: bool = False,
     ) -> None:
-        self._open_walk = open_walk
+        self._reader = reader
         self._state = state
         self._writer = writer
         self._counts = counts
@@ -103,7 +96,6 @@ class Workers:
         self._size = size
         self._only_retried = only_retried
         self._pause = pause
-        self._keep_unproven = keep_unproven
         self._streak = 0
         self._responded = False
         """Whether the service responded to a request of this run with something else than a failure of its own."""
@@ -157,15 +149,10 @@ class Workers:
         customer = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.known_customer)
         if customer is None:
             return False
-        walk = self._open_walk(customer.query, prefetch=1, resume_from=None)
         try:
-            async for _ in walk.pages():
-                break
+            await self._reader.probe(customer)
         except CapledgerError as error:
             return isinstance(error, ApiError)
-        finally:
-            self._counts.run.remove(walk)
-            await walk.aclose()
         return True
 
     def _stopped(self, error: CapledgerError) -> JobStoppedError:
@@ -181,17 +168,21 @@ class Workers:
                     self._counts.add_result(result)
 
     async def _fetch(self, customer: PlannedCustomer, _: object) -> CustomerResult:
+        effort = Effort(customer.rows)
         try:
-            walk = self._open_walk(customer.query, prefetch=self._prefetch, resume_from=customer.cursor)
+            result = await self._reader.read(customer, effort, prefetch=self._prefetch)
+        except FATAL_ERRORS:
+            raise
         except InvalidQueryError as error:
-            result = _result_of_error(customer, error, WalkReport(), 0)
+            result = _result_of_error(customer, error, Effort())
+        except CapledgerError as error:
+            self._responded = self._responded or effort.responded
+            self._counts.note_failure()
+            self._note_error(customer, error)
+            result = _result_of_error(customer, error, effort)
         else:
-            self._counts.run.walks.add(walk)
-            try:
-                result = await self._walk(customer, walk)
-            finally:
-                self._counts.run.remove(walk)
-                await walk.aclose()
+            self._streak = 0
+            self._responded = True
         await self._writer.put(result)
         return result
 
@@ -199,23 +190,6 @@ class Workers:
     def _prefetch(self) -> int:
         run = self._counts.run
         return _PREFETCH if (run.total or 0) - run.finished > 2 * self._size else _PREFETCH_AT_THE_END
-
-    async def _walk(self, customer: PlannedCustomer, walk: LedgerWalk) -> CustomerResult:
-        rows = customer.rows
-        try:
-            async for page in walk.pages():
-                self._responded = True
-                rows += len(page.entries)
-                await self._writer.put(_staged_page(customer, page, walk.cursor))
-        except FATAL_ERRORS:
-            raise
-        except CapledgerError as error:
-            self._counts.note_failure()
-            self._note_error(customer, error)
-            return _result_of_error(customer, error, walk.report, rows)
-        self._streak = 0
-        self._responded = True
-        return _result_of_walk(customer, walk.report, rows, keep_unproven=self._keep_unproven)
 
     def _note_error(self, customer: PlannedCustomer, error: CapledgerError) -> None:
         """Keep an error that may be the service's; stop the job after many of them in a row."""
@@ -252,27 +226,12 @@ class _CustomerQueue:
         return self._taken.popleft()
 
 
-def _staged_page(customer: PlannedCustomer, page: LedgerPage, cursor: str) -> StagedPage:
-    """Return a page of a walk, to be staged.
-
-    Raises:
-        MisfitError: a value does not fit its column.
-    """
-    dates = [entry.ledger_created_date for entry in page.entries]
-    first, last = (_utc(min(dates)), _utc(max(dates))) if dates else (None, None)
-    return StagedPage(customer.id, pack(page.entries), len(dates), cursor, first, last)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 def is_of_service(error: CapledgerError) -> bool:
     """Return whether other customers may fail for the same reason."""
     return isinstance(error, _SERVICE_ERRORS) and not isinstance(error, AnswerTooLargeError)
 
 
-def _result_of_error(customer: PlannedCustomer, error: CapledgerError, report: WalkReport, rows: int) -> CustomerResult:
+def _result_of_error(customer: PlannedCustomer, error: CapledgerError, effort: Effort) -> CustomerResult:
     """Return the result of a failure: postponed while it may be temporary or the service's, else a failed state."""
     from_beginning = isinstance(error, _LEDGER_ERRORS) or (
         customer.cursor is not None and isinstance(error, InvalidQueryError)
@@ -283,23 +242,13 @@ def _result_of_error(customer: PlannedCustomer, error: CapledgerError, report: W
     return CustomerResult(
         customer.id,
         "planned" if temporary else failed,
-        rows=0 if drop else rows,
-        requests=report.requests,
-        retries=report.retries,
+        rows=0 if drop else effort.rows,
+        requests=effort.requests,
+        retries=effort.retries,
         code=_code_of(error),
         error=describe_error(error),
         drop=drop,
     )
-
-
-def _result_of_walk(customer: PlannedCustomer, report: WalkReport, rows: int, *, keep_unproven: bool) -> CustomerResult:
-    """Return the result of a walk that reached its end."""
-    if report.complete or keep_unproven:
-        proven: CustomerState = "done" if rows else "empty"
-        state = proven if report.complete else "unproven"
-        return CustomerResult(customer.id, state, rows=rows, requests=report.requests, retries=report.retries)
-    pending = PendingEventsError("the service says that the ledger may be incomplete", code=11002)
-    return _result_of_error(customer, pending, report, rows)
 
 
 def _code_of(error: CapledgerError) -> int | None:

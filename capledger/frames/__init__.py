@@ -1,6 +1,6 @@
 """Entries as tables of Arrow, polars and pandas: amounts as ``decimal128(38, 9)``, dates in UTC to the microsecond.
 
-The columns are those of a backfill without the two of the identifier. pyarrow comes with the extra ``parquet``; polars
+The columns are those of a backfill without identifier and run. pyarrow comes with the extra ``parquet``; polars
 and pandas are your own. A table of Arrow can be passed as it is to whatever reads Arrow's C stream (PyCapsule), such as
 DuckDB and polars.
 """

@@ -164,7 +164,9 @@ ENTRY_COLUMNS: Final = (
     Column("concept_name", STRING),
     Column("event", JSON),
 )
-COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS)
+#: The run of the job that saw the entry first; null where there is no job.
+RUN_COLUMN: Final = Column("first_seen_run", INTEGER)
+COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS, RUN_COLUMN)
 COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
 
 
@@ -325,10 +327,10 @@ def _without_excess_zeros(value: Any) -> Any:  # noqa: ANN401 - whatever a colum
     return value
 
 
-def unpack(packed: bytes, identifier_name: str, identifier_value: str) -> list[Row]:
+def unpack(packed: bytes, identifier_name: str, identifier_value: str, *, run: int | None = None) -> list[Row]:
     """Return the rows of packed entries: amounts with all digits, datetimes in UTC, columns in their order."""
     identifier = {"identifier_name": identifier_name, "identifier_value": identifier_value}
-    return [identifier | row for row in _unpack_entries(packed)]
+    return [identifier | row | {RUN_COLUMN.name: run} for row in _unpack_entries(packed)]
 
 
 def _unpack_entries(packed: bytes) -> list[Row]:

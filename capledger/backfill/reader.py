@@ -1,0 +1,130 @@
+"""Reads the ledger of one customer: each page is staged as it comes, with the cursor behind it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import define
+
+from capledger.backfill.staging import StagedPage
+from capledger.backfill.state import CustomerResult
+from capledger.errors import PendingEventsError
+from capledger.frames.schema import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from capledger.backfill.progress import JobCounts
+    from capledger.backfill.state import CustomerState, PlannedCustomer, StateChange
+    from capledger.models import LedgerPage
+    from capledger.walk import LedgerWalk
+
+
+@define(eq=False)
+class Effort:
+    """What reading a customer has taken so far, also where it fails."""
+
+    rows: int = 0
+    """Number of rows staged."""
+    requests: int = 0
+    retries: int = 0
+    responded: bool = False
+    """Whether the service responded with a page."""
+
+
+class CustomerFetcher(Protocol):
+    """Reads the ledger of one customer into the state of a job."""
+
+    async def read(self, customer: PlannedCustomer, effort: Effort, *, prefetch: int) -> CustomerResult:
+        """Read the ledger, and return what has become of the customer.
+
+        Args:
+            customer: whose ledger.
+            effort: brought up to date by this.
+            prefetch: pages in flight.
+
+        Raises:
+            InvalidQueryError: nothing was sent, since the query or its cursor cannot be used.
+            CapledgerError: a request failed, or the ledger cannot be read.
+        """
+
+    async def probe(self, customer: PlannedCustomer) -> None:
+        """Send a request about a customer for whom the service responded before.
+
+        Raises:
+            CapledgerError: the request failed.
+        """
+
+
+class LedgerReader:
+    """Reads all entries of a ledger.
+
+    Args:
+        open_walk: opens a walk for a query; takes ``prefetch`` and ``resume_from``.
+        put: records a change of the state.
+        counts: brought up to date by this.
+        keep_unproven: keep the entries of walks that end without proof that they are complete.
+    """
+
+    def __init__(
+        self,
+        open_walk: Callable[..., LedgerWalk],
+        put: Callable[[StateChange], Awaitable[None]],
+        counts: JobCounts,
+        *,
+        keep_unproven: bool = False,
+    ) -> None:
+        self._open_walk = open_walk
+        self._put = put
+        self._counts = counts
+        self._keep_unproven = keep_unproven
+
+    async def read(self, customer: PlannedCustomer, effort: Effort, *, prefetch: int) -> CustomerResult:
+        """Read the ledger from the customer's cursor to its end."""
+        walk = self._open_walk(customer.query, prefetch=prefetch, resume_from=customer.cursor)
+        self._counts.run.walks.add(walk)
+        try:
+            async for page in walk.pages():
+                effort.responded = True
+                effort.rows += len(page.entries)
+                await self._put(staged_page(customer.id, page, walk.cursor))
+        finally:
+            report = self._counts.run.remove(walk)
+            effort.requests, effort.retries = report.requests, report.retries
+            await walk.aclose()
+        if not (report.complete or self._keep_unproven):
+            raise PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+        proven: CustomerState = "done" if effort.rows else "empty"
+        return CustomerResult(
+            customer.id,
+            proven if report.complete else "unproven",
+            rows=effort.rows,
+            requests=report.requests,
+            retries=report.retries,
+        )
+
+    async def probe(self, customer: PlannedCustomer) -> None:
+        """Request the first page of a ledger."""
+        walk = self._open_walk(customer.query, prefetch=1, resume_from=None)
+        try:
+            async for _ in walk.pages():
+                break
+        finally:
+            self._counts.run.remove(walk)
+            await walk.aclose()
+
+
+def staged_page(customer: int, page: LedgerPage, cursor: str) -> StagedPage:
+    """Return a page of a walk, to be staged.
+
+    Raises:
+        MisfitError: a value does not fit its column.
+    """
+    dates = [entry.ledger_created_date for entry in page.entries]
+    first, last = (_utc(min(dates)), _utc(max(dates))) if dates else (None, None)
+    return StagedPage(customer, pack(page.entries), len(dates), cursor, first, last)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
