@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 from weakref import WeakSet
 
 from capledger._sansio.decoder import Decoder
-from capledger._transport.arguments import as_zone, to_positive_int
+from capledger._transport.arguments import as_zone, check_at_least_one
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.http import check_base_url
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
     from ssl import SSLContext
     from types import TracebackType
-    from typing import Self, SupportsIndex, Unpack
+    from typing import Self, Unpack
 
     import aiohttp
     from yarl import URL
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from capledger._transport.attempt import PendingResponse
     from capledger._transport.authentication import Auth
     from capledger._transport.rate_limit import RateLimit
+    from capledger.blocking import BlockingSession
     from capledger.many import (
         AnyQueries,
         BalanceOutcome,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
         Queries,
     )
     from capledger.models import LedgerPage
+
+P = ParamSpec("P")
 
 _DEFAULT_PREFETCH = 4
 
@@ -120,6 +123,13 @@ class LedgerSession:
         self._rate_limit = rate_limit
         self._profiles: dict[tuple[type, bool], ServerProfile] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
+
+    @classmethod
+    def sync(cls: Callable[P, LedgerSession], *args: P.args, **kwargs: P.kwargs) -> BlockingSession:
+        """Return the session without ``async``: ``with LedgerSession.sync(...) as session``; arguments are the same."""
+        from capledger.blocking import BlockingSession  # noqa: PLC0415 - few programs use it
+
+        return BlockingSession(cls(*args, **kwargs))
 
     @property
     def base_url(self) -> URL:
@@ -385,12 +395,3 @@ def check_query(query: object, expected: Any) -> None:  # noqa: ANN401 - a class
         names = {BalanceQuery: "a BalanceQuery", EventDetailsQuery: "an EventDetailsQuery"}
         name = names.get(expected, "a CustomerLedgerQuery or a GroupLedgerQuery")
         raise InvalidQueryError(f"query must be {name}, not {type(query).__name__}")
-
-
-def check_at_least_one(name: str, value: SupportsIndex) -> int:
-    """Return an integer that is at least 1; refuse any other value."""
-    try:
-        return to_positive_int(name, value)
-    except ConfigurationError as error:
-        message = error.message
-    raise InvalidQueryError(message)

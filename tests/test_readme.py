@@ -16,13 +16,12 @@ from typer.testing import CliRunner
 
 from capledger import BasicAuth, CapledgerError, CustomerLedgerQuery, LedgerEntry, LedgerSession
 from capledger.cli.app import app
-from capledger.cli.demo import make_demo_sandbox
+from capledger.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import CodeType
 
-    from capledger.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,7 +74,7 @@ class UserCode:
 @pytest.fixture
 async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     """The sandbox that ``capledger sandbox`` runs, and the environment variables that it prints."""
-    async with make_demo_sandbox() as box:
+    async with Sandbox() as box:
         monkeypatch.setenv("CAPLEDGER_BASE_URL", box.url)
         monkeypatch.setenv("CAPLEDGER_TIMEZONE", "UTC")
         monkeypatch.setenv("CAPLEDGER_USERNAME", "store.server")

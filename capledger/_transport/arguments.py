@@ -8,7 +8,7 @@ from datetime import timedelta, tzinfo
 from typing import SupportsFloat, SupportsIndex, TypeVar
 from zoneinfo import ZoneInfo
 
-from capledger.errors import ConfigurationError
+from capledger.errors import ConfigurationError, InvalidQueryError
 
 T = TypeVar("T")
 
@@ -100,3 +100,12 @@ def as_zone(zone: tzinfo | None) -> tzinfo | None:
         raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
     pytz_name = getattr(zone, "zone", None) if hasattr(zone, "localize") else None
     return zone if pytz_name is None else ZoneInfo(pytz_name)
+
+
+def check_at_least_one(name: str, value: SupportsIndex) -> int:
+    """Return an integer that is at least 1; refuse any other value."""
+    try:
+        return to_positive_int(name, value)
+    except ConfigurationError as error:
+        message = error.message
+    raise InvalidQueryError(message)

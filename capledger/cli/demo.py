@@ -32,16 +32,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from capledger.models import EntryDetail
-    from capledger.sandbox import Rules, Sandbox
+    from capledger.sandbox import Sandbox
     from capledger.sandbox.rows import LedgerRow
 
 EPILOG = epilog("capledger demo", "capledger demo | less", connected=False)
 
 #: A start for those who want less than the whole ledger, naive server time.
 NEWEST_YEAR: Final = datetime(2026, 1, 1)
-_FIRST_ENTRY: Final = datetime(2016, 7, 1)
-_PROGRAM: Final = {"programId": 4120, "programName": "Mill Circle"}
-_STORE: Final = {"store": "Mill Store", "storeCode": "mill", "tillCode": "mill.till1"}
 _NEWEST: Final = 8
 _LAST_MONTH: Final = datetime(2026, 6, 1)
 _POINTS: Final = "points"
@@ -62,35 +59,6 @@ def demo() -> None:
             print_demo(run)
     if not run.exact or run.discrepancies:
         raise typer.Exit(FAILED)
-
-
-def make_demo_rows() -> list[LedgerRow]:
-    """Return the demo customer's ledger: the sandbox's usual three years, seven before, and a second programme."""
-    from capledger.sandbox import DEMO_END, DEMO_START, seed_rows  # noqa: PLC0415 - slow to import
-    from capledger.sandbox.demo import demo_holders  # noqa: PLC0415 - slow to import
-
-    usual = next(holder.rows for holder in demo_holders() if isinstance(holder.rows, list))
-    before = seed_rows(5, 2900, _FIRST_ENTRY, DEMO_START, first_id=3_000_001)
-    second = seed_rows(11, 860, DEMO_START, DEMO_END, first_id=6_500_001, currencies=("Miles",))
-    return [*usual, *before, *map(_in_second_programme, second)]
-
-
-def _in_second_programme(row: LedgerRow) -> LedgerRow:
-    details = [detail | _PROGRAM for detail in row["entryDetails"]]
-    program = {"sourceProgramId": _PROGRAM["programId"], "sourceProgramName": _PROGRAM["programName"]}
-    return row | _STORE | program | {"entryDetails": details}
-
-
-def make_demo_sandbox(rules: Rules | None = None, *, rows: list[LedgerRow] | None = None, port: int = 0) -> Sandbox:
-    """Return a sandbox with these rows for the demo's customer, and its usual other customers."""
-    from capledger.sandbox import Sandbox, SandboxCustomer, SandboxGroup  # noqa: PLC0415 - slow to import
-    from capledger.sandbox.demo import demo_holders  # noqa: PLC0415 - slow to import
-
-    holders = demo_holders()
-    holders[0].rows = make_demo_rows() if rows is None else rows
-    customers = [holder for holder in holders if isinstance(holder, SandboxCustomer)]
-    groups = [holder for holder in holders if isinstance(holder, SandboxGroup)]
-    return Sandbox(customers, groups=groups, rules=rules, port=port)
 
 
 @define
@@ -147,15 +115,19 @@ class DemoRun:
 
 async def run_demo() -> DemoRun:
     """Start the sandbox and walk the three years."""
-    from capledger.sandbox import DEMO_END, DEMO_MOBILE, DEMO_START  # noqa: PLC0415 - slow to import
+    from capledger.sandbox import DEMO_END, DEMO_MOBILE, DEMO_START, Sandbox  # noqa: PLC0415 - slow to import
+    from capledger.sandbox.demo import demo_rows  # noqa: PLC0415 - slow to import
 
     query = CustomerLedgerQuery.mobile(DEMO_MOBILE, start=DEMO_START, end=DEMO_END, include_alternate_currencies=True)
-    rows = make_demo_rows()
-    async with make_demo_sandbox(rows=rows) as box:
+    async with Sandbox() as box:
         began = time.perf_counter()
         async with LedgerSession(box.url, BasicAuth("store.server", "server123"), timezone=UTC) as session:
             walk = session.entries(query)
-            run, expected, dates = DemoRun(box.url, query, walk.report), _expected(rows, DEMO_START, DEMO_END), []
+            run, expected, dates = (
+                DemoRun(box.url, query, walk.report),
+                _expected(demo_rows(), DEMO_START, DEMO_END),
+                [],
+            )
             async for entry in walk:
                 run.add(entry)
                 run.exact = run.exact and _received(entry) == next(expected, None)

@@ -53,10 +53,10 @@ def sandbox(
 
 
 async def _serve(port: int, latency: float, requests_per_minute: int | None) -> None:
-    from capledger.cli.demo import NEWEST_YEAR, make_demo_sandbox  # noqa: PLC0415 - help does not need it
-    from capledger.sandbox import DEMO_MOBILE, Rules  # noqa: PLC0415 - slow to import
+    from capledger.cli.demo import NEWEST_YEAR  # noqa: PLC0415 - help does not need it
+    from capledger.sandbox import DEMO_MOBILE, Rules, Sandbox  # noqa: PLC0415 - slow to import
 
-    box = make_demo_sandbox(Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
+    box = Sandbox(rules=Rules(latency=latency, requests_per_minute=requests_per_minute), port=port)
     try:
         await _listen(box, port)
         with writing_to_stdout():

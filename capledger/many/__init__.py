@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capledger.many.fetch import FetchOptions, ManyWalks, OnOutcome, fetch_many, stream_many
+from capledger.many.fetch import FetchOptions, ManyWalks, OnOutcome, StreamOptions, WalkOptions, fetch_many, stream_many
 from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.progress import Progress
 from capledger.many.queries import AnyQueries, BalanceQueries, Queries
@@ -17,6 +17,8 @@ __all__ = [
     "OnOutcome",
     "Progress",
     "Queries",
+    "StreamOptions",
+    "WalkOptions",
     "fetch_many",
     "stream_many",
 ]

@@ -51,6 +51,26 @@ class FetchOptions(TypedDict, total=False):
     details: bool | EventFlags
 
 
+class WalkOptions(TypedDict, total=False):
+    """Every keyword of ``session.entries``; documented there."""
+
+    prefetch: int
+    resume_from: str | None
+    on_incomplete: Literal["raise", "warn"]
+    details: bool | EventFlags
+
+
+class StreamOptions(TypedDict, total=False):
+    """Every keyword of ``session.stream_many``; documented there."""
+
+    max_in_flight: int
+    deduplicate: bool
+    on_outcome: OnOutcome | None
+    prefetch: int
+    on_incomplete: Literal["raise", "warn"]
+    details: bool | EventFlags
+
+
 class ManyWalks(Generic[T]):
     """Walks over many ledgers at once, as returned by ``fetch_many`` and ``stream_many``; iterate over it once.
 

@@ -1,21 +1,29 @@
-"""The customers of a sandbox that is created without any."""
+"""The customers of a sandbox that is created without any: those of ``capledger sandbox`` and ``capledger demo`` too."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
 from capledger.sandbox.rows import make_member, make_row
 from capledger.sandbox.seeds import seed_rows
 
+if TYPE_CHECKING:
+    from capledger.sandbox.rows import LedgerRow
+
 #: The demo customer's mobile number, as in the documents.
 DEMO_MOBILE: Final = "917406401004"
-#: The first and the last moment of the demo's entries: three years, naive server time.
+#: The three years of the demo, the last of ten that its customer has, naive server time.
 DEMO_START: Final = datetime(2023, 7, 1)  # naive server time
 DEMO_END: Final = datetime(2026, 7, 1)  # naive server time
 #: The connected organisation that shares the demo customer.
 DEMO_CHILD_ORG: Final = 70002
+
+_FIRST_ENTRY: Final = datetime(2016, 7, 1)  # naive server time
+_PROGRAM: Final = {"programId": 4120, "programName": "Mill Circle"}
+_STORE: Final = {"store": "Mill Store", "storeCode": "mill", "tillCode": "mill.till1"}
 
 
 def demo_holders() -> list[SandboxCustomer | SandboxGroup]:
@@ -26,10 +34,25 @@ def demo_holders() -> list[SandboxCustomer | SandboxGroup]:
 def _busy() -> SandboxCustomer:
     return SandboxCustomer(
         DEMO_MOBILE,
-        seed_rows(7, 640, DEMO_START, DEMO_END),
+        list(demo_rows()),
         external_id="HB-0001",
         email="ada@sandbox.example",
     )
+
+
+@cache
+def demo_rows() -> tuple[LedgerRow, ...]:
+    """Return the entries of the demo's customer: ten years, and a second programme in the last three."""
+    recent = seed_rows(7, 640, DEMO_START, DEMO_END)
+    before = seed_rows(5, 2900, _FIRST_ENTRY, DEMO_START, first_id=3_000_001)
+    second = seed_rows(11, 860, DEMO_START, DEMO_END, first_id=6_500_001, currencies=("Miles",))
+    return (*recent, *before, *map(_in_second_programme, second))
+
+
+def _in_second_programme(row: LedgerRow) -> LedgerRow:
+    details = [detail | _PROGRAM for detail in row["entryDetails"]]
+    program = {"sourceProgramId": _PROGRAM["programId"], "sourceProgramName": _PROGRAM["programName"]}
+    return row | _STORE | program | {"entryDetails": details}
 
 
 def _quiet() -> SandboxCustomer:

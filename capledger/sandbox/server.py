@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -23,6 +23,7 @@ from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
 from capledger.sandbox.faults.context import FaultContext, FaultScript
 from capledger.sandbox.ledger_endpoint import EndpointRequest, ledger_page
+from capledger.sandbox.loop_thread import LoopThread
 from capledger.sandbox.params import selector
 from capledger.sandbox.rate_limiter import ServerRateLimiter
 from capledger.sandbox.request_log import LoggedRequest
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from capledger.sandbox.connections import ClientConnection
     from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
+
+T = TypeVar("T")
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
 #: Seconds that requests in flight may take when the sandbox is closed; 0 would wait without limit.
@@ -64,6 +67,7 @@ class Sandbox:
         async with Sandbox() as box:
             ...  # send requests to box.url, with user "store.server" and password "server123"
 
+    Code without an event loop uses it as ``with``; the server then runs in a thread of its own, where hooks are called.
     Without customers it has those of the demo. Rows are kept in memory.
     """
 
@@ -87,7 +91,7 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
-        Create a sandbox; ``async with`` starts it.
+        Create a sandbox; ``async with`` or ``with`` starts it.
 
         ``users`` are plain passwords by name, ``clients`` OAuth secrets by key; ``denied`` users and clients get a 403.
         ``timezone`` is the zone of every naive date; ``connected_orgs`` default to those of the customers; ``clock``
@@ -121,6 +125,7 @@ class Sandbox:
         self._in_flight = 0
         self._numbers = Counter[str]()
         self._runner: web.ServerRunner | None = None
+        self._thread: LoopThread | None = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -130,6 +135,26 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def __enter__(self) -> Self:
+        self._thread = LoopThread()
+        try:
+            self._thread.run(self.start())
+        except BaseException:
+            self._end_thread()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_thread()
+
+    def _end_thread(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self.close())
+            thread.close()
 
     async def start(self) -> None:
         """Start to listen; ``url`` is known afterwards."""
@@ -153,21 +178,25 @@ class Sandbox:
     def url(self) -> str:
         """Base URL, such as ``http://127.0.0.1:40123``."""
         if self._runner is None:
-            raise RuntimeError("the sandbox is not running; start it with `async with`")
+            raise RuntimeError("the sandbox is not running; start it with `async with` or `with`")
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
     def append(self, identifier_value: str, row: LedgerRow) -> None:
         """Add an entry to the ledger of a customer or group, at the position of its date."""
-        self._accounts.by_value(identifier_value).append(row)
+        self._change(lambda: self._accounts.by_value(identifier_value).append(row))
 
     def remove(self, identifier_value: str, event_log_id: int) -> int:
         """Remove the entries of an event from the ledger of a customer or group; return their number."""
-        return self._accounts.by_value(identifier_value).remove(event_log_id)
+        return self._change(lambda: self._accounts.by_value(identifier_value).remove(event_log_id))
 
     def add(self, holder: SandboxCustomer | SandboxGroup) -> None:
         """Add a customer or group."""
-        self._accounts.add(holder)
+        self._change(lambda: self._accounts.add(holder))
+
+    def _change(self, change: Callable[[], T]) -> T:
+        """Apply a change, between two requests if they are served by another thread."""
+        return change() if self._thread is None else self._thread.call(change)
 
     def expire_tokens(self) -> None:
         """Expire every token issued so far; requests with one get 498."""

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from capledger.backfill import arrow_schema
 from capledger.cli.app import app
-from capledger.cli.demo import make_demo_sandbox
 from capledger.frames.schema import COLUMNS
+from capledger.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import pytest
@@ -37,7 +37,7 @@ async def test_readme_can_be_followed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     [customers], [shell], [statement] = blocks("csv"), blocks("shell"), blocks("sql")
     Path("customers.csv").write_text(customers, encoding="utf-8")  # noqa: ASYNC240 - a small file
-    async with make_demo_sandbox() as box:
+    async with Sandbox() as box:
         monkeypatch.setenv("CAPLEDGER_BASE_URL", box.url)
         monkeypatch.setenv("CAPLEDGER_TIMEZONE", "UTC")
         monkeypatch.setenv("CAPLEDGER_USERNAME", "store.server")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from support.shell import finish, run, start
 
 from capledger.cli import demo
-from capledger.cli.demo import make_demo_rows
+from capledger.sandbox.demo import demo_rows
 
 if TYPE_CHECKING:
     import pytest
@@ -25,7 +25,7 @@ async def test_demo_shows_what_the_walk_does() -> None:
     requests, windows, pages, entries = (int(number.replace(",", "")) for number in took.groups())
     assert (result.code, result.err) == (0, "")
     assert (windows, entries) == (13, 1504)
-    assert windows < pages <= requests < len(make_demo_rows()) / 100 == 44
+    assert windows < pages <= requests < len(demo_rows()) / 100 == 44
     assert max(map(len, result.lines)) <= 80
     assert len(result.lines) <= 54
     assert "\x1b" not in result.out
@@ -48,7 +48,7 @@ async def test_demo_is_the_same_each_time() -> None:
 async def test_totals_are_the_sums_of_the_rows() -> None:
     """The net of each currency is the exact sum over the rows."""
     expected: dict[tuple[str, str], Decimal] = {}
-    for row in make_demo_rows():
+    for row in demo_rows():
         if "2023-07-01" <= row["ledgerCreatedDate"] < "2026-07-01":
             for detail in row["entryDetails"]:
                 key = detail["programName"], detail.get("alternateCurrencyName", "points")

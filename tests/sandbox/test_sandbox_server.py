@@ -16,7 +16,6 @@ from support.sandbox_client import ABOUT, LEDGER, basic, opened
 from capledger.sandbox import (
     DEMO_END,
     DEMO_MOBILE,
-    DEMO_START,
     LoggedRequest,
     Rules,
     Sandbox,
@@ -169,10 +168,10 @@ async def test_without_customers_it_has_those_of_the_demo() -> None:
         group = await client.group("4400001")
         child = await client.scoped({"DATA-SCOPE": "OTHER", "DATA-SCOPE-ORG": "70002"}, identifierValue=DEMO_MOBILE)
 
-    assert newest.body["ledgerDetails"]["totalEntries"] == 640
+    assert newest.body["ledgerDetails"]["totalEntries"] == 4_400
     assert any(entry["netAlternateCurrenciesOnEvent"] for entry in newest.body["ledgerEntries"])
     first, last = (page.body["ledgerEntries"][0]["ledgerCreatedDate"] for page in (oldest, newest))
-    assert DEMO_START <= datetime.fromisoformat(first) < datetime.fromisoformat(last) <= DEMO_END
+    assert datetime(2016, 7, 1) <= datetime.fromisoformat(first) < datetime.fromisoformat(last) <= DEMO_END
     assert empty.code == 11003
     assert group.body["ledgerEntries"][0]["customerId"] == -4_400_001
     assert child.body["ledgerEntries"][0]["orgId"] == 70002

@@ -43,6 +43,8 @@ from capledger import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from capledger.blocking import BlockingSession
+
 customer = CustomerLedgerQuery(
     identifier_name="mobile",
     identifier_value="917406401004",
@@ -145,3 +147,15 @@ async def walk() -> None:
         proxy="http://proxy.example:3128",
         ssl=ssl.create_default_context(),
     )
+
+
+def without_async() -> None:
+    """Check the types of the session without ``async``."""
+    with LedgerSession.sync("https://eu.api.capillarytech.com", BasicAuth("till", "secret"), timeout=5.0) as session:
+        assert_type(session, BlockingSession)
+        walk = session.entries(customer, prefetch=2, on_incomplete="warn")
+        assert_type([entry for entry in walk], list[LedgerEntry])
+        assert_type([page for page in walk.pages()], list[LedgerPage])
+        assert_type((walk.collect(), walk.cursor, walk.report), tuple[list[LedgerEntry], str, WalkReport])
+        assert_type([outcome for outcome in session.fetch_many([customer])], list[LedgerOutcome])
+        assert_type([pair for pair in session.stream_many([customer])], list[tuple[LedgerQuery, LedgerPage]])
