@@ -39,11 +39,11 @@ from capledger import (
     RetryPolicy,
     WalkReport,
 )
+from capledger.blocking import BlockingSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from capledger.blocking import BlockingSession
 
 customer = CustomerLedgerQuery(
     identifier_name="mobile",
@@ -154,8 +154,8 @@ def without_async() -> None:
     with LedgerSession.sync("https://eu.api.capillarytech.com", BasicAuth("till", "secret"), timeout=5.0) as session:
         assert_type(session, BlockingSession)
         walk = session.entries(customer, prefetch=2, on_incomplete="warn")
-        assert_type([entry for entry in walk], list[LedgerEntry])
-        assert_type([page for page in walk.pages()], list[LedgerPage])
+        assert_type(list(walk), list[LedgerEntry])
+        assert_type(list(walk.pages()), list[LedgerPage])
         assert_type((walk.collect(), walk.cursor, walk.report), tuple[list[LedgerEntry], str, WalkReport])
-        assert_type([outcome for outcome in session.fetch_many([customer])], list[LedgerOutcome])
-        assert_type([pair for pair in session.stream_many([customer])], list[tuple[LedgerQuery, LedgerPage]])
+        assert_type(list(session.fetch_many([customer])), list[LedgerOutcome])
+        assert_type(list(session.stream_many([customer])), list[tuple[LedgerQuery, LedgerPage]])
