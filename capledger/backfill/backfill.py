@@ -11,7 +11,7 @@ from capledger.backfill.batches import Batches
 from capledger.backfill.database import JOB_FILE
 from capledger.backfill.job import ROLL_ROWS, Job, loop_time
 from capledger.backfill.manifest import ENTRIES, Manifest
-from capledger.backfill.plan import PlanSummary, describe_flags, is_planned, make_reader, read_end, update_plan
+from capledger.backfill.plan import PlanSummary, is_planned, make_reader, read_end, update_plan
 from capledger.backfill.progress import read_counts
 from capledger.backfill.reader import LedgerReader
 from capledger.backfill.sinks import sink_for
@@ -60,6 +60,8 @@ class Backfill(Job):
         on_incomplete: "warn" keeps ledgers that cannot be proven complete; their customers are marked as unproven.
         details: fetch the details of each event into the column ``event``, ten entries a request; an
             :class:`~capledger.EventFlags` selects more of them.
+        balances: fetch the balances of the service at the end of the range too, and at its start if it has one, into
+            ``balances.parquet`` (or ``.csv``), which ``check_directory`` compares with the entries.
         on_plan: called once the list was read, before the first request.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
@@ -84,6 +86,7 @@ class Backfill(Job):
         repair: bool = False,
         on_incomplete: Literal["raise", "warn"] = "raise",
         details: bool | EventFlags = False,
+        balances: bool = False,
         on_plan: Callable[[PlanSummary], None] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         interval: float = 1.0,
@@ -108,6 +111,7 @@ class Backfill(Job):
         self._exact = exact
         self._on_incomplete: Literal["raise", "warn"] = on_incomplete
         self._details = details
+        self._balances = balances
 
     async def run(self) -> Manifest:
         """Fetch all customers that are still to be fetched.
@@ -125,7 +129,7 @@ class Backfill(Job):
             StorageError: the directory, its state or a data file cannot be read or written, such as on a full disk.
         """
         with self._open_database() as database:
-            reader = make_reader(self._session, self._sink.format, details=describe_flags(as_flags(self._details)))
+            reader = make_reader(self._session, self._sink.format, details=self._details, balances=self._balances)
             change = await self._plan(database, reader)
             return await self._run(database, change, reader)
 
@@ -144,12 +148,18 @@ class Backfill(Job):
         self._report_plan(change, read_end(database))
         if state.planned(only_retried=self._retry) or batches.ready_rows() or batches.unfinished():
             open_walk = partial(self._session.entries, on_incomplete=self._on_incomplete, details=self._details)
-            keep_unproven = self._on_incomplete == "warn"
+            make = partial(
+                LedgerReader,
+                open_walk,
+                counts=counts,
+                keep_unproven=self._on_incomplete == "warn",
+                open_balances=self._session.balances if self._balances else None,
+            )
             await self._fetch(
                 state,
                 batches,
                 self._sink,
-                lambda put: LedgerReader(open_walk, put, counts, keep_unproven=keep_unproven),
+                make,
                 only_retried=self._retry,
             )
         return await asyncio.to_thread(self._write_results, database, reader.now.tzinfo or UTC)

@@ -157,11 +157,12 @@ class Batches:
     def drop_file(self, name: str) -> None:
         """Plan the customers again whose entries were in a file."""
         of_file = "SELECT number FROM batches WHERE state = 'written' AND file = ?"
+        customers = "SELECT customer FROM parts JOIN batches ON number = batch WHERE file = ?"
         with self._database.transaction() as connection:
+            connection.execute(f"DELETE FROM balances WHERE customer IN ({customers})", (name,))  # noqa: S608 - a constant
             connection.execute(
-                "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "
-                "cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id IN "
-                "(SELECT customer FROM parts JOIN batches ON number = batch WHERE file = ?)",
+                "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "  # noqa: S608 - a constant
+                f"cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id IN ({customers})",
                 (name,),
             )
             connection.execute(f"DELETE FROM parts WHERE batch IN ({of_file})", (name,))  # noqa: S608 - a constant

@@ -1,46 +1,30 @@
-"""``check_directory``: whether the ledgers of a backfill add up, customer by customer, in bounded memory.
-
-DuckDB sorts the entries by customer, on disk where they are many; only one row at a time, and the accounts of one
-customer, are held in memory.
-"""
+"""``check_directory``: whether the ledgers of a backfill add up, customer by customer, in bounded memory."""
 
 from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Collection
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 from attrs import define, field, frozen
 
 from capledger.backfill.files import storage_errors, temporary_file
-from capledger.backfill.manifest import ENTRIES
-from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
-from capledger.backfill.sinks.duckdb import NO_PROGRESS_BAR, READ_JSON_LINES
-from capledger.backfill.verification import recorded_files
+from capledger.backfill.written_ledgers import read_ledgers
 from capledger.books import Discrepancy
 from capledger.books.checks import BookChecker, unbalanced_pairs
 from capledger.books.pairs import PairedEntries
-from capledger.books.rows import entries_of
-from capledger.errors import InvalidQueryError
 from capledger.frames.extras import import_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
+    from capledger.backfill.written_ledgers import StatedBalance
     from capledger.models import LedgerEntry
 
 DISCREPANCIES: Final = "discrepancies.csv"
-_CUSTOMER: Final = "identifier_name, identifier_value"
-_DATE, _DETAILS, _NETS = "ledger_created_date", "entry_details", "net_alternate_currencies_on_event"
-_SETTINGS: Final = {"threads": 1, "memory_limit": "256MB"}
-#: What reads the files of each format; nested values of CSV are JSON, and all else in it is text.
-_READERS: Final = {".parquet": "read_parquet(?)", ".jsonl.gz": READ_JSON_LINES, ".csv": "read_csv(?, all_varchar=true)"}
 #: Discrepancies that are kept in memory to be printed.
 _MOST_KEPT: Final = 1_000
 _TITLES: Final = (
@@ -71,32 +55,44 @@ class CustomerDiscrepancy:
 
 @define
 class DirectoryCheck:
-    """The check of a backfill's directory; iterate over it once, the counts are those of the entries read so far."""
+    """The check of a backfill's directory; iterate over it once, the counts are those of what was read so far."""
 
     _directory: Path
     _filtered: bool
     _non_negative: Collection[int]
     customers: int = 0
-    """Number of customers with entries."""
+    """Number of customers with entries, or with balances of the service."""
     entries: int = 0
     """Number of entries."""
+    balances: int = 0
+    """Number of balances of the service at the end of the range; 0 where none were fetched."""
 
     def __iter__(self) -> Iterator[CustomerDiscrepancy]:
         pairs = PairedEntries()
-        checker, current = self._make_checker(), None
-        for customer, entry in _sorted_entries(self._directory):
-            if customer != current:
-                yield from _of_customer(current, checker.finish(()))
-                checker, current = self._make_checker(), customer
-                self.customers += 1
-            self.entries += 1
-            yield from _of_customer(customer, checker.add(entry))
-            pairs.add(entry)
-        yield from _of_customer(current, checker.finish(()))
-        yield from _of_customer(None, unbalanced_pairs(pairs))
+        for (name, value), stated, entries in read_ledgers(self._directory):
+            self.customers += 1
+            for discrepancy in self._check(stated, entries, pairs):
+                yield CustomerDiscrepancy(name, value, discrepancy)
+        for discrepancy in unbalanced_pairs(pairs):
+            yield CustomerDiscrepancy(None, None, discrepancy)
 
-    def _make_checker(self) -> BookChecker:
-        return BookChecker(filtered=self._filtered, non_negative=self._non_negative)
+    def _check(
+        self, stated: list[StatedBalance], entries: Iterator[LedgerEntry], pairs: PairedEntries
+    ) -> Iterator[Discrepancy]:
+        closing = [item.closing for item in stated if item.closing is not None]
+        self.balances += len(closing)
+        checker = BookChecker(
+            [item.opening for item in stated if item.opening is not None],
+            opening_at=stated[0].opening_at if stated else None,
+            at=stated[0].closing_at if stated else None,
+            filtered=self._filtered,
+            non_negative=self._non_negative,
+        )
+        for entry in entries:
+            self.entries += 1
+            yield from checker.add(entry)
+            pairs.add(entry)
+        yield from checker.finish(closing if stated else None)
 
 
 def check_directory(
@@ -117,51 +113,6 @@ def check_directory(
     """
     import_extra("duckdb", "duckdb")
     return DirectoryCheck(Path(directory), filtered, non_negative)
-
-
-def _of_customer(customer: tuple[str, str] | None, found: Iterator[Discrepancy]) -> Iterator[CustomerDiscrepancy]:
-    name, value = customer or (None, None)
-    for discrepancy in found:
-        yield CustomerDiscrepancy(name, value, discrepancy)
-
-
-def _sorted_entries(directory: Path) -> Iterator[tuple[tuple[str, str], LedgerEntry]]:
-    duckdb = import_extra("duckdb", "duckdb")
-    files = [str((directory / ENTRIES / file.name).absolute()) for file in recorded_files(directory).files]
-    if not files:
-        return
-    with storage_errors(ENTRIES), tempfile.TemporaryDirectory(prefix=".check-", dir=directory) as scratch:
-        is_database = files[0].endswith(DUCKDB_FILE)
-        settings = {**_SETTINGS, "temp_directory": scratch}
-        with closing(duckdb.connect(files[0] if is_database else ":memory:", is_database, settings)) as connection:
-            connection.execute(NO_PROGRESS_BAR)
-            yield from _read(connection, files, is_database=is_database)
-
-
-def _read(connection: Any, files: Sequence[str], *, is_database: bool) -> Iterator[tuple[tuple[str, str], LedgerEntry]]:  # noqa: ANN401 - duckdb's connection
-    suffix = next((suffix for suffix in _READERS if files[0].endswith(suffix)), None)
-    if not is_database and suffix is None:
-        raise InvalidQueryError("the job's files are of no format that can be checked: parquet, jsonl, csv or duckdb")
-    source = "entries" if is_database or suffix is None else _READERS[suffix]
-    sql = (
-        f"SELECT {_CUSTOMER}, CAST(event_log_id AS BIGINT) AS event_log_id, event_name, "  # noqa: S608 - our own names
-        f"CAST({_DATE} AS TIMESTAMPTZ) AS {_DATE}, CAST(customer_id AS BIGINT) AS customer_id, "
-        f"{_DETAILS}, CAST(net_points_on_event AS VARCHAR) AS net_points_on_event, {_NETS}, transaction_details "
-        f"FROM {source} ORDER BY {_CUSTOMER}, {_DATE}, event_log_id"
-    )
-    cursor = connection.execute(sql, [] if is_database else [list(files)])
-    names = [column[0] for column in cursor.description]
-    while rows := cursor.fetchmany(1_000):
-        for values in rows:
-            row = {name: _decoded(name, value) for name, value in zip(names, values, strict=True)}
-            customer = str(row.pop("identifier_name")), str(row.pop("identifier_value"))
-            yield customer, next(entries_of([row]))
-
-
-def _decoded(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column can hold
-    if isinstance(value, str) and name in {_DETAILS, _NETS, "transaction_details"}:
-        return msgspec.json.decode(value)
-    return value
 
 
 @define

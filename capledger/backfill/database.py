@@ -85,6 +85,13 @@ CREATE TABLE IF NOT EXISTS parts (
     PRIMARY KEY (customer, batch)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS parts_batch ON parts (batch);
+CREATE TABLE IF NOT EXISTS balances (
+    customer INTEGER PRIMARY KEY REFERENCES customers,
+    opening_at TEXT,
+    opening BLOB,
+    closing_at TEXT NOT NULL,
+    closing BLOB NOT NULL
+);
 """
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, frozen
 
 from capledger.backfill.database import JOB_FILE, Database
-from capledger.backfill.plan import describe_flags, make_reader, update_plan
+from capledger.backfill.plan import make_reader, update_plan
+from capledger.backfill.query_codec import decode_template
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
 from capledger.backfill.workers import FATAL_ERRORS, is_of_service
 from capledger.errors import CapledgerError, ConnectionFailedError, RequestTimeoutError
-from capledger.queries.events import as_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,8 @@ class Estimate:
     """Number of requests sent for the sample."""
     requests: int
     """Number of requests still to be sent, with three significant digits."""
+    balance_requests: int
+    """Number of those for balances: one for each customer, and another where the range has a start."""
     entries: int
     """Number of entries still to be received, with three significant digits."""
     requests_per_minute: float
@@ -76,6 +78,8 @@ class _Sample:
     requests: float = 0.0
     entries: float = 0.0
     seconds: float = 0.0
+    balance_requests: int = 0
+    """Requests for balances, which are counted and not sampled."""
 
     def add(self, requests: int, entries: int) -> None:
         """Count a customer."""
@@ -94,6 +98,7 @@ async def estimate(
     concurrency: int = 8,
     exact: bool = False,
     details: bool | EventFlags = False,
+    balances: bool = False,
 ) -> Estimate:
     """Fetch a sample of the customers, with at most 50 requests, and extrapolate; write nothing.
 
@@ -106,6 +111,7 @@ async def estimate(
         concurrency: customers at once; matters where no limit is given.
         exact: as for a backfill.
         details: as for a backfill.
+        balances: as for a backfill; they are estimated and not part of the sample.
 
     Raises:
         InvalidQueryError: an item is not a query, or the directory belongs to another job.
@@ -114,11 +120,12 @@ async def estimate(
     started = out is not None and (Path(out) / JOB_FILE).exists()
     database = Database(Path(out) if out is not None and started else None)
     try:
-        reader = make_reader(session, sink_for(format).format, details=describe_flags(as_flags(details)))
+        reader = make_reader(session, sink_for(format).format, details=details, balances=balances)
         with database.trial():
             change = await update_plan(database, queries, reader, exact=exact)
             open_walk = partial(session.entries, prefetch=1, details=details)
             sample = await _fetch_sample(open_walk, JobState(database).sample(_MAX_REQUESTS))
+            sample.balance_requests = _count_balance_requests(database) if balances else 0
             return _extrapolate(database, sample, change, requests_per_minute, concurrency)
     finally:
         database.close()
@@ -182,13 +189,22 @@ def _about(number: float) -> int:
     return int(float(f"{number:.3g}")) if number >= _EXACT else round(number)
 
 
+def _count_balance_requests(database: Database) -> int:
+    """Return how many requests the balances of customers take that are still to be fetched."""
+    rows = database.fetch_all(
+        "SELECT query, count(*) FROM customers JOIN templates ON templates.id = template "
+        "WHERE state IN ('planned', 'running') GROUP BY query"
+    )
+    return sum(count * (1 if decode_template(query).get("start") is None else 2) for query, count in rows)
+
+
 def _extrapolate(
     database: Database, sample: _Sample, change: ListChange, requests_per_minute: int | None, concurrency: int
 ) -> Estimate:
     left = database.fetch_number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
     customers = database.fetch_number("SELECT count(*) FROM customers")
     factor = left / sample.customers if sample.customers else 0.0
-    requests = _about(sample.requests * factor)
+    requests = _about(sample.requests * factor + sample.balance_requests)
     possible = concurrency * sample.sent / max(sample.seconds, 0.001) * 60
     rate = possible if requests_per_minute is None else min(possible, requests_per_minute)
     return Estimate(
@@ -199,6 +215,7 @@ def _extrapolate(
         failed=sample.failed,
         sample_requests=sample.sent,
         requests=requests,
+        balance_requests=_about(sample.balance_requests),
         entries=_about(sample.entries * factor),
         requests_per_minute=rate or 1.0,
         limited=requests_per_minute is not None and rate == requests_per_minute,

@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from capledger.backfill.balance_table import write_balances
 from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import Database
 from capledger.backfill.errors import DamagedFilesError
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory, storage_errors
 from capledger.backfill.manifest import ENTRIES, make_manifest, write_manifest
-from capledger.backfill.plan import PlanSummary
+from capledger.backfill.plan import PlanSummary, read_identity
 from capledger.backfill.progress import JobCounts
 from capledger.backfill.state_writer import StateWriter
 from capledger.backfill.verification import find_problems
@@ -207,10 +208,12 @@ class Job(ABC):
                 await _Run(state, partial(work, workers), writer, files, error).run_until(self._stop)
 
     def _write_results(self, database: Database, zone: tzinfo) -> Manifest:
-        manifest = make_manifest(database, self._out, zone)
+        identity = read_identity(database)
         with storage_errors("the manifest"):
             write_set_aside(database, self._out)
-            write_customers(database, self._out, manifest.format)
+            write_customers(database, self._out, identity.format)
+            balances = write_balances(database, self._out, identity.format) if identity.balances else None
+            manifest = make_manifest(database, self._out, zone, balances)
             write_manifest(manifest, self._out)
         return manifest
 

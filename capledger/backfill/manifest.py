@@ -73,6 +73,8 @@ class Manifest:
     retries: int
     """Number of those requests that were sent again after a failure."""
     files: tuple[DataFile, ...]
+    balances: DataFile | None
+    """The file with the balances of the service, a row for each customer and account; None where none were fetched."""
     finished: bool
     """Whether no customer is left to be fetched."""
     complete: bool
@@ -111,13 +113,14 @@ class Manifest:
         return self.states["set_aside"]
 
 
-def make_manifest(database: Database, directory: Path, zone: tzinfo) -> Manifest:
+def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: DataFile | None = None) -> Manifest:
     """Return the manifest of a job; its sink must be closed.
 
     Args:
         database: of the job.
         directory: of the job.
         zone: of the server's clock, for naive dates.
+        balances: the file of balances.
     """
     identity, end = read_identity(database), read_end(database)
     counts = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
@@ -139,6 +142,7 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo) -> Manifest
         requests=requests or 0,
         retries=retries or 0,
         files=files,
+        balances=balances,
         finished=finished,
         complete=finished and states["done"] + states["empty"] == customers,
         written_at=datetime.now(UTC).replace(microsecond=0),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from attrs import define, field, fields, frozen
 
+from capledger.backfill.balances import check_has_balances
 from capledger.backfill.query_codec import TemplateEncoder
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many.queries import QuerySource
 from capledger.queries import CustomerLedgerQuery, LedgerQuery
+from capledger.queries.events import as_flags
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,6 +47,8 @@ class JobIdentity:
     format: str
     details: str
     """Which details of events are fetched; empty for none."""
+    balances: bool = False
+    """Whether the balances of the service are fetched too."""
     ranges: list[str] = field(factory=list)
     """The date ranges of the queries, each once."""
     filters: list[str] = field(factory=list)
@@ -59,8 +63,13 @@ class JobIdentity:
             ("range", " and ".join(self.ranges), " and ".join(other.ranges)),
             ("filters", " and ".join(self.filters), " and ".join(other.filters)),
             ("details", self.details or "no", other.details or "no"),
+            ("balances", _yes_or_no(self.balances), _yes_or_no(other.balances)),
         ]
         return [f"{name} {there} there and {here} here" for name, there, here in pairs if there != here]
+
+
+def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - converts it
+    return "yes" if value else "no"
 
 
 @define
@@ -115,10 +124,11 @@ class PlanReader:
         now: the current time, in the zone of the server's clock.
         format_: of the sink.
         details: which details of events are fetched; empty for none.
+        balances: whether the balances of the service are fetched too.
     """
 
-    def __init__(self, service: str, now: datetime, format_: str, *, details: str = "") -> None:
-        self.identity = JobIdentity(service, str(now.tzinfo), format_, details)
+    def __init__(self, service: str, now: datetime, format_: str, *, details: str = "", balances: bool = False) -> None:
+        self.identity = JobIdentity(service, str(now.tzinfo), format_, details, balances)
         self.list = CustomerList()
         self.now = now
         self._templates = TemplateEncoder()
@@ -136,6 +146,8 @@ class PlanReader:
             raise InvalidQueryError("queries may contain CustomerLedgerQuery and GroupLedgerQuery only")
         template = self._templates.encode(query)
         if template not in self._parts:
+            if self.identity.balances:
+                check_has_balances(query)
             self._parts[template] = _range_and_filters(template)
         own = (query.identifier_name, query.identifier_value, query.source, str(query.account_id or ""))
         self._digest.update(_hash(*own, self._parts[template][1]))
@@ -264,7 +276,7 @@ def is_planned(database: Database) -> bool:
     return bool(database.fetch_all("SELECT 1 FROM meta WHERE key = 'identity'"))
 
 
-def describe_flags(flags: EventFlags | None) -> str:
+def _describe_flags(flags: EventFlags | None) -> str:
     """Return which details of events are fetched; empty for none."""
     if flags is None:
         return ""
@@ -281,8 +293,11 @@ async def _batches(queries: Queries) -> AsyncIterator[list[LedgerQuery]]:
     yield batch
 
 
-def make_reader(session: LedgerSession, format_: str, *, details: str = "") -> PlanReader:
+def make_reader(
+    session: LedgerSession, format_: str, *, details: bool | EventFlags = False, balances: bool = False
+) -> PlanReader:
     """Return a reader of queries for the session's service, at the current time."""
     now = session.entries(CustomerLedgerQuery.mobile("0")).end  # the session's clock, in the server's zone
     url = session.base_url
-    return PlanReader(f"{url.host}:{url.port}", now, format_, details=details)
+    service, flags = f"{url.host}:{url.port}", _describe_flags(as_flags(details))
+    return PlanReader(service, now, format_, details=flags, balances=balances)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define
 
+from capledger.backfill.balances import BalanceReader
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult
 from capledger.errors import PendingEventsError
@@ -15,10 +16,12 @@ from capledger.frames.schema import pack
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from capledger.backfill.balances import CustomerBalances
     from capledger.backfill.progress import JobCounts
     from capledger.backfill.state import CustomerState, PlannedCustomer, StateChange
     from capledger.models import LedgerPage
-    from capledger.walk import LedgerWalk
+    from capledger.queries import BalanceQuery
+    from capledger.walk import BalanceWalk, LedgerWalk
 
 
 @define(eq=False)
@@ -65,6 +68,7 @@ class LedgerReader:
         put: records a change of the state.
         counts: brought up to date by this.
         keep_unproven: keep the entries of walks that end without proof that they are complete.
+        open_balances: opens a walk over balances, which are read after the entries; None where they are not fetched.
     """
 
     def __init__(
@@ -74,14 +78,16 @@ class LedgerReader:
         counts: JobCounts,
         *,
         keep_unproven: bool = False,
+        open_balances: Callable[[BalanceQuery], BalanceWalk] | None = None,
     ) -> None:
         self._open_walk = open_walk
         self._put = put
         self._counts = counts
         self._keep_unproven = keep_unproven
+        self._open_balances = open_balances
 
     async def read(self, customer: PlannedCustomer, effort: Effort, *, prefetch: int) -> CustomerResult:
-        """Read the ledger from the customer's cursor to its end."""
+        """Read the ledger from the customer's cursor to its end, and the balances at both ends."""
         walk = self._open_walk(customer.query, prefetch=prefetch, resume_from=customer.cursor)
         self._counts.run.walks.add(walk)
         try:
@@ -90,29 +96,55 @@ class LedgerReader:
                 effort.rows += len(page.entries)
                 await self._put(staged_page(customer.id, page, walk.cursor))
         finally:
-            report = self._counts.run.remove(walk)
-            effort.requests, effort.retries = report.requests, report.retries
+            self._count(effort, walk)
             await walk.aclose()
-        if not (report.complete or self._keep_unproven):
-            raise PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+        self._check_complete(walk)
+        balances, complete = await self._read_balances(customer, walk, effort)
         proven: CustomerState = "done" if effort.rows else "empty"
         return CustomerResult(
             customer.id,
-            proven if report.complete else "unproven",
+            proven if walk.report.complete and complete else "unproven",
             rows=effort.rows,
-            requests=report.requests,
-            retries=report.retries,
+            requests=effort.requests,
+            retries=effort.retries,
+            balances=balances,
         )
 
+    async def _read_balances(
+        self, customer: PlannedCustomer, walk: LedgerWalk, effort: Effort
+    ) -> tuple[CustomerBalances | None, bool]:
+        """Return the balances at the ends of a walk, if they are fetched, and whether they are proven."""
+        if self._open_balances is None:
+            return None, True
+        reader = BalanceReader(self._open_balances)
+        try:
+            balances = await reader.read(customer.query, walk.start, walk.end)
+        finally:
+            self._count(effort, *reader.walks)
+        self._check_complete(*reader.walks)
+        return balances, all(item.report.complete for item in reader.walks)
+
+    def _count(self, effort: Effort, *walks: LedgerWalk | BalanceWalk) -> None:
+        """Count what walks that ended have taken."""
+        for walk in walks:
+            report = self._counts.run.remove(walk)
+            effort.requests += report.requests
+            effort.retries += report.retries
+
+    def _check_complete(self, *walks: LedgerWalk | BalanceWalk) -> None:
+        if not (self._keep_unproven or all(walk.report.complete for walk in walks)):
+            raise PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+
     async def probe(self, customer: PlannedCustomer) -> None:
-        """Request the first page of a ledger."""
+        """Request the first page of a ledger, and balances where they are fetched."""
         walk = self._open_walk(customer.query, prefetch=1, resume_from=None)
         try:
             async for _ in walk.pages():
                 break
         finally:
-            self._counts.run.remove(walk)
+            self._count(Effort(), walk)
             await walk.aclose()
+        await self._read_balances(customer, walk, Effort())
 
 
 def staged_page(customer: int, page: LedgerPage, cursor: str) -> StagedPage:

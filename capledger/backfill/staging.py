@@ -58,6 +58,7 @@ def drop_pages(connection: sqlite3.Connection, customer: int) -> None:
     """Drop what was fetched for a customer, so that it is fetched from its beginning."""
     connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
     connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
+    connection.execute("DELETE FROM balances WHERE customer = ?", (customer,))
     connection.execute(
         "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id = ?",
         (customer,),

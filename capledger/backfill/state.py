@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import frozen
 
+from capledger.backfill.balances import CustomerBalances, stage_balances
 from capledger.backfill.plan import read_end
 from capledger.backfill.query_codec import decode_template, make_query, with_end
 from capledger.backfill.staging import StagedPage, compress_page, drop_pages, release_pages, stage_page
@@ -58,6 +59,8 @@ class CustomerResult:
     error: str | None = None
     drop: bool = False
     """Whether the customer's staged pages are dropped."""
+    balances: CustomerBalances | None = None
+    """Balances of the service; None where they were not fetched."""
 
 
 StateChange = StagedPage | CustomerResult
@@ -187,3 +190,5 @@ def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> No
         drop_pages(connection, result.customer)
     elif result.state in WRITTEN_STATES:
         release_pages(connection, result.customer)
+    if result.balances is not None:
+        stage_balances(connection, result.customer, result.balances)

@@ -19,6 +19,7 @@ from capledger.backfill.sinks.duckdb import DuckDbSink
 from capledger.errors import InvalidQueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
 
@@ -42,7 +43,8 @@ class Verification:
 def verify(directory: str | PathLike[str]) -> Verification:
     """Compare the size and SHA-256 of every data file with those recorded when it was written.
 
-    Of ``entries.duckdb``, which may have other tables, the entries are counted instead.
+    Of ``entries.duckdb``, which may have other tables, the entries are counted instead. The file of balances is
+    compared too.
 
     Args:
         directory: of the job; a copy with ``manifest.json`` and the data files is enough, and it may be read-only.
@@ -58,7 +60,7 @@ def verify(directory: str | PathLike[str]) -> Verification:
     return Verification(
         files=len(written.files),
         entries=sum(file.rows for file in written.files),
-        problems=tuple(find_problems(path, written)),
+        problems=(*find_problems(path, written), *_problems_of_balances(path)),
     )
 
 
@@ -73,14 +75,7 @@ def recorded_files(directory: Path) -> WrittenFiles:
             database.close()
     if not has_manifest:
         raise InvalidQueryError(f"no job was started in this directory: it has no {JOB_FILE} and no {MANIFEST}")
-    with storage_errors(MANIFEST):
-        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)
-    return WrittenFiles(
-        [
-            WrittenFile(file.file.removeprefix(f"{ENTRIES}/"), file.rows, file.bytes, file.sha256, 0)
-            for file in manifest.files
-        ]
-    )
+    return WrittenFiles([file.written for file in _read_manifest(directory).files])
 
 
 class _ManifestFile(msgspec.Struct):
@@ -89,9 +84,32 @@ class _ManifestFile(msgspec.Struct):
     bytes: int | None
     sha256: str | None
 
+    @property
+    def written(self) -> WrittenFile:
+        """Return the file as it was written."""
+        return WrittenFile(self.file.removeprefix(f"{ENTRIES}/"), self.rows, self.bytes, self.sha256, 0)
+
 
 class _ManifestFiles(msgspec.Struct):
     files: list[_ManifestFile]
+    balances: _ManifestFile | None = None
+
+
+def _read_manifest(directory: Path) -> _ManifestFiles:
+    with storage_errors(MANIFEST):
+        return msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)
+
+
+def _problems_of_balances(directory: Path) -> Iterator[FileProblem]:
+    """Yield the file of balances if it is not as the manifest states; the next run writes it again."""
+    if not (directory / MANIFEST).exists():
+        return
+    balances = _read_manifest(directory).balances
+    if balances is not None:
+        with storage_errors(balances.file):
+            reason = _problem_of(directory / balances.file, balances.written, contents=True)
+        if reason is not None:
+            yield FileProblem(file=balances.file, reason=reason, customers=0)
 
 
 def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = True) -> list[FileProblem]:

@@ -1,7 +1,8 @@
 """The books of a ledger, computed from its entries: movements, balances, statements, and whether they add up.
 
 All functions are pure and take entries in any order, from one ledger: a list of
-:class:`~capledger.models.LedgerEntry`, rows of a backfill as dictionaries, Arrow batches, or a DuckDB relation.
+:class:`~capledger.models.LedgerEntry`, rows of a backfill as dictionaries, Arrow batches, or a DuckDB relation. They
+need the whole ledger, so a walk is collected first: ``books.movements(await session.entries(query).collect())``.
 Amounts are :class:`~decimal.Decimal`, added without rounding.
 
 An entry's net has three decimals, while the amounts in its details can be rounded to two. Balances are sums of the

@@ -38,8 +38,9 @@ CheckName = Literal["net", "closing_balance", "entry_type", "transfer", "reversa
 
 #: Movements that a discrepancy of an account shows.
 _NEAR: Final = 3
-#: The service compares whole seconds, and whether the second itself counts is not documented.
-_EDGE: Final = timedelta(seconds=1)
+#: The service takes whole seconds, and whether the second itself counts is not documented.
+_SECOND: Final = timedelta(seconds=1)
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @frozen
@@ -69,10 +70,11 @@ class Discrepancy:
 
 def check_books(
     entries: EntrySource,
-    closing: Iterable[Balance] = (),
+    closing: Iterable[Balance] | None = None,
     *,
     at: date | None = None,
     opening: Iterable[Balance] = (),
+    opening_at: date | None = None,
     filtered: bool = False,
     non_negative: Collection[int] = (),
 ) -> list[Discrepancy]:
@@ -80,14 +82,17 @@ def check_books(
 
     Args:
         entries: the whole ledger, or the entries after *opening*, up to the moment of *closing* and a second longer.
-        closing: balances of the service. Accounts in alternate currencies are compared if any balance has a currency.
+        closing: balances of the service, none where it has none; None compares no balances. Accounts in alternate
+            currencies are compared if any balance has a currency.
         at: the moment of *closing*, as in its query. Later entries are left out, and entries of this very second may
             be in the balances or not, which is not documented.
-        opening: balances of the service from before the first entry.
+        opening: balances of the service from before the first entry, or of *opening_at*.
+        opening_at: the moment of *opening*, as in its query. Earlier entries are left out, and entries of this very
+            second may be in the balances or not.
         filtered: whether the entries were requested with filters, so that nets are not those of the details shown.
         non_negative: ids of programmes that forbid balances below zero.
     """
-    checker = BookChecker(opening, at=at, filtered=filtered, non_negative=non_negative)
+    checker = BookChecker(opening, opening_at=opening_at, at=at, filtered=filtered, non_negative=non_negative)
     pairs = PairedEntries()
     found: list[Discrepancy] = []
     for entry in sorted(entries_of(entries), key=lambda item: (item.ledger_created_date, item.event_log_id)):
@@ -104,13 +109,36 @@ def unbalanced_pairs(pairs: PairedEntries) -> Iterator[Discrepancy]:
 
 
 @define
+class _EdgeSums:
+    """Sums of the movements that balances of the second may include or not."""
+
+    instant: Decimal = ZERO
+    """Those at the start of the second, which may count alone where fractions are compared."""
+    second: Decimal = ZERO
+    """All of them."""
+
+    def add(self, movement: Movement, start: datetime | None) -> None:
+        """Add a movement within the second that begins at *start*."""
+        self.second = add(self.second, movement.exact)
+        if _is_within(movement.date, start, _INSTANT):
+            self.instant = add(self.instant, movement.exact)
+
+    @property
+    def possible(self) -> tuple[Decimal, ...]:
+        """Return what the balances may include."""
+        return ZERO, self.instant, self.second
+
+
+@define
 class _AccountState:
     balance: Decimal = ZERO
     """Sum of the movements, each as exact as its net proves."""
     rounding: Decimal = ZERO
     """Bound of the difference to the service's own balance."""
-    edge: Decimal = ZERO
-    """Sum of the movements in the second of the closing balances."""
+    opening_edge: _EdgeSums = field(factory=_EdgeSums)
+    """Movements in the second of the opening balances, which are in ``balance``."""
+    closing_edge: _EdgeSums = field(factory=_EdgeSums)
+    """Movements in the second of the closing balances, which are not in it."""
     lowest: Decimal = ZERO
     lowest_at: Movement | None = None
     recent: deque[Movement] = field(factory=lambda: deque(maxlen=_NEAR))
@@ -123,6 +151,15 @@ class _AccountState:
         if add(self.balance, self.rounding) < self.lowest:
             self.lowest, self.lowest_at = self.balance, movement
 
+    def is_possible(self, stated: Decimal) -> bool:
+        """Return whether the service can state this balance, whatever it does with the seconds of its balances."""
+        difference = subtract(stated, self.balance)
+        return any(
+            abs(add(difference, subtract(opened, closed))) <= self.rounding
+            for opened in self.opening_edge.possible
+            for closed in self.closing_edge.possible
+        )
+
 
 class BookChecker:
     """Checks the entries of one ledger as they are added, oldest first, in memory that its accounts bound."""
@@ -131,10 +168,12 @@ class BookChecker:
         self,
         opening: Iterable[Balance] = (),
         *,
+        opening_at: date | None = None,
         at: date | None = None,
         filtered: bool = False,
         non_negative: Collection[int] = (),
     ) -> None:
+        self._opening_at = as_moment(opening_at)
         self._at = as_moment(at)
         self._filtered = filtered
         self._non_negative = non_negative
@@ -147,15 +186,20 @@ class BookChecker:
         """Add an entry, and return what is wrong in itself."""
         movements = movements_of(entry)
         for movement in movements:
-            if self._is_in_edge(movement.date):
-                state = self._accounts[movement.account]
-                state.edge = add(state.edge, movement.exact)
-            elif is_before(movement.date, self._at):
-                self._accounts[movement.account].add(movement)
+            self._add(movement)
         return self._check_entry(entry, movements)
 
-    def _is_in_edge(self, moment: datetime) -> bool:
-        return self._at is not None and not is_before(moment, self._at) and is_before(moment, self._at + _EDGE)
+    def _add(self, movement: Movement) -> None:
+        date = movement.date
+        if self._opening_at is not None and is_before(date, self._opening_at):
+            return
+        if _is_within(date, self._at, _SECOND):
+            self._accounts[movement.account].closing_edge.add(movement, self._at)
+        elif is_before(date, self._at):
+            state = self._accounts[movement.account]
+            state.add(movement)
+            if _is_within(date, self._opening_at, _SECOND):
+                state.opening_edge.add(movement, self._opening_at)
 
     def _check_entry(self, entry: LedgerEntry, movements: list[Movement]) -> Iterator[Discrepancy]:
         for movement in movements:
@@ -169,13 +213,13 @@ class BookChecker:
                 near = tuple(item for item in movements if item.account.alternate_currency_name == currency)
                 yield Discrepancy("net", _only_account(near), expected, net, near)
 
-    def finish(self, closing: Iterable[Balance]) -> Iterator[Discrepancy]:
-        """Return the accounts that differ from the balances of the service, then those below zero."""
-        stated: dict[LedgerAccount, Decimal] = {}
-        for balance in closing:
-            account = LedgerAccount.of(balance)
-            stated[account] = add(stated.get(account, ZERO), balance.closing_balance)
-        if stated:
+    def finish(self, closing: Iterable[Balance] | None) -> Iterator[Discrepancy]:
+        """Return accounts that differ from the balances of the service, unless it is None, and those below zero."""
+        if closing is not None:
+            stated: dict[LedgerAccount, Decimal] = {}
+            for balance in closing:
+                account = LedgerAccount.of(balance)
+                stated[account] = add(stated.get(account, ZERO), balance.closing_balance)
             has_currencies = any(account.alternate_currency_name is not None for account in stated)
             yield from self._check_balances(stated, has_currencies=has_currencies)
         yield from self._below_zero()
@@ -186,14 +230,18 @@ class BookChecker:
             if account.alternate_currency_name is not None and not has_currencies:
                 continue
             state, found = self._accounts[account], stated.get(account, ZERO)
-            possible = (state.balance, add(state.balance, state.edge))
-            if all(abs(subtract(found, balance)) > state.rounding for balance in possible):
+            if not state.is_possible(found):
                 yield Discrepancy("closing_balance", account, state.balance, found, tuple(state.recent))
 
     def _below_zero(self) -> Iterator[Discrepancy]:
         for account, state in self._accounts.items():
             if account.program_id in self._non_negative and state.lowest_at is not None:
                 yield Discrepancy("below_zero", account, ZERO, state.lowest, (state.lowest_at,), is_notice=True)
+
+
+def _is_within(moment: datetime, start: datetime | None, length: timedelta) -> bool:
+    """Return whether a moment is in the time that begins at a start."""
+    return start is not None and not is_before(moment, start) and is_before(moment, start + length)
 
 
 def _only_account(movements: Iterable[Movement]) -> LedgerAccount | None:

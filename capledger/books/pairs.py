@@ -33,7 +33,8 @@ class PairedEntries:
     """The transfers and reversals among entries of any number of ledgers; memory grows with their number alone.
 
     The two sides of a transfer are entries of the same event in ledgers of two customers; a reversal and its redemption
-    are entries of the same transaction.
+    are entries of the same transaction. The service itself links those by a ``redemptionId`` (page on reversals), which
+    entries do not have; reversals without a transaction are not compared.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol, runtime_checkable
@@ -46,8 +46,10 @@ def entries_of(source: EntrySource) -> Iterator[LedgerEntry]:
     """Yield the entries of a source, one at a time.
 
     Raises:
-        TypeError: an item is no entry, or an amount is a float, which cannot be exact.
+        TypeError: it is a walk, an item is no entry, or an amount is a float, which cannot be exact.
     """
+    if isinstance(source, AsyncIterable):
+        raise TypeError("a walk cannot be read here: pass await walk.collect()")
     for item in source if isinstance(source, Iterable) else _rows_of(source):
         if isinstance(item, LedgerEntry):
             yield item

@@ -121,6 +121,9 @@ Incomplete = Annotated[
     OnIncomplete,
     typer.Option(rich_help_panel=_JOB, help="With warn, keep ledgers that cannot be proven complete, and mark them."),
 ]
+WithBalances = Annotated[
+    bool, typer.Option("--balances", help="Add DIR/balances.parquet, one or two requests a customer.")
+]
 WithEventDetails = Annotated[bool, typer.Option("--details", help="Add each entry's event, ten entries a request.")]
 Concurrency = Annotated[
     int | None, typer.Option(min=1, max=1_000, metavar="N", help="Customers at once; by default what the rate needs.")
@@ -148,6 +151,7 @@ def backfill(
     rate: options.Rate = None,
     concurrency: Concurrency = None,
     details: WithEventDetails = False,
+    balances: WithBalances = False,
     plan: Plan = False,
     retry_set_aside: Retry = False,
     exact: Exact = False,
@@ -170,6 +174,7 @@ def backfill(
         "repair": repair,
         "on_incomplete": on_incomplete,
         "details": details,
+        "balances": balances,
     }
     with exit_on_error(lambda: None if plan else _GOES_ON):
         command = BackfillCommand(
@@ -182,8 +187,10 @@ def backfill(
             concurrency=concurrency or default_concurrency(rate),
             as_json=as_json,
         )
-        work = command.plan(exact=exact, details=details) if plan else command.run(job, interval=progress_interval)
-        code = asyncio.run(work)
+        if plan:
+            code = asyncio.run(command.plan(exact=exact, details=details, balances=balances))
+        else:
+            code = asyncio.run(command.run(job, interval=progress_interval))
     raise typer.Exit(code)
 
 
@@ -231,7 +238,7 @@ class BackfillCommand:
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
         return exit_code(manifest, stopped=signals.stopping)
 
-    async def plan(self, *, exact: bool, details: bool) -> int:
+    async def plan(self, **job_options: bool) -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
         from capledger.backfill import estimate  # noqa: PLC0415 - help does not need it
 
@@ -246,8 +253,7 @@ class BackfillCommand:
                     format=self.format,
                     requests_per_minute=self.rate,
                     concurrency=self.concurrency,
-                    exact=exact,
-                    details=details,
+                    **job_options,
                 )
                 result = await _exit_on_failure(work)
         print_customers(reader.report)

@@ -35,11 +35,12 @@ def check_books(
     non_negative: NonNegative = None,
     as_json: options.JsonResult = False,
 ) -> None:
-    """Check the ledgers of a backfill in DIR: nets, unknown types, transfers.
+    """Check the ledgers of a backfill in DIR: nets, balances, transfers.
 
     The net of each entry must be the sum of its details within the service's
-    rounding, and the sides of transfers and reversals must match. Discrepancies
-    are printed, the first 1,000 of them, and written to DIR/discrepancies.csv.
+    rounding, the sides of transfers and reversals must match, and entries must
+    lead to the balances of the service (of a backfill with --balances). The first
+    1,000 discrepancies are printed; DIR/discrepancies.csv has all of them.
     """
     from capledger.backfill import DirectoryInUseError, check_directory  # noqa: PLC0415 - help does not need it
     from capledger.backfill.book_checks import write_discrepancies  # noqa: PLC0415 - help does not need it
@@ -52,7 +53,9 @@ def check_books(
             exit_with(LOCKED, str(error))
         with writing_to_stdout():
             _print(written, check, as_json=as_json)
-        read = f"{format_count(check.entries, 'entry', 'entries')} of {format_count(check.customers, 'customer')}"
+        balances = f" and {format_count(check.balances, 'balance')}" if check.balances else ""
+        entries = f"{format_count(check.entries, 'entry', 'entries')}{balances}"
+        read = f"{entries} of {format_count(check.customers, 'customer')}"
         if written.errors:
             errors = format_count(written.errors, "discrepancy", "discrepancies")
             exit_with(DISCREPANT, f"{errors} in {read}: see {written.path}")
@@ -61,7 +64,7 @@ def check_books(
 
 def _print(written: "WrittenDiscrepancies", check: "DirectoryCheck", *, as_json: bool) -> None:
     if as_json:
-        counts = {"customers": check.customers, "entries": check.entries}
+        counts = {"customers": check.customers, "entries": check.entries, "balances": check.balances}
         counts |= {"errors": written.errors, "notices": written.notices}
         content = {**counts, "discrepancies": list(_as_json(written.first))}
         sys.stdout.write(msgspec.json.encode(content).decode() + "\n")

@@ -67,6 +67,8 @@ def format_manifest(manifest: "Manifest") -> str:
         f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
         f"{format_count(manifest.requests, 'request')}, {manifest.retries:,} of them retries",
     ]
+    if manifest.balances is not None:
+        lines.append(f"{format_count(manifest.balances.rows, 'row')} of balances in {manifest.balances.file}")
     if manifest.duplicates:
         lines.append(f"{format_count(manifest.duplicates, 'repeat')} among the customers, fetched once")
     return "".join(f"{line}\n" for line in lines)
@@ -79,7 +81,10 @@ def format_estimate(result: "Estimate") -> str:
     repeats, sampled = format_count(result.duplicates, "repeat"), format_count(result.sampled, "customer")
     lines = [
         f"{format_count(result.customers, 'customer')} ({repeats} left out), {result.left:,} to be fetched",
-        f"about {format_count(result.requests, 'request')} for {format_count(result.entries, 'entry', 'entries')}",
+        (
+            f"about {format_count(result.requests, 'request')}{_for_balances(result)} for "
+            f"{format_count(result.entries, 'entry', 'entries')}"
+        ),
         f"about {format_duration(result.seconds)} at {rate} ({reason})",
         (
             f"from a sample of {sampled}, {result.failed:,} of whom failed: "
@@ -87,3 +92,7 @@ def format_estimate(result: "Estimate") -> str:
         ),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _for_balances(result: "Estimate") -> str:
+    return f" ({result.balance_requests:,} of them for balances)" if result.balance_requests else ""

@@ -49,7 +49,7 @@ def entry_schema() -> Any:  # noqa: ANN401 - pyarrow ships no types
     Raises:
         ConfigurationError: pyarrow is not installed.
     """
-    return _schema(ENTRY_COLUMNS)
+    return schema_of(ENTRY_COLUMNS)
 
 
 @cache
@@ -59,10 +59,11 @@ def arrow_schema() -> Any:  # noqa: ANN401 - pyarrow ships no types
     Raises:
         ConfigurationError: pyarrow is not installed.
     """
-    return _schema(COLUMNS)
+    return schema_of(COLUMNS)
 
 
-def _schema(columns: Sequence[Column]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+def schema_of(columns: Sequence[Column]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return columns as a ``pyarrow.Schema``."""
     pa = import_arrow()
     fields = [pa.field(column.name, _arrow_type(column.kind), nullable=not column.required) for column in columns]
     return pa.schema(fields, metadata={"capledger.schema": str(SCHEMA_VERSION)})

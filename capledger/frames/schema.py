@@ -169,6 +169,22 @@ RUN_COLUMN: Final = Column("first_seen_run", INTEGER)
 COLUMNS: Final = (*IDENTIFIER_COLUMNS, *ENTRY_COLUMNS, RUN_COLUMN)
 COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
 
+#: What names an account: fields of a balance, and columns of ``balances.parquet``.
+ACCOUNT_FIELDS: Final[tuple[tuple[str, Kind], ...]] = (
+    ("program_id", INTEGER),
+    ("program_name", STRING),
+    ("points_category", STRING),
+    ("alternate_currency_name", STRING),
+)
+BALANCE_COLUMNS: Final = (
+    *IDENTIFIER_COLUMNS,
+    *(Column(name, kind) for name, kind in ACCOUNT_FIELDS),
+    Column("opening_at", TIMESTAMP),
+    Column("opening_balance", DECIMAL),
+    Column("closing_at", TIMESTAMP, required=True),
+    Column("closing_balance", DECIMAL),
+)
+
 
 # Checks
 
@@ -217,7 +233,8 @@ _SCALAR_CHECKS: Final[dict[Scalar, _Check]] = {
 }
 
 
-def _struct_check(fields: Sequence[tuple[str, Kind]], path: str) -> _Check:
+def struct_check(fields: Sequence[tuple[str, Kind]], path: str = "") -> _Check:
+    """Return the check of objects with these fields, which raises :class:`MisfitError` with the path of a field."""
     checks = [(name, _check_of(kind, f"{path}{name}"), f"{path}{name}") for name, kind in fields]
 
     def check_struct(value: Any) -> bool:  # noqa: ANN401 - a model of any kind
@@ -236,9 +253,9 @@ def _struct_check(fields: Sequence[tuple[str, Kind]], path: str) -> _Check:
 def _check_of(kind: Kind, path: str) -> _Check:
     match kind:
         case Struct(fields):
-            return _struct_check(fields, f"{path}.")
+            return struct_check(fields, f"{path}.")
         case ListOf(item):
-            return _list_check(_struct_check(item.fields, f"{path}."))
+            return _list_check(struct_check(item.fields, f"{path}."))
         case MapOf(value):
             return _map_check(_SCALAR_CHECKS[value])
     return _SCALAR_CHECKS[kind]
@@ -262,7 +279,7 @@ def _map_check(check_value: _Check) -> _Check:
     return check_map
 
 
-_CHECK_ENTRY: Final = _struct_check([(column.name, column.kind) for column in ENTRY_COLUMNS], "")
+_CHECK_ENTRY: Final = struct_check([(column.name, column.kind) for column in ENTRY_COLUMNS])
 
 
 def misfit_of(rows: Sequence[Row], convert: Callable[[str, object], object]) -> MisfitError:
@@ -312,18 +329,19 @@ def pack(entries: Sequence[LedgerEntry]) -> bytes:
     packed = _ENCODER.encode(entries)
     if True not in has_excess_zeros:
         return packed
-    return _ENCODER.encode([_without_excess_zeros(row) for row in _DECODER.decode(packed)])
+    return _ENCODER.encode([without_excess_zeros(row) for row in _DECODER.decode(packed)])
 
 
-def _without_excess_zeros(value: Any) -> Any:  # noqa: ANN401 - whatever a column can hold
+def without_excess_zeros(value: Any) -> Any:  # noqa: ANN401 - whatever a column can hold
+    """Return a value whose decimals have no zeros beyond the scale."""
     match value:
         case Decimal():
             rounded = value.quantize(_STEP, context=_EXACT)
             return rounded if value.compare_total_mag(rounded) < 0 else value
         case dict():
-            return {name: _without_excess_zeros(item) for name, item in value.items()}
+            return {name: without_excess_zeros(item) for name, item in value.items()}
         case list():
-            return [_without_excess_zeros(item) for item in value]
+            return [without_excess_zeros(item) for item in value]
     return value
 
 

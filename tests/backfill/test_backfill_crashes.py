@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.jobs import Key, entries_in, mobile, queries
 
+from capledger.backfill.balance_table import write_balances
+from capledger.backfill.balances import BalancesAt, CustomerBalances, pack_balances
 from capledger.backfill.batches import Batches
 from capledger.backfill.database import Database
 from capledger.backfill.file_writer import FileWriter
@@ -23,7 +27,7 @@ from capledger.backfill.sinks import sink_for
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult, JobState
 from capledger.frames.schema import pack
-from capledger.models import LedgerEntry
+from capledger.models import Balance, LedgerEntry
 
 if TYPE_CHECKING:
     import sqlite3
@@ -112,7 +116,12 @@ async def run_process(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> Non
         abandon(database, sink)
         raise
     sink.close()
+    write_balances(database, out, "csv")
     database.close()
+
+
+def balance_of(customer: int) -> Balance:
+    return Balance(4110, closing_balance=Decimal(customer))
 
 
 def process_customers(state: JobState, batches: Batches, files: FileWriter, sizes: list[int]) -> None:
@@ -125,7 +134,8 @@ def process_customers(state: JobState, batches: Batches, files: FileWriter, size
                 some = page(customer.id, done, min(3, rows - done))
                 state.record([StagedPage(customer.id, pack(some), len(some), f"after {done}")])
                 done += len(some)
-            state.record([CustomerResult(customer.id, "done" if rows else "empty", rows=rows)])
+            balances = CustomerBalances(None, BalancesAt(NOW, pack_balances([balance_of(customer.id)])))
+            state.record([CustomerResult(customer.id, "done" if rows else "empty", rows=rows, balances=balances)])
         while batches.ready_rows() >= 10:
             files._write(files._start_batch(), None)
     while batches.ready_rows():
@@ -148,6 +158,11 @@ def wanted(sizes: list[int]) -> Counter[Key]:
     )
 
 
+def balances_in(out: Path) -> dict[str, str]:
+    with (out / "balances.csv").open(encoding="utf-8", newline="") as file:
+        return {row["identifier_value"]: row["closing_balance"] for row in csv.DictReader(file)}
+
+
 async def crash_and_finish(sizes: list[int], kind: str, crashes: list[int]) -> int:
     """Crash at each of these steps, one process after the other, then finish; return the number of crashes."""
     with TemporaryDirectory() as place:
@@ -161,6 +176,7 @@ async def crash_and_finish(sizes: list[int], kind: str, crashes: list[int]) -> i
         await run_process(out, sizes, kind, Fuse(0))
         assert entries_in(out) == wanted(sizes)
         assert not list((out / "entries").glob("*.part"))
+        assert balances_in(out) == {mobile(number): str(number + 1) for number in range(len(sizes))}
         shutil.rmtree(out)
     return happened
 
@@ -168,7 +184,7 @@ async def crash_and_finish(sizes: list[int], kind: str, crashes: list[int]) -> i
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.integers(0, 25), max_size=6), st.lists(st.integers(1, 40), max_size=8))
 async def test_any_crashes(sizes: list[int], crashes: list[int]) -> None:
-    """Wherever processes end, between two steps or within a file, each entry is in the data set once."""
+    """Wherever processes end, between two steps or within a file, each entry and balance is in the data set once."""
     await crash_and_finish(sizes, "jsonl", crashes)
 
 

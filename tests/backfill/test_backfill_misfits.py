@@ -52,7 +52,7 @@ async def test_a_value_that_a_sink_refuses_sets_its_customer_aside(
 ) -> None:
     """What passes the checks and is refused by a sink is named by its column, and the others are written."""
     monkeypatch.setattr(schema, "_CHECK_ENTRY", lambda _: False)
-    monkeypatch.setattr(csv, "_cell", partial(refuse_long, csv._cell))
+    monkeypatch.setattr(csv, "cell", partial(refuse_long, csv.cell))
     async with box_of("1.5", "1" * 39, "2.5") as box:
         manifest = await backfill(box, queries(3), tmp_path / "out", format=kind)
 

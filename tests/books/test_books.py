@@ -215,6 +215,16 @@ def test_other_items_are_refused(item: Any) -> None:
         list(books.movements([row]))
 
 
+async def test_walks_are_collected_first() -> None:
+    """A walk is refused with what to do; its entries are collected first."""
+
+    async def walk() -> Any:
+        yield ledger(1)[0]
+
+    with pytest.raises(TypeError, match=r"await walk.collect\(\)"):
+        list(books.movements(walk()))
+
+
 def test_missing_values_are_zero() -> None:
     """A detail without an amount moves nothing."""
     entry = LedgerEntry(1, "TransactionAdd", START.replace(tzinfo=UTC), entry_details=[EntryDetail("CREDIT")])

@@ -152,6 +152,49 @@ def test_a_ledger_can_begin_with_balances() -> None:
     assert checks_of(books.check_books(entries, [closing])) == ["closing_balance"]
 
 
+@given(SEEDS, st.datetimes(START, END), st.datetimes(START, END), DELTAS)
+def test_a_part_of_a_ledger_is_checked_between_balances(
+    seed: int, one: datetime, other: datetime, delta: Decimal
+) -> None:
+    """Of a whole ledger, the entries between two moments lead from the balances at one to those at the other."""
+    entries = ledger(seed)
+    first, last = sorted((one, other))
+    opening, closing = (as_balances(by_hand(entries, moment)) for moment in (first, last))
+
+    def check(closing: list[Balance]) -> list[Discrepancy]:
+        return books.check_books(entries, closing, at=last, opening=opening, opening_at=first)
+
+    assert check(closing) == []
+    for balance in closing[:1]:
+        wrong = evolve(balance, closing_balance=balance.closing_balance + delta)
+        assert checks_of(check([wrong, *closing[1:]])) == ["closing_balance"]
+
+
+@pytest.mark.parametrize("counted", [0, 1, 2])
+def test_the_second_of_the_opening_balances_may_count_or_not(counted: int) -> None:
+    """Opening balances may include no entry of their second, that of its first instant, or all of them."""
+    moments = [datetime(2024, 1, 1, 0, 0, 2, microsecond) for microsecond in (0, 500_000)]
+    entries = entries_from([make_row(number, moment, points="10.000") for number, moment in enumerate(moments, 1)])
+    _, balance = one_account()
+    opening = evolve(balance, closing_balance=Decimal(100 + 10 * counted))
+    closing = evolve(balance, closing_balance=Decimal(120))
+
+    found = books.check_books(entries, [closing], opening=[opening], opening_at=moments[0])
+    wrong = books.check_books(entries, [evolve(closing, closing_balance=Decimal(121))], opening=[opening])
+
+    assert found == []
+    assert checks_of(wrong) == ["closing_balance"]
+
+
+def test_no_balances_at_all_are_an_error_in_the_books() -> None:
+    """A service that states no balance of a ledger with points is wrong; without balances nothing is compared."""
+    entries, balance = one_account()
+
+    assert checks_of(books.check_books(entries, [])) == ["closing_balance"]
+    assert books.check_books(entries) == []
+    assert books.check_books([], [evolve(balance, closing_balance=Decimal(0))]) == []
+
+
 def test_accounts_missing_on_one_side_are_found() -> None:
     """A balance without entries and entries without a balance are discrepancies, unless they are zero."""
     entries, balance = one_account()

@@ -29,15 +29,16 @@ class CsvSink(FileSink):
             try:
                 lines = "".join(map(_line, rows)).encode()
             except (ValueError, TypeError) as error:
-                raise misfit_of(rows, lambda _, value: _cell(value).encode()) from error
+                raise misfit_of(rows, lambda _, value: cell(value).encode()) from error
             file.write(lines)
 
 
 def _line(row: Row) -> str:
-    return ",".join(_cell(row[name]) for name in COLUMN_NAMES) + "\n"
+    return ",".join(cell(row[name]) for name in COLUMN_NAMES) + "\n"
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a column can hold
+def cell(value: Any) -> str:  # noqa: ANN401 - whatever a column can hold
+    """Return a value as a field of a CSV file."""
     match value:
         case None:
             return ""

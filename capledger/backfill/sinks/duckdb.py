@@ -166,17 +166,18 @@ def _write_source(path: Path, chunks: Chunks) -> None:
 
 
 def _column(column: Column) -> str:
-    return f"{column.name} {_type(column.kind)}{' NOT NULL' if column.required else ''}"
+    return f"{column.name} {sql_type(column.kind)}{' NOT NULL' if column.required else ''}"
 
 
-def _type(kind: Kind) -> str:
+def sql_type(kind: Kind) -> str:
+    """Return the type of DuckDB for a kind of values."""
     match kind:
         case Struct(fields):
-            return f"STRUCT({', '.join(f'{name} {_type(item)}' for name, item in fields)})"
+            return f"STRUCT({', '.join(f'{name} {sql_type(item)}' for name, item in fields)})"
         case ListOf(item):
-            return f"{_type(item)}[]"
+            return f"{sql_type(item)}[]"
         case MapOf(value):
-            return f"MAP(VARCHAR, {_type(value)})"
+            return f"MAP(VARCHAR, {sql_type(value)})"
     return {
         STRING: "VARCHAR",
         JSON: "VARCHAR",
@@ -186,6 +187,6 @@ def _type(kind: Kind) -> str:
     }[kind]
 
 
-_COLUMN_TYPES: Final = ", ".join(f"'{column.name}': '{_type(column.kind)}'" for column in COLUMNS)
+_COLUMN_TYPES: Final = ", ".join(f"'{column.name}': '{sql_type(column.kind)}'" for column in COLUMNS)
 #: Reads files of JSON lines as the table's columns.
 READ_JSON_LINES: Final = f"read_json(?, format='newline_delimited', compression='gzip', columns={{{_COLUMN_TYPES}}})"
