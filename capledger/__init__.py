@@ -10,7 +10,9 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from capledger._transport.rate_limit import RateLimit
+    from capledger._transport.lease_book import LeaseBook
+    from capledger._transport.leased import LeasedRateLimiter, LeaseSource
+    from capledger._transport.rate_limit import RateLimit, RateLimiter
     from capledger._transport.retry import RetryPolicy
     from capledger.auth import BasicAuth, OAuthClientCredentials
     from capledger.errors import (
@@ -108,6 +110,9 @@ __all__ = [
     "InvalidIdentifierError",
     "InvalidQueryError",
     "InvalidSourceError",
+    "LeaseBook",
+    "LeaseSource",
+    "LeasedRateLimiter",
     "LedgerDetails",
     "LedgerEntry",
     "LedgerEvent",
@@ -129,6 +134,7 @@ __all__ = [
     "Progress",
     "RateLimit",
     "RateLimitedError",
+    "RateLimiter",
     "RequestTimeoutError",
     "RetryPolicy",
     "ServerError",
@@ -149,6 +155,9 @@ _MODULES = {
     "EventFlags": "queries",
     "EventWalk": "walk",
     "GroupLedgerQuery": "queries",
+    "LeaseBook": "_transport.lease_book",
+    "LeaseSource": "_transport.leased",
+    "LeasedRateLimiter": "_transport.leased",
     "LedgerOutcome": "many",
     "LedgerQuery": "queries",
     "LedgerSession": "session",
@@ -158,6 +167,7 @@ _MODULES = {
     "OrgScope": "queries",
     "Progress": "many",
     "RateLimit": "_transport.rate_limit",
+    "RateLimiter": "_transport.rate_limit",
     "RetryPolicy": "_transport.retry",
 }
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from capledger._sansio.requests import PageT, Request
     from capledger._transport.attempt import PendingResponse
     from capledger._transport.authentication import Auth
-    from capledger._transport.rate_limit import RateLimit
+    from capledger._transport.rate_limit import RateLimit, RateLimiter
     from capledger.blocking import BlockingSession
     from capledger.many import (
         AnyQueries,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from capledger.models import LedgerPage
 
 P = ParamSpec("P")
-
 _DEFAULT_PREFETCH = 4
 
 _ZONE_HINT = "pass LedgerSession(timezone=...), the zone of the server's clock"
@@ -62,15 +61,14 @@ class LedgerSession:
         auth: :class:`~capledger.BasicAuth` or :class:`~capledger.OAuthClientCredentials`.
         timezone: zone of the server's naive dates. None where it is documented (India, Europe).
         rate_limit: the organisation's limit, shared by everything in the session. None: learned from HTTP 429.
+        rate_limiter: instead of it, for a limit that several share: :class:`~capledger.LeasedRateLimiter`.
         retry: limits of retries and waits, and the deadline of a walk.
         max_connections: Maximum number of requests under way at once, whatever sends them;
             ``fetch_many(max_in_flight=64)`` over 8 connections has 8 requests under way.
         timeout: Maximum time for one attempt, body included, in seconds or as a timedelta.
         http: a caller's aiohttp session, borrowed and never closed.
-        trace_configs: aiohttp's, for a session of our own, e.g. OpenTelemetry's. They receive complete URLs, which
-            contain identifiers.
-        headers: sent with every request, such as ``X-CAP-API-ATTRIBUTION-ENTITY-CODE``; a ``User-Agent`` is appended to
-            that of capledger.
+        trace_configs: aiohttp's, for a session of our own; they receive complete URLs, which contain identifiers.
+        headers: sent with every request; a ``User-Agent`` is appended to that of capledger.
         proxy: URL of an HTTP proxy, with its credentials if any, for a session of our own. None: that of
             ``HTTPS_PROXY`` or ``ALL_PROXY``, unless ``NO_PROXY`` has the host.
         ssl: TLS context for a session of our own. None: with the certificates that ``SSL_CERT_FILE``,
@@ -89,6 +87,7 @@ class LedgerSession:
         *,
         timezone: tzinfo | None = None,
         rate_limit: RateLimit | None = None,
+        rate_limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 8,
         timeout: float | timedelta = 30.0,
@@ -108,6 +107,7 @@ class LedgerSession:
             auth,
             Decoder(self._zone),
             rate_limit=rate_limit,
+            rate_limiter=rate_limiter,
             retry=retry,
             max_connections=max_connections,
             timeout=timeout,
@@ -120,7 +120,6 @@ class LedgerSession:
             clock=clock,
         )
         self._retry = retry or RetryPolicy()
-        self._rate_limit = rate_limit
         self._profiles: dict[tuple[type, bool], ServerProfile] = {}
         self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
@@ -130,6 +129,10 @@ class LedgerSession:
         from capledger.blocking import BlockingSession  # noqa: PLC0415 - few programs use it
 
         return BlockingSession(cls(*args, **kwargs))
+
+    def use_rate_limiter(self, rate_limiter: RateLimiter) -> None:
+        """Share a limit; a ConfigurationError once the session is open, or where it has a limit of its own."""
+        self._transport.use_rate_limiter(rate_limiter)
 
     @property
     def base_url(self) -> URL:
@@ -350,7 +353,7 @@ class LedgerSession:
 
     def _unseen_pages(self, query: LedgerQuery, prefetch: int) -> int:
         """Return how many pages to request along with the first, where the number of requests does not matter."""
-        if self._rate_limit is not None or prefetch <= _DEFAULT_PREFETCH or isinstance(query, GroupLedgerQuery):
+        if self._transport.is_limited or prefetch <= _DEFAULT_PREFETCH or isinstance(query, GroupLedgerQuery):
             return 0
         return prefetch // 2 - 1
 

@@ -20,7 +20,7 @@ from capledger._transport.authentication import Refused
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.http import HttpClient, HttpOptions, StaleConnectionError, check_base_url, closed_error
 from capledger._transport.limiter import RequestLimiter, Slot
-from capledger._transport.rate_limit import AdaptiveRateLimiter, FixedRateLimiter, RateLimit
+from capledger._transport.rate_limit import RateLimit, RateLimiter, checked_rate_limiter, make_rate_limiter
 from capledger._transport.retry import (
     Failure,
     RetryBudget,
@@ -65,6 +65,7 @@ class Transport:
         auth: credentials.
         decoder: decodes responses into pages.
         rate_limit: the organisation's limit; None to learn it from HTTP 429.
+        rate_limiter: keeps a limit that is shared with others, instead of a limit for this session alone.
         retry: limits of retries and waits.
         max_connections: Maximum number of requests under way at once.
         allow_plain_http: accept plain http to another machine.
@@ -83,6 +84,7 @@ class Transport:
         decoder: Decoder,
         *,
         rate_limit: RateLimit | None = None,
+        rate_limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 8,
         allow_plain_http: bool = False,
@@ -90,8 +92,6 @@ class Transport:
         random: Callable[[], float] = random_module.random,
         **http_options: Unpack[HttpOptions],
     ) -> None:
-        if rate_limit is not None:
-            require_type("rate_limit", rate_limit, RateLimit, "RateLimit(requests_per_minute) or None")
         if retry is not None:
             require_type("retry", retry, RetryPolicy, "RetryPolicy(...) or None")
         if isinstance(auth, type) or not hasattr(auth, "authenticator"):
@@ -105,18 +105,35 @@ class Transport:
         self._clock = clock
         self._random = random
         self._http = HttpClient(check_base_url(base_url, allow_plain_http=allow_plain_http), **http_options)
-        self.limiter = RequestLimiter(
-            AdaptiveRateLimiter() if rate_limit is None else FixedRateLimiter(rate_limit),
-            max_connections=max_connections,
-            max_wait=None if rate_limit is None else rate_limit.max_wait,
-            max_pause=self._retry.max_retry_after,
-            clock=clock,
-        )
-        # A token's request would take the only place of a minute, for which the held slot then waits in turn.
-        self._single_place = rate_limit is not None and rate_limit.requests_per_minute == 1
+        self._max_connections = max_connections
+        self._set_rate_limiter(make_rate_limiter(rate_limit, rate_limiter))
+        self.is_limited = rate_limit is not None or rate_limiter is not None
+        # A token's request could take the only place of a minute, for which the held slot then waits in turn.
+        self._frees_slot_for_token = rate_limiter is not None or (rate_limit or RateLimit(2)).requests_per_minute == 1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._url_check = UrlCheck()
+
+    def _set_rate_limiter(self, rate_limiter: RateLimiter) -> None:
+        self._rate_limiter = rate_limiter
+        self.limiter = RequestLimiter(
+            rate_limiter,
+            max_connections=self._max_connections,
+            max_pause=self._retry.max_retry_after,
+            clock=self._clock,
+        )
+
+    def use_rate_limiter(self, rate_limiter: RateLimiter) -> None:
+        """Keep a limit that is shared with others, from the first request on.
+
+        Raises:
+            ConfigurationError: the session was opened already, or has a limit of its own.
+        """
+        if self._loop is not None or self.is_limited:
+            reason = "it was opened already" if self._loop is not None else "it has a limit of its own"
+            raise ConfigurationError(f"the session cannot use another rate limiter: {reason}")
+        self._set_rate_limiter(checked_rate_limiter(rate_limiter))
+        self.is_limited = self._frees_slot_for_token = True
 
     async def open(self) -> None:
         """Bind to the running event loop; the first request does so as well.
@@ -131,6 +148,7 @@ class Transport:
         if self._closing.is_set():
             raise closed_error()
         if self._loop is None:
+            self._rate_limiter.open(self.limiter.pump, clock=self._clock, timeout=self._http.timeout)
             self._loop = loop
             self._http.open()
         elif self._loop is not loop:
@@ -149,6 +167,7 @@ class Transport:
         self._closing.set()
         self.limiter.close()
         await self._http.close()
+        await self._rate_limiter.close()
 
     def __del__(self) -> None:
         client = getattr(self, "_http", None)
@@ -221,7 +240,7 @@ class Transport:
             slot = await self.limiter.acquire(attempt.context, urgent=urgent, beside=attempt.beside)
             try:
                 attempt.context.counters.waited += slot.waited
-                if await self._authenticate(attempt, slot, since):
+                if await self._authenticate(attempt, slot, since) and not self._is_held_too_long(slot):
                     slot.used, attempt.sent_at = True, self._clock.monotonic()
                     attempt.context.counters.requests += 1
                     response = await self._http.send(attempt.request, attempt.auth_headers)
@@ -231,6 +250,9 @@ class Transport:
             finally:
                 self.limiter.release(slot)
             urgent = True
+
+    def _is_held_too_long(self, slot: Slot) -> bool:
+        return self._clock.monotonic() - slot.acquired_at > self._rate_limiter.max_hold
 
     def _receive(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
         outcome = self._outcome(attempt, response, slot)
@@ -284,7 +306,7 @@ class Transport:
         if not attempt.authenticated:
             return True
         if self._authenticator.headers() is None:
-            if self._single_place:
+            if self._frees_slot_for_token:
                 self.limiter.release(slot)
             await self._renew(attempt, slot, since)
         elif self._authenticator.renewal_is_due:

@@ -133,8 +133,8 @@ class HttpClient:
                 raise ConfigurationError("proxy and ssl cannot be used with http: configure that aiohttp.ClientSession")
         self._base_url = base_url
         self._urls: dict[str, URL] = {}
-        self._timeout = to_seconds(timeout)
-        if not self._timeout:
+        self.timeout = to_seconds(timeout)
+        if not self.timeout:
             raise ConfigurationError("timeout must be longer than zero")
         self._proxy = None if http is not None else find_proxy(base_url, proxy)
         check_context(ssl)
@@ -185,7 +185,7 @@ class HttpClient:
         self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
     ) -> Response | CapledgerError:
         try:
-            async with asyncio.timeout(self._timeout) as timer:
+            async with asyncio.timeout(self.timeout) as timer:
                 self._under_way.add(timer)
                 try:
                     return await self._exchange(session, request, headers)
@@ -194,7 +194,7 @@ class HttpClient:
         except CapledgerError as error:
             return type(error)(error.message)
         except TimeoutError:
-            return RequestTimeoutError(f"no complete response within {self._timeout:g} s")
+            return RequestTimeoutError(f"no complete response within {self.timeout:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _mapped_error(error)
 

@@ -66,8 +66,6 @@ class RequestLimiter:
     Args:
         rate_limiter: decides when the next request may be sent.
         max_connections: Maximum number of requests under way at once, at least 1.
-        max_wait: Maximum time in seconds that a request may have to wait for the rate limit before it is refused; None
-            for no maximum.
         max_pause: The longest pause in seconds that is waited for; in a longer one every request is refused at once.
         clock: source of time.
 
@@ -80,13 +78,12 @@ class RequestLimiter:
         rate_limiter: RateLimiter,
         *,
         max_connections: int = 8,
-        max_wait: float | None = None,
         max_pause: float = math.inf,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._rate_limiter = rate_limiter
         self._free_slots = to_positive_int("max_connections", max_connections)
-        self._max_wait = math.inf if max_wait is None else max_wait
+        self._max_wait = math.inf if rate_limiter.max_wait is None else rate_limiter.max_wait
         self._max_pause = max_pause
         self._clock = clock
         self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
@@ -148,13 +145,13 @@ class RequestLimiter:
             self._rate_limiter.complete(now)
         else:
             self._rate_limiter.cancel(now)
-        self._pump()
+        self.pump()
 
     def record_response(self, slot: Slot) -> None:
         """Record that a request was not rate limited; if it was the probe, let the others go."""
         if self._streak.end(slot.acquired_at):
             self._probing = slot.probe = False
-            self._pump()
+            self.pump()
 
     def record_rate_limited(self, slot: Slot) -> int:
         """Record an HTTP 429; return how many came in a row, with no other response between them."""
@@ -174,7 +171,7 @@ class RequestLimiter:
         for waiter in self._waiters():
             if refuse_waiting or waiter.gives_up_at < resume_at or seconds > self._max_pause:
                 self._fail(waiter, _too_long(resume_at - now))
-        self._pump()
+        self.pump()
 
     def close(self) -> None:
         """Refuse all requests, those that wait and those to come."""
@@ -191,14 +188,14 @@ class RequestLimiter:
         for first in (_URGENT, _BESIDE):
             if first in self._queues:
                 self._queues.move_to_end(first, last=False)
-        self._pump()
+        self.pump()
         return waiter
 
     def _check_delay(self, owner: Hashable, now: float) -> None:
         pause = self._streak.resume_at - now
         if pause > self._max_pause:
             raise _too_long(pause)
-        if self._max_wait < math.inf and (delay := self._delay(now, self._ahead_of(owner))) > self._max_wait:
+        if self._max_wait < math.inf and self._max_wait < (delay := self._delay(now, self._ahead_of(owner))) < math.inf:
             raise _too_long(delay)
 
     def _abandon(self, waiter: _Waiter) -> None:
@@ -208,7 +205,7 @@ class RequestLimiter:
         elif waiter.slot.exception() is None:
             self.release(waiter.slot.result())
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
         """Grant the slots that can be granted now, and set a timer for the next one."""
         if not self._queues and self._held_since is None:
             return
@@ -216,14 +213,33 @@ class RequestLimiter:
         self._held, self._held_since = self._held_until(now), None
         self._cancel_timer()
         while self._queues and self._can_grant(self._first().beside):
-            delay = self._delay(now)
+            delay = self._delay_of_first(now)
             if delay > 0:
                 self._held_since = now
-                self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
+                self._set_timer(now, delay)
                 return
             waiter = self._pop_next()
             if not waiter.slot.done():
                 waiter.slot.set_result(self._grant(now, waiter.beside))
+
+    def _delay_of_first(self, now: float) -> float:
+        """Return the seconds until the next request may be sent; infinite until the rate limiter wakes us."""
+        if now < self._streak.resume_at:
+            return self._streak.resume_at - now
+        delay = self._rate_limiter.delay(now)
+        if delay > 0:
+            self._rate_limiter.want(min(self.waiting, max(1, self._free_slots)))
+        return delay
+
+    def _set_timer(self, now: float, delay: float) -> None:
+        """Call :meth:`pump` after the delay; where it is not known, refuse requests that waited for too long."""
+        if delay == math.inf:
+            for waiter in self._waiters():
+                if waiter.gives_up_at <= now:
+                    self._fail(waiter, _too_long(self._max_wait))
+            delay = min((waiter.gives_up_at for waiter in self._waiters()), default=math.inf) - now
+        if delay < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
 
     def _can_grant(self, beside: Slot | None) -> bool:
         """Return whether a connection is free, and no other request must be waited for after an HTTP 429."""

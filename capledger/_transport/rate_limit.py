@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from attrs import define, field, frozen
 
-from capledger._transport.arguments import as_int, as_optional_int, to_optional_seconds, to_positive_int
+from capledger._transport.arguments import (
+    as_int,
+    as_optional_int,
+    require_type,
+    to_optional_seconds,
+    to_positive_int,
+)
 from capledger.errors import ConfigurationError
 
-_MINUTE = 60.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from capledger._transport.clock import Clock
+
+MINUTE = 60.0
 #: Seconds added to the minute, for a server whose clock runs a little slower than ours.
-_DRIFT = 0.05
+DRIFT = 0.05
 
 
 @frozen
@@ -44,14 +55,52 @@ class RateLimit:
             raise ConfigurationError("burst must not be greater than requests_per_minute")
 
 
+#: What an HTTP 429 means together with those before it: nothing succeeds for a while; some requests succeed and many
+#: do not; no sign of a limit.
+Severity = Literal["stalled", "frequent", "isolated"]
+
+
 class RateLimiter(Protocol):
-    """Decides when the next request may be sent; implement it for a limit that is kept elsewhere."""
+    """Decides when the next request may be sent; implement it for a limit that is kept elsewhere.
+
+    A limiter belongs to one session, and all its methods are called in the session's event loop. Those with a body here
+    may be left out by a class that inherits from this one.
+    """
+
+    max_wait: float | None = None
+    """Maximum time in seconds that a request waits for its turn before it fails with ``RateLimitedError``; None for no
+    maximum."""
+    max_hold: float = math.inf
+    """Maximum time in seconds from :meth:`acquire` until the request is sent; where more has passed, such as for a new
+    token, the session calls :meth:`cancel` and acquires again."""
+
+    def open(self, wake: Callable[[], None], *, clock: Clock, timeout: float) -> None:  # noqa: ARG002 - part of the protocol
+        """Prepare for requests.
+
+        Args:
+            wake: to be called where a request may be sent earlier than :meth:`delay` returned.
+            clock: the session's; its monotonic time is that of the other methods.
+            timeout: Maximum time in seconds of one attempt.
+
+        Raises:
+            ConfigurationError: the limit cannot be kept with this timeout.
+        """
+        return
+
+    async def close(self) -> None:
+        """Release what the limiter holds; no other method is called afterwards, except :meth:`complete`."""
+        return
 
     def delay(self, now: float, ahead: int = 0) -> float:
         """Return the seconds from *now* until a request with *ahead* others before it may be sent.
 
-        *now* may lie in the future.
+        *now* may lie in the future. Infinite where it is not known, and ``wake`` will be called.
         """
+        ...
+
+    def want(self, count: int) -> None:  # noqa: ARG002 - part of the protocol
+        """Note that so many requests wait for their turn, which could be sent at once otherwise."""
+        return
 
     def acquire(self, now: float) -> None:
         """Count a request that is sent now."""
@@ -62,13 +111,10 @@ class RateLimiter(Protocol):
     def complete(self, now: float) -> None:
         """Record that a request counted earlier is over: the server has counted it by now."""
 
-    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
+    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:  # noqa: ARG002 - part of the protocol
         """Record that a request got HTTP 429."""
+        return
 
-
-#: What an HTTP 429 means together with those before it: nothing succeeds for a while; some requests succeed and many
-#: do not; no sign of a limit.
-Severity = Literal["stalled", "frequent", "isolated"]
 
 #: Seconds from the first HTTP 429 in a row to the end of the pause after the latest, above which they are "stalled".
 _STALLED_SECONDS = 10.0
@@ -92,7 +138,7 @@ class RateLimitedStreak:
     def record(self, now: float, sent: float) -> int:
         """Record the HTTP 429 of a request sent at *sent*; return the length of the streak."""
         self._latest.append(True)
-        if now > self.resume_at + _MINUTE:
+        if now > self.resume_at + MINUTE:
             self.length = 0
         if sent >= self.resume_at or not self.length:
             self._since = self._since if self.length else now
@@ -122,7 +168,7 @@ class RateLimitedStreak:
 
 
 @define
-class _Pacer:
+class Pacer:
     """Evenly spaced turns; a few unused ones may be taken later, at once."""
 
     interval: float
@@ -132,12 +178,15 @@ class _Pacer:
     _next: float = field(default=-math.inf, init=False)
 
     def delay(self, now: float, ahead: int) -> float:
+        """Return the seconds until a turn with *ahead* others before it; negative where it was due earlier."""
         return max(self._next, now - self._credit()) + ahead * self.interval - now
 
     def acquire(self, now: float) -> None:
+        """Take the next turn."""
         self._next = max(self._next, now - self._credit()) + self.interval
 
     def cancel(self) -> None:
+        """Take back a turn."""
         self._next -= self.interval
 
     def drop_unused(self, now: float) -> None:
@@ -148,7 +197,7 @@ class _Pacer:
         return (self.burst - 1) * self.interval
 
 
-class FixedRateLimiter:
+class FixedRateLimiter(RateLimiter):
     """Keeps a :class:`RateLimit`.
 
     A request holds a place from when it is sent until a minute after its response, and there are as many places as the
@@ -157,8 +206,9 @@ class FixedRateLimiter:
     """
 
     def __init__(self, limit: RateLimit) -> None:
+        self.max_wait = limit.max_wait
         self._limit = limit.requests_per_minute
-        self._pacer = _Pacer(_MINUTE / self._limit, limit.burst or max(1, self._limit // 60))
+        self._pacer = Pacer(MINUTE / self._limit, limit.burst or max(1, self._limit // 60))
         self._in_flight = 0
         self._expiries: deque[float] = deque()
         """When the places of completed requests are free again."""
@@ -173,7 +223,7 @@ class FixedRateLimiter:
             return 0.0
         if missing <= len(self._expiries):
             return self._expiries[missing - 1] - now
-        return _MINUTE + _DRIFT  # those before it are in flight; computed again when they complete
+        return MINUTE + DRIFT  # those before it are in flight; computed again when they complete
 
     def acquire(self, now: float) -> None:
         """Count a request that is sent now."""
@@ -190,10 +240,7 @@ class FixedRateLimiter:
     def complete(self, now: float) -> None:
         """Free the place of a request in a minute."""
         self._in_flight -= 1
-        self._expiries.append(now + _MINUTE + _DRIFT)
-
-    def rate_limited(self, now: float, severity: Severity = "stalled") -> None:
-        """Do nothing: the limit is as stated, and the pause is the request limiter's."""
+        self._expiries.append(now + MINUTE + DRIFT)
 
 
 #: The lowest rate that is learned, in requests a minute: below it, pauses after HTTP 429 are enough.
@@ -206,7 +253,7 @@ _RECENT = 5.0
 _EXCEEDED_COUNT, _EXCEEDED_SHARE = 8, 0.1
 
 
-class AdaptiveRateLimiter:
+class AdaptiveRateLimiter(RateLimiter):
     """Sets no limit until HTTP 429 shows one; then additive increase, multiplicative decrease (AIMD).
 
     The first rate is what succeeded: in the last minute where nothing succeeds any more ("stalled"), since a service
@@ -216,13 +263,13 @@ class AdaptiveRateLimiter:
     def __init__(self) -> None:
         self._succeeded = _LastMinute()
         self._rate_limited = _LastMinute()
-        self._pacer: _Pacer | None = None
+        self._pacer: Pacer | None = None
         self._decreased = math.inf
         self._since = 0.0
 
     def rate(self, now: float) -> float:
         """Return the requests a minute that are allowed now; infinite until a limit was learned."""
-        return self._decreased * (1 + _INCREASE * (now - self._since) / _MINUTE)
+        return self._decreased * (1 + _INCREASE * (now - self._since) / MINUTE)
 
     def delay(self, now: float, ahead: int = 0) -> float:
         """Return the seconds until a request with *ahead* others before it may be sent."""
@@ -232,7 +279,7 @@ class AdaptiveRateLimiter:
         """Count a request that is sent now."""
         self._succeeded.add(now, 1)
         if self._pacer is not None:
-            self._pacer.interval = _MINUTE / self.rate(now)
+            self._pacer.interval = MINUTE / self.rate(now)
             self._pacer.acquire(now)
 
     def cancel(self, now: float) -> None:
@@ -250,13 +297,13 @@ class AdaptiveRateLimiter:
         self._rate_limited.add(now, 1)
         if severity == "isolated" and not self._is_exceeded(now):
             return
-        if severity != "frequent" and self._pacer is not None and now < self._since + _MINUTE:
+        if severity != "frequent" and self._pacer is not None and now < self._since + MINUTE:
             return
         rate, stalled = self.rate(now), severity == "stalled"
         if self._pacer is None or not stalled:
             rate = min(rate, float(self._succeeded.total(now)) if stalled else self._succeeded.rate(now, _RECENT))
         self._decreased, self._since = max(_MIN_RATE, rate * _DECREASE), now
-        self._pacer = self._pacer or _Pacer(_MINUTE / self._decreased, 1)
+        self._pacer = self._pacer or Pacer(MINUTE / self._decreased, 1)
         self._pacer.drop_unused(now)
 
     def _is_exceeded(self, now: float) -> bool:
@@ -277,15 +324,36 @@ class _LastMinute:
         self._seconds[-1][1] += count
         self._drop_old(now)
 
-    def total(self, now: float, seconds: float = _MINUTE) -> int:
+    def total(self, now: float, seconds: float = MINUTE) -> int:
         self._drop_old(now)
         return sum(count for second, count in self._seconds if second >= now - seconds)
 
     def rate(self, now: float, seconds: float) -> float:
         """Return the count of the last seconds, extrapolated to a minute."""
         first = next((second for second, _ in self._seconds if second >= now - seconds), now)
-        return self.total(now, seconds) * _MINUTE / max(1.0, now - first)
+        return self.total(now, seconds) * MINUTE / max(1.0, now - first)
 
     def _drop_old(self, now: float) -> None:
-        while self._seconds and self._seconds[0][0] < now - _MINUTE:
+        while self._seconds and self._seconds[0][0] < now - MINUTE:
             self._seconds.popleft()
+
+
+def make_rate_limiter(rate_limit: RateLimit | None, rate_limiter: RateLimiter | None) -> RateLimiter:
+    """Return what decides when the requests of a session may be sent.
+
+    Raises:
+        ConfigurationError: an argument is of another type, or both are passed.
+    """
+    if rate_limit is not None:
+        require_type("rate_limit", rate_limit, RateLimit, "RateLimit(requests_per_minute) or None")
+        if rate_limiter is not None:
+            raise ConfigurationError("pass rate_limit, for this session alone, or rate_limiter, for a shared limit")
+        return FixedRateLimiter(rate_limit)
+    return AdaptiveRateLimiter() if rate_limiter is None else checked_rate_limiter(rate_limiter)
+
+
+def checked_rate_limiter(rate_limiter: RateLimiter) -> RateLimiter:
+    """Return the limiter; refuse what is none."""
+    if isinstance(rate_limiter, type) or not hasattr(rate_limiter, "rate_limited"):
+        raise ConfigurationError("rate_limiter must be a RateLimiter, such as LeasedRateLimiter(...), or None")
+    return rate_limiter

@@ -23,9 +23,8 @@ def new_limiter(
     limit: int | None = None, *, connections: int = 8, max_wait: float | None = None, max_pause: float = 120
 ) -> RequestLimiter:
     rate_limiter = AdaptiveRateLimiter() if limit is None else FixedRateLimiter(RateLimit(limit))
-    return RequestLimiter(
-        rate_limiter, max_connections=connections, max_wait=max_wait, max_pause=max_pause, clock=LoopClock()
-    )
+    rate_limiter.max_wait = max_wait
+    return RequestLimiter(rate_limiter, max_connections=connections, max_pause=max_pause, clock=LoopClock())
 
 
 def now() -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, assert_type
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ from capledger import (
     EventFlags,
     EventWalk,
     GroupLedgerQuery,
+    LeaseBook,
+    LeasedRateLimiter,
     LedgerEntry,
     LedgerEvent,
     LedgerOutcome,
@@ -36,13 +38,14 @@ from capledger import (
     OrgScope,
     Progress,
     RateLimit,
+    RateLimiter,
     RetryPolicy,
     WalkReport,
 )
 from capledger.blocking import BlockingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 
 customer = CustomerLedgerQuery(
@@ -159,3 +162,21 @@ def without_async() -> None:
         assert_type((walk.collect(), walk.cursor, walk.report), tuple[list[LedgerEntry], str, WalkReport])
         assert_type(list(session.fetch_many([customer])), list[LedgerOutcome])
         assert_type(list(session.stream_many([customer])), list[tuple[LedgerQuery, LedgerPage]])
+
+
+class BookInThisProcess:
+    """A source of leases as a user writes it."""
+
+    grace = 60.0
+
+    def __init__(self) -> None:
+        self._book = LeaseBook(600, 0.0, grace=self.grace, closed_for=0)
+
+    async def lease(
+        self, want: int, settled: Sequence[tuple[int, float]], unused: Sequence[int]
+    ) -> tuple[int, int, float]:
+        return self._book.lease(1.0, want, settled, unused)
+
+
+limiter: RateLimiter = LeasedRateLimiter(BookInThisProcess(), max_wait=timedelta(minutes=5))
+LedgerSession("https://eu.api.capillarytech.com", BasicAuth("user", "password"), rate_limiter=limiter)
