@@ -32,7 +32,10 @@ _BACKOFF: Final = (0.1, 5.0)
 
 
 class LeaseSource(Protocol):
-    """Where the book of a rate limit is; implement it for a home of your own around a :class:`~capledger.LeaseBook`."""
+    """Where the book of a rate limit is; implement it for a home of your own around a :class:`~capledger.LeaseBook`.
+
+    If there is an async method ``close``, it is called whenever a session ends; others may use the source afterwards.
+    """
 
     grace: float
     """Seconds that a request may take, as the book assumes."""
@@ -113,6 +116,9 @@ class LeasedRateLimiter(RateLimiter):
         if self._has_reports:
             with suppress(Exception):  # the book frees the places by itself, only later
                 await self._lease(0)
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            await close()
 
     def delay(self, now: float, ahead: int = 0) -> float:
         """Return the seconds until a request may be sent; infinite where that takes another lease."""
