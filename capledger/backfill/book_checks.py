@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from capledger.books.pairs import PairedEntries
 from capledger.frames.extras import import_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
 
     from capledger.backfill.written_ledgers import StatedBalance
@@ -71,13 +72,13 @@ class DirectoryCheck:
         pairs = PairedEntries()
         for (name, value), stated, entries in read_ledgers(self._directory):
             self.customers += 1
-            for discrepancy in self._check(stated, entries, pairs):
+            for discrepancy in self._check(stated, entries, partial(pairs.add, ledger=(name, value))):
                 yield CustomerDiscrepancy(name, value, discrepancy)
         for discrepancy in unbalanced_pairs(pairs):
             yield CustomerDiscrepancy(None, None, discrepancy)
 
     def _check(
-        self, stated: list[StatedBalance], entries: Iterator[LedgerEntry], pairs: PairedEntries
+        self, stated: list[StatedBalance], entries: Iterator[LedgerEntry], add_pair: Callable[[LedgerEntry], None]
     ) -> Iterator[Discrepancy]:
         closing = [item.closing for item in stated if item.closing is not None]
         self.balances += len(closing)
@@ -91,7 +92,7 @@ class DirectoryCheck:
         for entry in entries:
             self.entries += 1
             yield from checker.add(entry)
-            pairs.add(entry)
+            add_pair(entry)
         yield from checker.finish(closing if stated else None)
 
 

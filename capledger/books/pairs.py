@@ -24,9 +24,17 @@ Mismatch = tuple[Literal["transfer", "reversal"], LedgerAccount, "Decimal", "Dec
 
 
 @define
-class _Transfer:
-    customers: set[int | None] = field(factory=set)
+class _Side:
+    """Movements of one event or transaction, of each customer from one ledger only."""
+
+    ledgers: dict[int | None, object] = field(factory=dict)
+    """The ledger that the movements of each customer are from."""
     movements: list[Movement] = field(factory=list)
+
+    def add(self, entry: LedgerEntry, ledger: object) -> None:
+        """Add an entry, unless another ledger of the same customer has it too."""
+        if self.ledgers.setdefault(entry.customer_id, ledger) == ledger:
+            self.movements += movements_of(entry)
 
 
 class PairedEntries:
@@ -38,28 +46,33 @@ class PairedEntries:
     """
 
     def __init__(self) -> None:
-        self._transfers: defaultdict[int, _Transfer] = defaultdict(_Transfer)
-        self._redemptions: defaultdict[int, list[Movement]] = defaultdict(list)
-        self._reversals: defaultdict[int, list[Movement]] = defaultdict(list)
+        self._transfers: defaultdict[int, _Side] = defaultdict(_Side)
+        self._redemptions: defaultdict[int, _Side] = defaultdict(_Side)
+        self._reversals: defaultdict[int, _Side] = defaultdict(_Side)
 
-    def add(self, entry: LedgerEntry) -> None:
-        """Keep the movements of an entry that can be one of a pair."""
+    def add(self, entry: LedgerEntry, ledger: object = None) -> None:
+        """Keep the movements of an entry that can be one of a pair.
+
+        Args:
+            entry: of any ledger.
+            ledger: which one. A customer can be listed under two identifiers, and a group has the entries of members.
+        """
         if entry.event_name == _TRANSFER:
-            transfer = self._transfers[entry.event_log_id]
-            transfer.customers.add(entry.customer_id)
-            transfer.movements += movements_of(entry)
+            self._transfers[entry.event_log_id].add(entry, ledger)
         transaction = None if entry.transaction_details is None else entry.transaction_details.transaction_id
         if transaction is not None and entry.event_name in {_REDEMPTION, _REVERSAL}:
             side = self._redemptions if entry.event_name == _REDEMPTION else self._reversals
-            side[transaction] += movements_of(entry)
+            side[transaction].add(entry, ledger)
 
     def mismatches(self) -> Iterator[Mismatch]:
         """Yield the accounts of pairs whose sides do not match: credits and debits of a transfer, excess reversals."""
         for transfer in self._transfers.values():
-            if len(transfer.customers) > 1:
+            if len(transfer.ledgers) > 1:
                 yield from _mismatches_of_transfer(transfer.movements)
         for transaction in self._redemptions.keys() & self._reversals.keys():
-            yield from _mismatches_of_reversal(self._redemptions[transaction], self._reversals[transaction])
+            yield from _mismatches_of_reversal(
+                self._redemptions[transaction].movements, self._reversals[transaction].movements
+            )
 
 
 def _mismatches_of_transfer(movements: list[Movement]) -> Iterator[Mismatch]:

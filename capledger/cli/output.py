@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
+from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -15,6 +18,9 @@ from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+#: Characters of a file's name that the temporary one begins with: names have limits.
+_PREFIX = 100
 
 T = TypeVar("T")
 A = TypeVar("A", bound=AttrsInstance)
@@ -87,6 +93,21 @@ def make_writer(
     if as_json:
         return JsonWriter()
     return CsvWriter(model, header=header) if as_csv else TableWriter(columns)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, all of it or nothing; a device is written to as it is."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    handle, temporary = mkstemp(prefix=f".{path.name[:_PREFIX]}", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _csv_cell(value: Any) -> str:  # noqa: ANN401 - a field's value of any type

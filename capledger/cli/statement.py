@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from attrs import frozen
+from attrs import evolve, frozen
 
 from capledger.books import Statement, check_books
 from capledger.books import statement as make_statement
@@ -42,9 +42,15 @@ def parse_month(text: str) -> datetime:
     found = _MONTH.fullmatch(text)
     try:
         year, month = (int(part) for part in found.groups()) if found else (0, 0)
-        return datetime(year, month, 1)
+        first = datetime(year, month, 1)
+        _next_month(first)
     except ValueError:
         raise typer.BadParameter("not a month: such as 2026-06") from None
+    return first
+
+
+def _next_month(month: datetime) -> datetime:
+    return datetime(month.year + month.month // _DECEMBER, month.month % _DECEMBER + 1, 1)
 
 
 Month = Annotated[
@@ -89,7 +95,7 @@ def statement(
         _check_outputs(as_json=as_json, as_csv=as_csv, html=html, plot=plot)
         subject = {"identifier_name": identifier_name, "identifier_value": identifier_value}
         keywords = subject | options.customer_keywords(**filters)
-        query = CustomerLedgerQuery(end=None if last is None else last + _EDGE, **keywords)
+        query = CustomerLedgerQuery(start=first, end=last, **keywords)
         ledger = asyncio.run(_fetch(make_session(rate=rate), query, BalanceQuery(at=last, **keywords)))
         found = make_statement(ledger.entries, first, last)
         _write(found, as_json=as_json, as_csv=as_csv, silent=html is not None)
@@ -107,15 +113,19 @@ def _period(
         return start, end
     if start is not None or end is not None:
         raise UsageError("--month and --from or --to are two ways to name a period: give one of them")
-    return month, datetime(month.year + month.month // _DECEMBER, month.month % _DECEMBER + 1, 1)
+    return month, _next_month(month)
 
 
 def _check_outputs(*, as_json: bool, as_csv: bool, html: Path | None, plot: Path | None) -> None:
     if as_json and as_csv:
         raise UsageError("--json and --csv are two output formats: give one of them")
     for path in (html, plot):
+        if path is not None and path.is_dir():
+            raise UsageError(f"{path} is a directory: name a file in it")
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"the directory of {path} does not exist")
+    if html is not None and html == plot:
+        raise UsageError("--html and --plot name the same file: name two")
     if plot is not None:
         check_plot(plot)
 
@@ -130,10 +140,12 @@ class FetchedLedger:
 
 
 async def _fetch(session: LedgerSession, query: CustomerLedgerQuery, balances: BalanceQuery) -> FetchedLedger:
+    """Fetch the entries up to the end of a period, and a second longer, and the balances at its end."""
     entries: list[LedgerEntry] = []
     customer = None
     async with session:
-        walk = session.entries(query)
+        session.entries(query)  # refuses a period that cannot be
+        walk = session.entries(evolve(query, start=None, end=None if query.end is None else query.end + _EDGE))
         async for page in walk.pages():
             entries += page.entries
             customer = customer or page.customer_details

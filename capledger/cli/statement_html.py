@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from capledger.cli.output import write_private
 from capledger.cli.statement_plot import plotted_accounts, step_points
-from capledger.cli.statement_tables import account_name, format_period, is_used, shown_movements
+from capledger.cli.statement_tables import account_name, format_period, full_name, is_used, received, shown_movements
 from capledger.cli.tables import format_balance, format_date, printable
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ $main
 
 
 def write_html(path: Path, statement: Statement, customer: CustomerDetails | None) -> None:
-    """Write the page; only its owner can read the file, since it has personal data."""
-    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(statement_html(statement, customer))
+    """Write the page."""
+    write_private(path, statement_html(statement, customer).encode())
 
 
 def statement_html(statement: Statement, customer: CustomerDetails | None) -> str:
@@ -131,7 +129,7 @@ def _accounts(accounts: Iterable[AccountStatement]) -> str:
             _cell("Programme", item.account.program_name),
             _cell("Account", account_name(item.account)),
             _cell("Opening", format_balance(item.opening)),
-            _cell("Credits", format_balance(item.credits + item.opening_balances)),
+            _cell("Credits", format_balance(received(item))),
             _cell("Debits", format_balance(item.debits)),
             _cell("Closing", format_balance(item.closing), "closing"),
         )
@@ -164,7 +162,7 @@ def _pictures(statement: Statement) -> list[str]:
 
 
 def _figure(account: AccountStatement, moments: list[datetime], balances: list[Decimal]) -> str:
-    name = f"{account.account.program_name or ''}: {account_name(account.account)}"
+    name = full_name(account.account)
     lowest, highest = format_balance(min(balances)), format_balance(max(balances))
     label = f"{name}, from {format_balance(balances[0])} to {format_balance(balances[-1])}"
     line, area = _path(moments, balances)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from capledger.cli.exit_codes import UsageError
-from capledger.cli.statement_tables import account_name, balances_over_time, format_period, is_used
+from capledger.cli.output import write_private
+from capledger.cli.statement_tables import balances_over_time, format_period, full_name, is_used
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +44,7 @@ def write_plot(path: Path, statement: Statement) -> None:
     for part, account in zip(parts, accounts, strict=False):
         moments, balances = step_points(statement, account)
         part.step(moments, [float(balance) for balance in balances], where="post", color="#1f5f8b", linewidth=1.6)
-        part.set_title(f"{account.account.program_name}: {account_name(account.account)}", loc="left", fontsize=10)
+        part.set_title(full_name(account.account).replace("$", r"\$"), loc="left", fontsize=10)
         part.yaxis.set_major_formatter("{x:,.0f}")
         part.grid(visible=True, alpha=0.3)
         part.spines[["top", "right"]].set_visible(False)
@@ -49,7 +52,10 @@ def write_plot(path: Path, statement: Statement) -> None:
     locator = dates.AutoDateLocator()
     parts[-1].xaxis.set_major_locator(locator)
     parts[-1].xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-    figure.savefig(path)
+    picture = io.BytesIO()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of characters that no font has
+        figure.savefig(picture, format=path.suffix[1:].lower())
+    write_private(path, picture.getvalue())
 
 
 def plotted_accounts(statement: Statement) -> list[AccountStatement]:

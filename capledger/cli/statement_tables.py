@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 from rich.text import Text
 
+from capledger.books.movements import add
 from capledger.cli.exit_codes import writing_to_stdout
 from capledger.cli.tables import (
     StdoutConsole,
@@ -79,6 +80,11 @@ def _line(item: RunningBalance) -> StatementLine:
 def is_used(account: AccountStatement) -> bool:
     """Return whether an account has anything to show: a balance or a movement."""
     return any((account.opening, account.opening_balances, account.credits, account.debits, account.closing))
+
+
+def received(account: AccountStatement) -> Decimal:
+    """Return what came into an account: credits, and opening balances."""
+    return add(account.credits, account.opening_balances)
 
 
 def account_name(account: LedgerAccount) -> str:
@@ -154,15 +160,17 @@ def print_accounts(console: Console, statement: Statement, *, sparklines: int | 
         return
     StreamingTable(console, _account_columns()).add(used)
     console.print()
-    margin = max(len(_full_name(account)) for account in used[:sparklines]) + 2
-    for account in used[:sparklines]:
+    names = [full_name(account.account) for account in used[:sparklines]]
+    margin = max(map(len, names)) + 2
+    for name, account in zip(names, used, strict=False):
         line = sparkline([balance for _, balance in balances_over_time(statement, account)])
         if line:
-            console.print(Text.assemble((f"{_full_name(account):<{margin}}", "bold"), line), soft_wrap=True)
+            console.print(Text.assemble((f"{name:<{margin}}", "bold"), line), soft_wrap=True)
 
 
-def _full_name(account: AccountStatement) -> str:
-    return printable(f"{account.account.program_name} {account_name(account.account)}")
+def full_name(account: LedgerAccount) -> str:
+    """Return programme, currency and category of an account."""
+    return printable(f"{account.program_name or ''} {account_name(account)}".strip())
 
 
 def _account_columns() -> list[TableColumn[AccountStatement]]:
@@ -172,7 +180,7 @@ def _account_columns() -> list[TableColumn[AccountStatement]]:
         TableColumn(title="Opening", cell=lambda item: format_balance(item.opening), justify="right"),
         TableColumn(
             title="Credits",
-            cell=lambda item: format_balance(item.credits + item.opening_balances),
+            cell=lambda item: format_balance(received(item)),
             justify="right",
             expendable=1,
         ),

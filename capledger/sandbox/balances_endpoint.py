@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _BalanceKey = tuple[int, str, str]
 
 _DECIMALS: Final = Decimal("0.001")
+#: Keeps every digit of sums.
+_EXACT: Final = Context(prec=100)
 
 
 def balances_page(found: AccountMatch, request: EndpointRequest) -> web.Response:
@@ -65,8 +67,14 @@ def _balances(
         amounts[_key(detail)] = Decimal(0)
     for detail in (detail for row in rows for detail in row["entryDetails"]):
         amount = Decimal(detail["points"])
-        amounts[_key(detail)] += -amount if detail["ledgerEntryType"] == "DEBIT" else amount
-    return [_item(key, names[key[0]], amount) for key, amount in sorted(amounts.items())]
+        change = _EXACT.subtract if detail["ledgerEntryType"] == "DEBIT" else _EXACT.add
+        amounts[_key(detail)] = change(amounts[_key(detail)], amount)
+    return [_item(key, names[key[0]], amount) for key, amount in sorted(amounts.items(), key=_order)]
+
+
+def _order(item: tuple[_BalanceKey, Decimal]) -> tuple[str, ...]:
+    """Return the key that sorts balances, also of rows without a programme or category."""
+    return tuple(f"{part:012}" if isinstance(part, int) else str(part or "") for part in item[0])
 
 
 def _key(detail: dict[str, Any]) -> _BalanceKey:
@@ -79,6 +87,6 @@ def _item(key: _BalanceKey, program_name: str, amount: Decimal) -> dict[str, Any
         "pointsCategory": category,
         "programName": program_name,
         "programId": program_id,
-        "closingBalance": str(amount.quantize(_DECIMALS)),
+        "closingBalance": str(amount.quantize(_DECIMALS, context=_EXACT)),
     }
     return item | {"alternateCurrencyName": currency} if currency else item

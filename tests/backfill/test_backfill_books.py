@@ -14,6 +14,7 @@ import pytest
 from support.jobs import FORMATS, START, backfill, mobile, queries, sandbox
 from support.shell import run
 
+from capledger import CustomerLedgerQuery
 from capledger.backfill import check_directory
 from capledger.errors import InvalidQueryError
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row, seed_rows
@@ -64,6 +65,20 @@ async def test_errors_are_found_in_every_format(tmp_path: Path, kind: str) -> No
     assert (pair.identifier_value, pair.discrepancy.check) == (None, "transfer")
     assert [pair.discrepancy.expected, pair.discrepancy.found] == [30, 31]
     assert mobile(2) not in repr(net)
+
+
+async def test_a_customer_under_two_identifiers_is_one_side_of_a_transfer(tmp_path: Path) -> None:
+    """A customer who is listed under two identifiers has a transfer twice in the files, which is no discrepancy."""
+    rows = [[transfer("DEBIT", "30.000", 1)], [transfer("CREDIT", "30.000", 2)]]
+    one, other = (SandboxCustomer(mobile(number), part, customer_id=number + 1) for number, part in enumerate(rows))
+    async with Sandbox([one, other]) as box:
+        listed = [*queries(2), CustomerLedgerQuery.customer_id(1)]
+        await backfill(box, listed, tmp_path / "job")
+
+    check = check_directory(tmp_path / "job")
+
+    assert list(check) == []
+    assert (check.customers, check.entries) == (3, 3)
 
 
 async def test_command_lists_discrepancies(tmp_path: Path) -> None:

@@ -12,20 +12,19 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support.books import entries_from
 from support.shell import MOBILE, run
 
 from capledger import CustomerDetails, books
+from capledger.cli.output import write_private
 from capledger.cli.statement_html import statement_html
-from capledger.cli.statement_tables import account_name, sparkline
+from capledger.cli.statement_tables import account_name, full_name, sparkline
 from capledger.sandbox import Sandbox, SandboxCustomer, faults, make_row, seed_rows
 from capledger.sandbox.rows import entry_detail
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STATEMENT = ("statement", "mobile", MOBILE)
 START = datetime(2026, 5, 31, 12)
@@ -121,6 +120,12 @@ async def test_a_service_without_balances_is_told() -> None:
         (("--month", "2026-13"), "not a month"),
         (("--month", "2026-06", "--to", "2026-07-01"), "two ways to name a period"),
         (("--json", "--csv"), "two output formats"),
+        (("--month", "9999-12"), "not a month"),
+        (("--from", "2026-07-01", "--to", "2026-06-01"), "--to is before --from"),
+        (("--from", "2026-07-01T00:00:00+05:30", "--to", "2026-06-01"), "--to is before --from"),
+        (("--to", "9999-12-31T23:59:59.5"), "--to is at the edge of the calendar"),
+        (("--html", "/"), "/ is a directory"),
+        (("--html", "one.svg", "--plot", "one.svg"), "name the same file"),
         (("--plot", "picture.gif"), "FILE.svg or FILE.png"),
         (("--html", "/no/such/directory/page.html"), "does not exist"),
     ],
@@ -151,6 +156,7 @@ async def test_plot_is_a_picture(tmp_path: Path, suffix: str) -> None:
         result = await run(box, *STATEMENT, "--month", "2026-06", "--plot", str(path))
 
     assert result.code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes().lstrip().startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
 
 
@@ -227,6 +233,38 @@ async def test_page_is_written_for_its_owner_only(tmp_path: Path) -> None:
     assert "Ada Example · 2026-06-01 to 2026-07-01" in parsed(path.read_text("utf-8")).text
 
 
+def test_files_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written to its end leaves the earlier one, and nothing else; a new one is private."""
+    path = tmp_path / "statement.html"
+    path.write_text("earlier")
+    path.chmod(0o644)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Path, "replace", _fail)
+        with pytest.raises(OSError, match="full"):
+            write_private(path, b"later")
+    assert [item.name for item in tmp_path.iterdir()] == ["statement.html"]
+    assert path.read_text() == "earlier"
+
+    write_private(path, b"later")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("later", 0o600)
+    write_private(Path("/dev/null"), b"later")
+    assert Path("/dev/null").is_char_device()
+
+
+def _fail(*_: object) -> None:
+    raise OSError("the disk is full")
+
+
+def test_accounts_without_a_programme_have_a_name() -> None:
+    """An account without a programme is named by its currency, in the terminal and on the page."""
+    rows = [make_row(1, datetime(2026, 6, 5), entryDetails=[entry_detail("5.000", programName=None, programId=None)])]
+
+    assert "None" not in month_page(rows)
+    (account,) = books.statement(entries_from(rows), None, None).accounts
+    assert full_name(account.account) == "points"
+
+
 def test_page_is_self_contained() -> None:
     """The page has no script, no link and no address to load from, and its picture is inline and labelled."""
     page = month_page(ROWS)
@@ -236,8 +274,8 @@ def test_page_is_self_contained() -> None:
     assert not re.search(r"https?:|url\(|@import|\bsrc=|\bhref=", page)
     pictures = [attributes for tag, attributes in found.tags if tag == "svg"]
     assert [item["aria-label"] for item in pictures] == [
-        "Harbour Rewards: points, from 1,000.000 to 1,150.250",
-        "Harbour Rewards: Coins, from 0 to 20.000",
+        "Harbour Rewards points, from 1,000.000 to 1,150.250",
+        "Harbour Rewards Coins, from 0 to 20.000",
     ]
 
 
@@ -263,23 +301,33 @@ def test_page_of_an_empty_ledger() -> None:
 def test_page_fits_the_screen_of_a_browser(tmp_path: Path, width: int) -> None:
     """In Chromium nothing is wider than the screen of a phone or a desktop, and every movement is there."""
     rows = seed_rows(5, 60, datetime(2026, 5, 1), datetime(2026, 7, 1))
-    probe = "<script>document.title = `${innerWidth} ${document.documentElement.scrollWidth}`</script></body>"
-    path = tmp_path / "page.html"
-    path.write_text(month_page(rows, first_name="Ada", last_name="Example").replace("</body>", probe), "utf-8")
+    probe = (
+        "<script>const found = [innerWidth, document.documentElement.scrollWidth, "
+        "document.querySelectorAll('[data-title=Date]').length]; "
+        "parent.postMessage(found.join(' '), '*')</script></body>"
+    )
+    page = month_page(rows, first_name="Ada", last_name="Example").replace("</body>", probe)
+    (tmp_path / "page.html").write_text(page, "utf-8")
+    path = tmp_path / "screen.html"  # no window of Chromium is as narrow as a phone
+    path.write_text(
+        "<script>addEventListener('message', event => document.title = event.data)</script>"
+        f'<iframe src="page.html" width="{width}" height="900" frameborder="0"></iframe>',
+        "utf-8",
+    )
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
 
     shown = subprocess.run(  # noqa: S603 - a browser of this machine, with a page of our own
-        [*command, f"--window-size={width},900", "--dump-dom", path.as_uri()],
+        [*command, "--window-size=1300,1000", "--virtual-time-budget=1000", "--dump-dom", path.as_uri()],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     ).stdout
 
-    screen, needed = map(int, re.findall(r"<title>(\d+) (\d+)</title>", shown)[0])
-    assert needed <= screen
-    assert screen <= max(width, 500)  # Chromium's smallest window
-    assert shown.count('data-title="Date"') > 10
+    screen, needed, movements = map(int, re.findall(r"<title>(\d+) (\d+) (\d+)</title>", shown)[0])
+    assert needed <= screen <= width
+    assert screen > width - 20  # less a scroll bar
+    assert movements > 10
 
 
 def test_zones_of_the_period_and_the_entries_may_differ() -> None:
