@@ -71,12 +71,11 @@ class Decoder:
         Raises:
             CapledgerError: the error that the response stands for; nothing else.
         """
-        scrub = Scrubber(request.subject)
         page = self._decode_fast(request.response_type, response)
         if page is None:
-            page = self._decode_tolerantly(request.response_type, response, scrub)
+            page = self._decode_tolerantly(request.response_type, response, Scrubber(request.subject))
         for notice in page.warnings:
-            notice.message = scrub(notice.message)
+            notice.message = Scrubber(request.subject)(notice.message)
         page.raw = response.body
         return page
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import fields
@@ -21,7 +22,7 @@ from capledger.queries import GroupLedgerQuery
 from capledger.queries.subject import SubjectQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from attrs import AttrsInstance
 
@@ -50,19 +51,20 @@ _NOT_SENT_BY_NAME = frozenset(
 )
 
 
-def query_params(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of a query that are its fields in camelCase: those that have a value."""
-    for name, parameter in _names(type(query)):  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
-        value = getattr(query, name)
-        if value is not None and value != ():
-            yield parameter, encode(value)
+def query_params(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Params:
+    """Return the parameters of a query that are its fields in camelCase: those that have a value."""
+    names, values = _names(type(query))  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
+    pairs = zip(names, values(query), strict=True)
+    return tuple([(name, encode(value)) for name, value in pairs if value is not None and value != ()])
 
 
 @cache
-def _names(kind: type[AttrsInstance]) -> Params:
+def _names(kind: type[AttrsInstance]) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    """Return the names of a query's parameters, and the function that returns their values."""
     # The subject's fields first: an inherited field that a query overrides would otherwise come last.
     names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
-    return tuple((name, camel_case(name)) for name in names if name not in _NOT_SENT_BY_NAME)
+    sent = [name for name in names if name not in _NOT_SENT_BY_NAME]
+    return tuple(map(camel_case, sent)), attrgetter(*sent)
 
 
 def older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ class LedgerRequests:
 
     def __init__(self, query: LedgerQuery) -> None:
         self._query = query
-        self._params = tuple(query_params(query))
+        self._params = query_params(query)
         self._headers = _scope_headers(query.scope)
         self._path = f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerInfo"
         self._endpoint = "group_ledger" if isinstance(query, GroupLedgerQuery) else "customer_ledger"

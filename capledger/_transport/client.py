@@ -207,11 +207,11 @@ class Transport:
             outcome = await self._send_in_time(attempt, decoded)
         return outcome
 
-    async def _send_in_time(self, attempt: Attempt[T], failure: Failure | None = None) -> T | Undecoded:
+    def _send_in_time(self, attempt: Attempt[T], failure: Failure | None = None) -> Coroutine[Any, Any, T | Undecoded]:
         sending = self._send_with_retries(attempt, failure)
         if attempt.deadline is None:
-            return await sending
-        return await self._before_deadline(attempt.deadline, attempt, sending)
+            return sending
+        return self._before_deadline(attempt.deadline, attempt, sending)
 
     async def _before_deadline(self, deadline: float, attempt: Attempt[Any], work: Coroutine[Any, Any, R]) -> R:
         try:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from ssl import SSLContext
 
+    from capledger._sansio.params import Params
     from capledger._sansio.requests import Request
 
 #: Maximum size of a response's body in bytes, after decompression.
@@ -46,6 +47,8 @@ _OWN_HEADERS = frozenset(
     | {"x-cap-api-oauth-token", "data-scope", "data-scope-org"}
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Values of parameters that need no percent-encoding.
+_PLAIN = re.compile(r"[0-9A-Za-z:,@._-]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\uffff]*")
 
 
@@ -132,7 +135,7 @@ class HttpClient:
             if proxy is not None or ssl is not None:
                 raise ConfigurationError("proxy and ssl cannot be used with http: configure that aiohttp.ClientSession")
         self._base_url = base_url
-        self._urls: dict[str, URL] = {}
+        self._urls: dict[str, tuple[URL, str]] = {}
         self.timeout = to_seconds(timeout)
         if not self.timeout:
             raise ConfigurationError("timeout must be longer than zero")
@@ -217,11 +220,23 @@ class HttpClient:
             return Response(response.status, response.headers, await _read(response))
 
     def _url(self, request: Request[Any]) -> URL:
-        url = self._urls.get(request.path)
-        if url is None:  # few paths, very many requests
+        known = self._urls.get(request.path)
+        if known is None:  # few paths, very many requests
             url = self._base_url.with_path(self._base_url.path.rstrip("/") + request.path)
-            self._urls[request.path] = url
-        return url.with_query(request.params) if request.params else url
+            known = self._urls[request.path] = (url, str(url))
+        return with_params(*known, request.params)
+
+
+def with_params(url: URL, string: str, params: Params) -> URL:
+    """Return a URL, which is also passed as a string, with query parameters.
+
+    Most values are the same percent-encoded; then it takes a third of the time of ``with_query``.
+    """
+    if not params:
+        return url
+    if _PLAIN.fullmatch("".join([value for _, value in params])) is None:
+        return url.with_query(params)
+    return URL(f"{string}?{'&'.join([f'{name}={value}' for name, value in params])}", encoded=True)
 
 
 def common_headers(extra: Mapping[str, str]) -> dict[str, str]:

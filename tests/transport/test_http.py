@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web as aiohttp_web
+from hypothesis import given
+from hypothesis import strategies as st
 from support.clock import virtual_time
 from support.service import BASIC, OAUTH, Service, new_context, new_transport, now, page_request, service
 from yarl import URL
@@ -14,7 +16,7 @@ from yarl import URL
 from capledger import ConfigurationError, ConnectionFailedError, RequestTimeoutError, ServerError, SessionClosedError
 from capledger._sansio.requests import Request
 from capledger._transport import http as http_module
-from capledger._transport.http import HttpClient, check_base_url
+from capledger._transport.http import HttpClient, check_base_url, with_params
 from capledger._transport.retry import RetryPolicy
 from capledger.auth import TOKEN_HEADER
 from capledger.errors import AnswerTooLargeError
@@ -45,6 +47,21 @@ def client(url: str = "https://ledger.example", **options: Any) -> HttpClient:
 def test_these_addresses_will_do(url: str) -> None:
     """Anything over TLS, and plain HTTP to this machine."""
     assert check_base_url(url, allow_plain_http=False) == URL(url)
+
+
+VALUES = st.text(st.characters(codec="utf-8")) | st.text("0123456789-:,.@_~ +&=%#?/;ABCz", min_size=1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["identifierValue", "source", "limit"]), VALUES), max_size=4))
+def test_values_are_percent_encoded(pairs: list[tuple[str, str]]) -> None:
+    """Whatever a value contains, the URL is the one that yarl makes, and has the value back."""
+    url = URL("https://ledger.example:8443/gateway/v2")
+
+    made = with_params(url, str(url), tuple(pairs))
+
+    assert made == (url.with_query(pairs) if pairs else url)
+    assert str(made) == str(url.with_query(pairs) if pairs else url)
+    assert list(made.query.items()) == pairs
 
 
 @pytest.mark.parametrize(

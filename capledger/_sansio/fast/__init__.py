@@ -19,7 +19,7 @@ from capledger._sansio.fast.copying import ORIGIN, copier
 from capledger._sansio.fast.structs import wire_struct
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
 
 __all__ = ["decode"]
 
@@ -51,10 +51,15 @@ def decode(model: type[T], body: bytes, zone: tzinfo | None) -> T | None:
         wire = _json_decoder(model).decode(body)
         if wire.errors:
             return None
-        made: T = copier(model)(wire, _NoZone() if zone is None else ORIGIN.replace(tzinfo=zone))
+        made: T = copier(model)(wire, _origin(zone))
     except _UNCOMMON:
         return None
     return made
+
+
+@cache
+def _origin(zone: tzinfo | None) -> datetime | _NoZone:
+    return _NoZone() if zone is None else ORIGIN.replace(tzinfo=zone)
 
 
 @cache
@@ -69,7 +74,7 @@ def _may_have_odd_amounts(body: bytes) -> bool:
 
     Those of another script in a name count as well: such a body is rare.
     """
-    if any(_DIGITS.fullmatch(_string_before(body, match.start())) for match in _UNDERSCORE.finditer(body)):
+    if b"_" in body and any(_DIGITS.fullmatch(_string_before(body, at.start())) for at in _UNDERSCORE.finditer(body)):
         return True
     if b"\\" in body and _has_odd_character(_unescaped(set(_ESCAPES.findall(body)))):
         return True
