@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from typing import Self
 
 STDIN: Final = "-"
+#: First bytes of files that are no lists, and what to do with them.
+_NOT_LISTS: Final = (
+    (b"PK\x03\x04", "a workbook or a ZIP archive: export the sheet as CSV UTF-8, or unpack the archive"),
+    (b"\xd0\xcf\x11\xe0", "a workbook: export the sheet as CSV UTF-8"),
+    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
+    (b"\xfd7zXZ\x00", "compressed with xz: unpack it first"),
+    (b"BZh91AY", "compressed with bzip2: unpack it first"),
+    (b"PAR1\x15", "a Parquet file: write it as CSV or as JSON lines"),
+    (b"SQLite f", "a database: export the table as CSV"),
+    (b"%PDF-", "a PDF: make a CSV file of it"),
+)
+#: Bytes that tell them from lists.
+_START: Final = 8
+#: What the csv module says where the file ends within a value.
+_OPEN_QUOTE: Final = "unexpected end of data"
+_NEVER_CLOSED: Final = "a quote is opened and never closed: close it, or double it within a quoted value"
 _CHUNK: Final = 65_536
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -73,18 +90,23 @@ class TextLines:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._lines = _split(chunks)
-        self.number = 0
-        """Number of the last line, from 1."""
+        self._number = 0
+        self._first_of_row = 0
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
         for line in self._lines:
-            self.number += 1
+            self._number += 1
             if line.strip():
+                self._first_of_row = self._first_of_row or self._number
                 return line
         raise StopIteration
+
+    def begin_row(self) -> None:
+        """Take the next line for the first one of a row, which may have several."""
+        self._first_of_row = 0
 
     @contextmanager
     def located_errors(self) -> Iterator[None]:
@@ -92,7 +114,9 @@ class TextLines:
         try:
             yield
         except (csv.Error, msgspec.DecodeError, InvalidQueryError, UnicodeError) as error:
-            raise CustomersError(f"line {self.number} of the customers: {error}") from None
+            if str(error) == _OPEN_QUOTE:
+                raise CustomersError(f"line {self._first_of_row} of the customers: {_NEVER_CLOSED}") from None
+            raise CustomersError(f"line {self._number} of the customers: {error}") from None
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[str]:
@@ -117,8 +141,11 @@ def _universal(decoded: str) -> list[str]:
 def _decode(chunks: Iterator[bytes]) -> Iterator[str]:
     """Yield decoded pieces; what is not a character becomes one that no value may have."""
     first = next(chunks, b"")
-    while len(first) < len(codecs.BOM_UTF8) and (more := next(chunks, b"")):
+    while len(first) < _START and (more := next(chunks, b"")):
         first += more
+    for start, reason in _NOT_LISTS:
+        if first.startswith(start):
+            raise CustomersError(f"the file of customers is {reason}")
     encoding = _encoding_of(first)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     decoder = codecs.getincrementaldecoder(encoding)(errors)

@@ -21,6 +21,7 @@ _MARK: Final = re.compile(r"#{3,}|#(?:DIV/0|N/A|NAME|NULL|NUM|REF|VALUE)[!?]?", 
 _FORMATTED_MOBILE: Final = re.compile(r"[+(]{0,2}[0-9][0-9\s()\-\u2010\u2011\u2013]*")
 #: Most digits of a telephone number (E.164).
 _MOBILE_DIGITS: Final = 15
+_DIGITS: Final = re.compile(r"[0-9]+")
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -37,6 +38,10 @@ _SPOILED_CELLS: Final = (
     (re.compile(r"'.*"), "a value begins with an apostrophe, a spreadsheet's mark of text: remove it"),
     (_MARK, "a value is an error or a mark of a spreadsheet: correct the cell and export it again"),
 )
+#: Columns that qualify the identifier, with values that only the service knows.
+_QUALIFIERS: Final = frozenset({"source", "account_id"})
+#: What programs write where there is no value.
+_PLACEHOLDER: Final = re.compile(r"n/a|null|none|nan|undefined|-+|\?+", re.IGNORECASE)
 #: No address is a formula of a quoted string, and any other one may be an address.
 _SPOILED_ADDRESSES: Final = ((re.compile(r'=\s*".*'), _SPOILED_CELLS[0][1]),)
 
@@ -57,6 +62,8 @@ def check_csv_value(column: str, value: str) -> None:
         CustomersError: it has characters that are never part of it, or was spoiled by a spreadsheet.
     """
     check_characters(value)
+    if column not in _QUALIFIERS and _PLACEHOLDER.fullmatch(value):
+        raise CustomersError("a value stands for none, such as N/A or null: correct it, or remove the line")
     _refuse(value, _SPOILED_ADDRESSES if column == "email" else (*_SPOILED_NUMBERS, *_SPOILED_CELLS))
 
 
@@ -96,6 +103,20 @@ def check_characters(value: str) -> None:
             raise CustomersError("a value has an invisible character within it, such as a zero-width space: remove it")
         if category == "Cs":
             raise CustomersError("it is not UTF-8: export the file as UTF-8")
+
+
+def check_identifier(name: str, value: str) -> None:
+    """Check that an identifier can be one of its kind, so that no request is sent for one that cannot.
+
+    Raises:
+        CustomersError: there is none, a mobile number has no digits, or an address has no @.
+    """
+    if not (name and value):
+        raise CustomersError("it names no customer: fill in the identifier, or remove the line")
+    if name.casefold() == "mobile" and not _DIGITS.fullmatch(value):
+        raise CustomersError("a mobile number has other characters than digits: correct it, or remove the line")
+    if name.casefold() == "email" and "@" not in value:
+        raise CustomersError("an e-mail address has no @: correct it, or remove the line")
 
 
 def digits_of_mobile(value: str) -> str:

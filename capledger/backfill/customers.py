@@ -6,7 +6,9 @@ What cannot be used is refused with the number of its line and what to do; no me
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 import msgspec
 from attrs import define, field
@@ -14,6 +16,7 @@ from attrs import define, field
 from capledger.backfill.customer_lines import TextLines, open_lines
 from capledger.backfill.customer_values import (
     check_csv_value,
+    check_identifier,
     check_json_value,
     digits_of_mobile,
     looks_like_customer,
@@ -22,12 +25,14 @@ from capledger.backfill.errors import CustomersError
 from capledger.queries import CustomerLedgerQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import Self
 
     from capledger.queries.options import CustomerLedgerOptions
+
+T = TypeVar("T")
 
 #: Columns that name the customer by themselves, with the identifier's name in the API.
 IDENTIFIER_COLUMNS: Final = {"mobile": "mobile", "email": "email", "external_id": "externalId", "customer_id": "id"}
@@ -118,20 +123,62 @@ def _read(
     first = next(lines, None)
     if first is None:
         raise CustomersError("the file of customers is empty")
-    rows = _read_json(first, lines) if first.lstrip().startswith("{") else _read_csv(first, lines, column_names, report)
-    for row in rows:
+    rows: Iterator[Any]
+    read_row: Callable[[Any], dict[str, str]]
+    if _is_json(first):
+        rows, read_row = chain([first], lines), _read_json
+    else:
+        rows, read_row = _open_csv(first, lines, column_names, report)
+
+    def read(row: Any) -> CustomerLedgerQuery:  # noqa: ANN401 - a line of JSON, or the fields of one of CSV
         with lines.located_errors():
-            query = _make_query(row, options, report)
+            return _make_query(read_row(row), options, report)
+
+    for row in rows:
+        try:
+            query = read(row)
+        except CustomersError as error:
+            raise CustomersError(f"{error.message}{_describe_more(_count_unusable(rows, read))}") from None
         report.rows += 1
         yield query
     if not report.rows:
         raise CustomersError("the file has a header and no customers")
 
 
+def _is_json(first: str) -> bool:
+    """Return whether a file with this first line is JSON lines.
+
+    Raises:
+        CustomersError: it is a document of JSON.
+    """
+    if first.lstrip().startswith("[") and first.strip("[ \t\r\n")[:1] in ("", "{", '"'):
+        raise CustomersError("the file of customers is a JSON array: write one object a line")
+    return first.lstrip().startswith("{")
+
+
+def _count_unusable(rows: Iterator[T], read: Callable[[T], CustomerLedgerQuery]) -> int:
+    """Return how many of the rows that are left cannot be used, as far as the file can be divided into rows."""
+    count = 0
+    with suppress(CustomersError):
+        for row in rows:
+            try:
+                read(row)
+            except CustomersError:
+                count += 1
+    return count
+
+
+def _describe_more(count: int) -> str:
+    if not count:
+        return ""
+    return "; another line cannot be used either" if count == 1 else f"; {count:,} more lines cannot be used either"
+
+
 def _make_query(row: dict[str, str], options: CustomerLedgerOptions, report: CustomersReport) -> CustomerLedgerQuery:
     name, value = row["identifier_name"], row["identifier_value"]
     if name.casefold() == "mobile":
         value = digits_of_mobile(row["identifier_value"])
+    check_identifier(name, value)
     if value != row["identifier_value"]:
         report.reformatted += 1
     own: dict[str, Any] = {**options, "identifier_name": name, "identifier_value": value}
@@ -153,19 +200,16 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     account_id: str | int | None = None
 
 
-def _read_json(first: str, lines: TextLines) -> Iterator[dict[str, str]]:
-    decoder = msgspec.json.Decoder(_Record)
-    line: str | None = first
-    while line is not None:
-        with lines.located_errors():
-            record = decoder.decode(line.encode(errors="surrogateescape"))
-            given = {key: value for key, value in msgspec.structs.asdict(record).items() if value is not None}
-            values = {key: str(value).strip() for key, value in given.items()}
-            for name, value in values.items():
-                check_json_value(name, value)
-            values = _identified(values)
-        yield values
-        line = next(lines, None)
+_DECODER: Final = msgspec.json.Decoder(_Record)
+
+
+def _read_json(line: str) -> dict[str, str]:
+    record = _DECODER.decode(line.encode(errors="surrogateescape"))
+    given = {key: value for key, value in msgspec.structs.asdict(record).items() if value is not None}
+    values = {key: str(value).strip() for key, value in given.items()}
+    for name, value in values.items():
+        check_json_value(name, value)
+    return _identified(values)
 
 
 def _identified(values: dict[str, str]) -> dict[str, str]:
@@ -184,23 +228,28 @@ def _identified(values: dict[str, str]) -> dict[str, str]:
 # CSV
 
 
-def _read_csv(
+def _open_csv(
     first: str, lines: TextLines, column_names: dict[str, str], report: CustomersReport
-) -> Iterator[dict[str, str]]:
+) -> tuple[Iterator[list[str]], Callable[[list[str]], dict[str, str]]]:
+    """Return the fields of each line below the header, and how to read them."""
     with lines.located_errors():
         separator, header = _sniff(first, lines, {*_BY_KEY, *map(_key, column_names.values())})
         names = _split_header(header, separator)
         columns = _Columns.of_header(names, column_names)
     report.ignored_columns = columns.ignored
+    return _split_rows(lines, separator), columns.read
+
+
+def _split_rows(lines: TextLines, separator: str) -> Iterator[list[str]]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
+        lines.begin_row()
         with lines.located_errors():
             fields = next(reader, None)
-            if fields is None:
-                return
-            values = columns.read(fields) if any(value.strip() for value in fields) else None
-        if values is not None:
-            yield values
+        if fields is None:
+            return
+        if any(value.strip() for value in fields):
+            yield fields
 
 
 def _sniff(first: str, lines: TextLines, known: AbstractSet[str]) -> tuple[str, str]:
@@ -285,7 +334,7 @@ def _check_header(header: list[str], keys: list[str], column_names: dict[str, st
         raise CustomersError(f"it names a customer: put a header before it, such as {','.join(_PAIR)}")
     for name, there in column_names.items():
         if _key(there) not in keys:
-            raise CustomersError(f"the header has no column for {name}: check the name given for it")
+            raise CustomersError(f"the header has no column for {name}: check column_names")
 
 
 def _choose_identifier(positions: dict[str, int], column_names: dict[str, str]) -> str:
@@ -294,10 +343,11 @@ def _choose_identifier(positions: dict[str, int], column_names: dict[str, str]) 
     chosen = [name for name in found if name in column_names] or found
     if not chosen:
         raise CustomersError(
-            f"it must be a header with {' and '.join(_PAIR)}, or with one of {', '.join(IDENTIFIER_COLUMNS)}"
+            f"it must be a header with {' and '.join(_PAIR)}, or with one of {', '.join(IDENTIFIER_COLUMNS)}; "
+            "name others with column_names"
         )
     if len(chosen) > 1:
         raise CustomersError(
-            f"the header names the customer by {' and by '.join(chosen)}: choose one by giving it a column name"
+            f"the header names the customer by {' and by '.join(chosen)}: choose one with column_names"
         )
     return chosen[0]

@@ -25,6 +25,7 @@ _OUTERMOST: Final = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 _NESTED: Final = ("SAVEPOINT nested", "RELEASE nested", "ROLLBACK TO nested")
 #: The part of an error code of SQLite that names the kind of error.
 _PRIMARY_CODE: Final = 0xFF
+_IN_USE: Final = "another process uses this directory: wait until it ends, or stop it"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _UNUSABLE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -108,12 +109,14 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self._lock = threading.RLock()
+        self._directory = directory
+        is_new = directory is not None and not (directory / JOB_FILE).exists()
         with _storage_errors():
             self._directory_lock = None if directory is None else _lock_directory(directory / _LOCK_FILE)
         try:
             self._connection = _open(directory)
         except BaseException:
-            self._unlock_directory()
+            self._unlock_directory(discard=is_new)
             raise
 
     @contextmanager
@@ -150,18 +153,26 @@ class Database:
         """Return the single number of a result; 0 for null."""
         return self.fetch_all(statement, *values)[0][0] or 0
 
-    def close(self) -> None:
-        """Merge the write-ahead log into the file and unlock the directory."""
+    def is_unused(self) -> bool:
+        """Return whether nothing was recorded yet."""
+        return not self.fetch_number("SELECT (SELECT count(*) FROM meta) + (SELECT count(*) FROM customers)")
+
+    def close(self, *, discard: bool = False) -> None:
+        """Merge the write-ahead log into the file, or remove both, and unlock the directory."""
         with self._lock:
             with suppress(sqlite3.Error):  # such as a full disk, which was reported before
                 self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
             self._connection.close()
-            self._unlock_directory()
+            self._unlock_directory(discard=discard)
 
-    def _unlock_directory(self) -> None:
-        if self._directory_lock is not None:
-            self._directory_lock.close()
-            self._directory_lock = None
+    def _unlock_directory(self, *, discard: bool) -> None:
+        if self._directory is None or self._directory_lock is None:
+            return
+        for name in (JOB_FILE, _LOCK_FILE) if discard else ():
+            with suppress(OSError):  # such as on Windows, where the lock is open
+                (self._directory / name).unlink()
+        self._directory_lock.close()
+        self._directory_lock = None
 
 
 def _open(directory: Path | None) -> sqlite3.Connection:
@@ -207,5 +218,8 @@ def _lock_directory(path: Path) -> sqlite3.Connection:
         connection.close()
         if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
             raise
-        raise DirectoryInUseError("another process uses this directory: wait until it ends, or stop it") from None
+        raise DirectoryInUseError(_IN_USE) from None
+    if not path.exists():  # removed by a process that found no job to keep, and ends
+        connection.close()
+        raise DirectoryInUseError(_IN_USE)
     return connection

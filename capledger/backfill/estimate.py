@@ -6,15 +6,17 @@ import asyncio
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import define, frozen
 
+from capledger.backfill.batches import Batches
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.plan import make_reader, update_plan
 from capledger.backfill.query_codec import decode_template
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
+from capledger.backfill.verification import check_files
 from capledger.backfill.workers import FATAL_ERRORS, is_of_service
 from capledger.errors import CapledgerError, ConnectionFailedError, RequestTimeoutError
 
@@ -49,7 +51,7 @@ class Estimate:
     duplicates: int
     """Number of duplicates among the queries."""
     left: int
-    """Number of customers still to be fetched."""
+    """Number of customers that the run would fetch."""
     sampled: int
     """Number of customers in the sample."""
     failed: int
@@ -96,7 +98,10 @@ async def estimate(
     format: str = "parquet",  # noqa: A002 - as for a backfill
     requests_per_minute: int | None = None,
     concurrency: int = 8,
+    retry_set_aside: bool = False,
     exact: bool = False,
+    repair: bool = False,
+    on_incomplete: Literal["raise", "warn"] = "raise",
     details: bool | EventFlags = False,
     balances: bool = False,
 ) -> Estimate:
@@ -109,12 +114,16 @@ async def estimate(
         format: as for a backfill.
         requests_per_minute: the limit of the backfill.
         concurrency: customers at once; matters where no limit is given.
+        retry_set_aside: as for a backfill.
         exact: as for a backfill.
+        repair: as for a backfill.
+        on_incomplete: as for a backfill.
         details: as for a backfill.
         balances: as for a backfill; they are estimated and not part of the sample.
 
     Raises:
         InvalidQueryError: an item is not a query, or the directory belongs to another job.
+        DamagedFilesError: data files are missing or were changed, and ``repair`` is False.
         CapledgerError: the service cannot be reached, or fails for every customer of the sample.
     """
     started = out is not None and (Path(out) / JOB_FILE).exists()
@@ -123,12 +132,32 @@ async def estimate(
         reader = make_reader(session, sink_for(format).format, details=details, balances=balances)
         with database.trial():
             change = await update_plan(database, queries, reader, exact=exact)
-            open_walk = partial(session.entries, prefetch=1, details=details)
-            sample = await _fetch_sample(open_walk, JobState(database).sample(_MAX_REQUESTS))
-            sample.balance_requests = _count_balance_requests(database) if balances else 0
-            return _extrapolate(database, sample, change, requests_per_minute, concurrency)
+            state = JobState(database)
+            if out is not None and started:
+                _begin_run(state, Batches(database), Path(out), retry=retry_set_aside, repair=repair)
+            open_walk = partial(session.entries, prefetch=1, on_incomplete=on_incomplete, details=details)
+            sample = await _fetch_sample(open_walk, state.sample(_MAX_REQUESTS, only_retried=retry_set_aside))
+            if balances:
+                sample.balance_requests = _count_balance_requests(database, only_retried=retry_set_aside)
+            return _extrapolate(
+                database,
+                sample,
+                change,
+                state.planned(only_retried=retry_set_aside),
+                requests_per_minute=requests_per_minute,
+                concurrency=concurrency,
+            )
     finally:
         database.close()
+
+
+def _begin_run(state: JobState, batches: Batches, out: Path, *, retry: bool, repair: bool) -> None:
+    """Change the state as a run of the job does at its beginning."""
+    state.start_run()
+    for problem in check_files(out, batches, repair=repair, contents=not state.planned()):
+        batches.drop_file(Path(problem.file).name)
+    if retry:
+        state.replan_failed()
 
 
 async def _fetch_sample(open_walk: Callable[..., LedgerWalk], customers: list[PlannedCustomer]) -> _Sample:
@@ -189,19 +218,25 @@ def _about(number: float) -> int:
     return int(float(f"{number:.3g}")) if number >= _EXACT else round(number)
 
 
-def _count_balance_requests(database: Database) -> int:
+def _count_balance_requests(database: Database, *, only_retried: bool) -> int:
     """Return how many requests the balances of customers take that are still to be fetched."""
     rows = database.fetch_all(
         "SELECT query, count(*) FROM customers JOIN templates ON templates.id = template "
-        "WHERE state IN ('planned', 'running') GROUP BY query"
+        "WHERE state = 'planned' AND retry >= ? GROUP BY query",
+        int(only_retried),
     )
     return sum(count * (1 if decode_template(query).get("start") is None else 2) for query, count in rows)
 
 
 def _extrapolate(
-    database: Database, sample: _Sample, change: ListChange, requests_per_minute: int | None, concurrency: int
+    database: Database,
+    sample: _Sample,
+    change: ListChange,
+    left: int,
+    *,
+    requests_per_minute: int | None,
+    concurrency: int,
 ) -> Estimate:
-    left = database.fetch_number("SELECT count(*) FROM customers WHERE state IN ('planned', 'running')")
     customers = database.fetch_number("SELECT count(*) FROM customers")
     factor = left / sample.customers if sample.customers else 0.0
     requests = _about(sample.requests * factor + sample.balance_requests)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from capledger.backfill.errors import StorageError
@@ -25,6 +25,20 @@ _PRIVATE_FILE, _PRIVATE_DIRECTORY = 0o600, 0o700
 def make_directory(path: Path) -> None:
     """Make a directory that only its owner can enter; leave an existing one as it is."""
     path.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+
+
+@contextmanager
+def made_directory(path: Path) -> Iterator[None]:
+    """Make a directory with its parents, and remove those at the end that were made here and are empty."""
+    made = [each for each in (path, *path.parents) if not each.exists()]
+    try:
+        with storage_errors(f"the directory {path}"):
+            make_directory(path)
+        yield
+    finally:
+        with suppress(OSError):  # one that is not empty ends it
+            for each in made:
+                each.rmdir()
 
 
 def make_private(path: Path) -> None:

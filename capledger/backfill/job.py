@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,25 +13,23 @@ from typing import TYPE_CHECKING, Any, Final
 from capledger.backfill.balance_table import write_balances
 from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import Database
-from capledger.backfill.errors import DamagedFilesError
 from capledger.backfill.file_writer import FileWriter
-from capledger.backfill.files import make_directory, storage_errors
+from capledger.backfill.files import made_directory, storage_errors
 from capledger.backfill.manifest import ENTRIES, make_manifest, write_manifest
 from capledger.backfill.plan import PlanSummary, read_identity
 from capledger.backfill.progress import JobCounts
 from capledger.backfill.state_writer import StateWriter
-from capledger.backfill.verification import find_problems
+from capledger.backfill.verification import check_files
 from capledger.backfill.workers import Workers
-from capledger.errors import InvalidQueryError
+from capledger.errors import CapledgerError, InvalidQueryError
 from capledger.many.progress import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from datetime import datetime, tzinfo
     from os import PathLike
 
     from capledger.backfill.batches import Batches
-    from capledger.backfill.errors import FileProblem
     from capledger.backfill.manifest import Manifest
     from capledger.backfill.plan import ListChange
     from capledger.backfill.progress import JobProgress
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
 
 #: Rows in a data file.
 ROLL_ROWS: Final = 1_000_000
-#: Damaged files named in an error.
-_MAX_NAMED: Final = 5
 
 
 class Job(ABC):
@@ -123,22 +119,21 @@ class Job(ABC):
 
     @contextmanager
     def _open_database(self) -> Iterator[Database]:
-        """Make the directory if it does not exist, lock it, and open its database."""
-        with storage_errors(f"the directory {self._out}"):
-            make_directory(self._out)
-            make_directory(self._out / ENTRIES)
-            database = Database(self._out)
-        try:
-            yield database
-        finally:
-            database.close()
+        """Make the directory if it does not exist, lock it, and open its database; if no job starts, leave nothing."""
+        with made_directory(self._out), made_directory(self._out / ENTRIES):
+            with storage_errors(f"the directory {self._out}"):
+                database = Database(self._out)
+            unused = False
+            try:
+                yield database
+            finally:
+                with suppress(CapledgerError):  # such as of a damaged database, which is kept
+                    unused = database.is_unused()
+                database.close(discard=unused)
 
     def _check_files(self, batches: Batches, *, contents: bool) -> None:
         """Compare the files of earlier runs with what was recorded, and plan the customers of damaged ones again."""
-        problems = find_problems(self._out, batches.written(), contents=self._repair or contents)
-        if problems and not self._repair:
-            raise DamagedFilesError(_describe_problems(problems), tuple(problems))
-        for problem in problems:
+        for problem in check_files(self._out, batches, repair=self._repair, contents=contents):
             with storage_errors(problem.file):
                 (self._out / problem.file).unlink(missing_ok=True)
             batches.drop_file(Path(problem.file).name)
@@ -288,12 +283,6 @@ class _Run:
 def _set_error(future: asyncio.Future[None], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _describe_problems(problems: Sequence[FileProblem]) -> str:
-    first = ", ".join(f"{problem.file} ({problem.reason})" for problem in problems[:_MAX_NAMED])
-    more = f" and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
-    return f"data files of the job are not as they were written: {first}{more}"
 
 
 def loop_time() -> float:

@@ -68,6 +68,8 @@ class Manifest:
     """Number of duplicates in the list of the last run, fetched once."""
     entries: int
     """Number of entries in the files."""
+    staged: int
+    """Number of entries of finished customers that are in no file yet; the next run writes them."""
     requests: int
     """Number of requests for finished customers, by all runs, retries included."""
     retries: int
@@ -127,7 +129,8 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
     states = {name: counts.get(name, 0) for name in _STATES}
     [(customers, requests, retries)] = database.fetch_all("SELECT count(*), sum(requests), sum(retries) FROM customers")
     files = tuple(_data_file(directory, file) for file in Batches(database).files())
-    finished = not (states["planned"] or database.fetch_number("SELECT sum(rows) FROM pages WHERE ready"))
+    staged = database.fetch_number("SELECT sum(rows) FROM pages WHERE ready")
+    finished = not (states["planned"] or staged)
     return Manifest(
         format=identity.format,
         schema_version=SCHEMA_VERSION,
@@ -139,6 +142,7 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
         states=states,
         duplicates=read_list(database).duplicates,
         entries=sum(file.rows for file in files),
+        staged=staged,
         requests=requests or 0,
         retries=retries or 0,
         files=files,

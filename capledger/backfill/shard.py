@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
 from capledger.backfill.backfill import Backfill
 from capledger.backfill.query_codec import with_end
-from capledger.queries import LedgerQuery
+from capledger.queries import EventFlags, LedgerQuery
 from capledger.session import LedgerSession
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Shard:
     """As for a backfill."""
     concurrency: int = 8
     """Customers at once."""
+    on_incomplete: Literal["raise", "warn"] = "raise"
+    """As for a backfill."""
+    details: bool | EventFlags = False
+    """As for a backfill."""
 
 
 def cut_shards(
@@ -52,6 +56,8 @@ def cut_shards(
     size: int = 1_000,
     format: str = "parquet",  # noqa: A002 - as for a backfill
     concurrency: int = 8,
+    on_incomplete: Literal["raise", "warn"] = "raise",
+    details: bool | EventFlags = False,
 ) -> Iterator[Shard]:
     """Divide queries into shards, lazily.
 
@@ -63,6 +69,8 @@ def cut_shards(
         size: customers in a shard.
         format: of the files.
         concurrency: customers at once on each worker.
+        on_incomplete: as for a backfill.
+        details: as for a backfill.
     """
     items = (with_end(query, end) for query in queries)
     number = 0
@@ -75,6 +83,8 @@ def cut_shards(
             connect=connect,
             format=format,
             concurrency=concurrency,
+            on_incomplete=on_incomplete,
+            details=details,
         )
 
 
@@ -89,5 +99,13 @@ def run_shard(shard: Shard) -> Manifest:
 
 async def _run(shard: Shard) -> Manifest:
     async with shard.connect() as session:
-        backfill = Backfill(session, shard.queries, out=shard.out, format=shard.format, concurrency=shard.concurrency)
+        backfill = Backfill(
+            session,
+            shard.queries,
+            out=shard.out,
+            format=shard.format,
+            concurrency=shard.concurrency,
+            on_incomplete=shard.on_incomplete,
+            details=shard.details,
+        )
         return await backfill.run()

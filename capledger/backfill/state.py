@@ -29,7 +29,6 @@ WRITTEN_STATES: Final = ("done", "unproven")
 _CUSTOMER_FIELDS: Final = "id, identifier_name, identifier_value, source, account_id, template, cursor, rows, failures"
 #: Codes above this are those of the API.
 _LAST_HTTP_STATUS: Final = 599
-_UNFINISHED: Final = "state IN ('planned', 'running')"
 
 
 @frozen
@@ -134,9 +133,10 @@ class JobState:
             ).fetchall()
         return [self._customer(row) for row in sorted(rows)]
 
-    def sample(self, count: int) -> list[PlannedCustomer]:
+    def sample(self, count: int, *, only_retried: bool = False) -> list[PlannedCustomer]:
         """Return some of the customers still to be fetched: random, but always the same."""
-        ids = [id_ for (id_,) in self._database.fetch_all(f"SELECT id FROM customers WHERE {_UNFINISHED}")]  # noqa: S608 - a constant
+        planned = "SELECT id FROM customers WHERE state = 'planned' AND retry >= ?"
+        ids = [id_ for (id_,) in self._database.fetch_all(planned, int(only_retried))]
         some = Random(0).sample(ids, min(count, len(ids)))  # noqa: S311 - a sample, no secret
         statement = f"SELECT {_CUSTOMER_FIELDS} FROM customers WHERE id = ?"  # noqa: S608 - a constant
         return [self._customer(self._database.fetch_all(statement, id_)[0]) for id_ in some]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from attrs import frozen
 
 from capledger.backfill.batches import Batches, WrittenFile, WrittenFiles
 from capledger.backfill.database import JOB_FILE, Database
-from capledger.backfill.errors import FileProblem, Reason
+from capledger.backfill.errors import DamagedFilesError, FileProblem, Reason
 from capledger.backfill.files import sha256_of, storage_errors
 from capledger.backfill.manifest import ENTRIES, MANIFEST
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
@@ -19,8 +19,11 @@ from capledger.backfill.sinks.duckdb import DuckDbSink
 from capledger.errors import InvalidQueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
+
+#: Damaged files named in an error.
+_MAX_NAMED: Final = 5
 
 
 @frozen(kw_only=True)
@@ -110,6 +113,30 @@ def _problems_of_balances(directory: Path) -> Iterator[FileProblem]:
             reason = _problem_of(directory / balances.file, balances.written, contents=True)
         if reason is not None:
             yield FileProblem(file=balances.file, reason=reason, customers=0)
+
+
+def check_files(directory: Path, batches: Batches, *, repair: bool, contents: bool) -> list[FileProblem]:
+    """Return the damaged files of a job whose customers are to be fetched again.
+
+    Args:
+        directory: of the job.
+        batches: of the job.
+        repair: whether they may be.
+        contents: whether to compare SHA-256 too, and not only sizes; always with *repair*.
+
+    Raises:
+        DamagedFilesError: there are damaged files, and *repair* is False.
+    """
+    problems = find_problems(directory, batches.written(), contents=contents or repair)
+    if problems and not repair:
+        raise DamagedFilesError(_describe_problems(problems), tuple(problems))
+    return problems
+
+
+def _describe_problems(problems: Sequence[FileProblem]) -> str:
+    first = ", ".join(f"{problem.file} ({problem.reason})" for problem in problems[:_MAX_NAMED])
+    more = f" and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
+    return f"data files of the job are not as they were written: {first}{more}"
 
 
 def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = True) -> list[FileProblem]:

@@ -47,11 +47,12 @@ _SERVICE_ERRORS: Final = (
     RateLimitedError,
     ServerError,
     PermissionDeniedError,
+    DecodeError,
 )
 #: Errors that may not occur again when the ledger is fetched again from its beginning.
 _LEDGER_ERRORS: Final = (IncompleteLedgerError, PaginationError, PendingEventsError, DecodeError)
 #: Errors of the service that may concern one customer.
-_CUSTOMER_ERRORS: Final = (ServerError, PermissionDeniedError)
+_CUSTOMER_ERRORS: Final = (ServerError, PermissionDeniedError, DecodeError)
 _INCOMPLETE_ERRORS: Final = (IncompleteLedgerError, PendingEventsError)
 
 #: How often a customer is tried before a temporary failure is taken for a permanent one.
@@ -197,7 +198,7 @@ class Workers:
             self._failing[customer.id] = error
         else:
             self._responded = True
-        self._streak = self._streak + 1 if is_of_service(error) or isinstance(error, DecodeError) else 0
+        self._streak = self._streak + 1 if is_of_service(error) else 0
         if self._streak >= max(_MAX_STREAK, 2 * self._size):
             message = f"{self._streak} ledgers failed one after the other, the last with {describe_error(error)}"
             raise JobStoppedError(message, (self._counts.run.total or 0) - self._counts.run.finished)

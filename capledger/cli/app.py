@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from capledger.cli import handle_signals_of_command
 from capledger.cli.backfill import EPILOG as BACKFILL_EPILOG
 from capledger.cli.backfill import backfill
 from capledger.cli.balance import EPILOG as BALANCE_EPILOG
@@ -66,6 +68,7 @@ class PlainGroup(TyperGroup):
             _print_usage_error(error)
             sys.exit(getattr(error, "exit_code", USAGE))
         except (KeyboardInterrupt, typer.Abort):
+            print_message("interrupted")
             sys.exit(INTERRUPTED)
         except OSError as error:
             discard_stdout()
@@ -94,7 +97,7 @@ def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy o
 
 
 _CODES_OF_SOME = {
-    SET_ASIDE: "finished, with customers set aside, or with books that do not add up",
+    SET_ASIDE: "finished, with ledgers set aside or unproven, or books that do not add up",
     LOCKED: "another process uses the directory",
 }
 
@@ -135,7 +138,12 @@ def _options(
 
 
 def _add(name: str, command: Command, epilog: str) -> None:
-    app.command(name, cls=PlainCommand, epilog=epilog)(with_logging(command))
+    @wraps(command)
+    def run(**values: Any) -> None:  # noqa: ANN401 - options of any type
+        handle_signals_of_command()
+        command(**values)
+
+    app.command(name, cls=PlainCommand, epilog=epilog)(with_logging(run))
 
 
 _add("demo", demo, DEMO_EPILOG)

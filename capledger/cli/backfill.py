@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypedDict, TypeVar
 
 import msgspec
 import typer
@@ -57,7 +57,7 @@ EPILOG = "\n\n".join(
             "capledger backfill export.csv --column mobile=Phone --out ledgers",
             connected=True,
             codes={
-                SET_ASIDE: "finished, with customers set aside in DIR/set-aside.csv",
+                SET_ASIDE: "finished, with customers set aside or ledgers not proven complete",
                 LOCKED: "another process uses DIR",
             },
         ),
@@ -168,7 +168,7 @@ def backfill(
     not stop the others. DIR/manifest.json describes the data.
     Ctrl-C finishes the current files; a second one stops at once.
     """
-    job = {
+    job: JobOptions = {
         "retry_set_aside": retry_set_aside,
         "exact": exact,
         "repair": repair,
@@ -187,16 +187,25 @@ def backfill(
             concurrency=concurrency or default_concurrency(rate),
             as_json=as_json,
         )
-        if plan:
-            code = asyncio.run(command.plan(exact=exact, details=details, balances=balances))
-        else:
-            code = asyncio.run(command.run(job, interval=progress_interval))
+        work = command.plan(job) if plan else command.run(job, interval=progress_interval)
+        code = asyncio.run(work)
     raise typer.Exit(code)
 
 
 def default_concurrency(rate: int | None) -> int:
     """Return as many customers at once as the rate (requests a minute) needs with slow responses."""
     return _CONCURRENCY if rate is None else min(_MOST_CONCURRENCY, max(_CONCURRENCY, rate * _SLOW_RESPONSE // 60))
+
+
+class JobOptions(TypedDict):
+    """Options of a job and of its estimate; documented at ``Backfill``."""
+
+    retry_set_aside: bool
+    exact: bool
+    repair: bool
+    on_incomplete: OnIncomplete
+    details: bool
+    balances: bool
 
 
 @frozen
@@ -215,7 +224,7 @@ class BackfillCommand:
     concurrency: int
     as_json: bool
 
-    async def run(self, job_options: dict[str, Any], *, interval: float) -> int:
+    async def run(self, job_options: "JobOptions", *, interval: float) -> int:
         """Fetch, and return the exit code."""
         from capledger.backfill import Backfill  # noqa: PLC0415 - help does not need it
 
@@ -238,7 +247,7 @@ class BackfillCommand:
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
         return exit_code(manifest, stopped=signals.stopping)
 
-    async def plan(self, **job_options: bool) -> int:
+    async def plan(self, job_options: "JobOptions") -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
         from capledger.backfill import estimate  # noqa: PLC0415 - help does not need it
 
@@ -261,7 +270,7 @@ class BackfillCommand:
         return 0
 
     def _begin(
-        self, signals: JobSignals, report: "CustomersReport", summary: "PlanSummary", job_options: dict[str, Any]
+        self, signals: JobSignals, report: "CustomersReport", summary: "PlanSummary", job_options: "JobOptions"
     ) -> None:
         signals.begin()
         print_customers(report)
@@ -300,7 +309,7 @@ async def _exit_on_failure(work: "Awaitable[T]", hint: str | None = None) -> "T"
     try:
         return await work
     except CustomersError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(str(error).replace("column_names", "--column")) from None
     except DirectoryInUseError as error:
         exit_with(LOCKED, str(error))
     except (InvalidQueryError, ConfigurationError):

@@ -24,7 +24,7 @@ from capledger._transport.client import Transport
 from capledger._transport.retry import RetryPolicy
 from capledger.cli import options
 from capledger.cli.connection import Connection, read_connection
-from capledger.cli.exit_codes import FAILED, UsageError, exit_on_error, exit_with, writing_to_stdout
+from capledger.cli.exit_codes import FAILED, UsageError, exit_on_error, exit_with, name_variables, writing_to_stdout
 from capledger.cli.progress import format_duration
 from capledger.cli.tables import StdoutConsole, format_count
 from capledger.errors import (
@@ -231,16 +231,16 @@ class ServiceCheck:
 
     def _service(self) -> CheckedItem:
         if not self._responded:
-            return CheckedItem(name="service", result="failed", detail=str(self._error))
+            return CheckedItem(name="service", result="failed", detail=name_variables(str(self._error)))
         return CheckedItem(
             name="service", result="ok", detail=f"{self._connection.base_url} in {self._response_seconds:.2f} s"
         )
 
     def _credentials(self) -> CheckedItem:
         if isinstance(self._error, AuthenticationError | PermissionDeniedError):
-            return CheckedItem(name="credentials", result="failed", detail=str(self._error))
+            return CheckedItem(name="credentials", result="failed", detail=name_variables(str(self._error)))
         if not self._responded or isinstance(self._error, RateLimitedError):
-            return CheckedItem(name="credentials", result="unknown", detail=str(self._error))
+            return CheckedItem(name="credentials", result="unknown", detail=name_variables(str(self._error)))
         return CheckedItem(name="credentials", result="ok", detail="accepted for reading ledgers")
 
     def _clock(self) -> CheckedItem:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FAILED: Final = 1
 USAGE: Final = 2
-#: Finished, with customers set aside.
+#: Finished, with customers set aside or ledgers that are not proven complete.
 SET_ASIDE: Final = 3
 #: Finished, with books that do not add up.
 DISCREPANT: Final = SET_ASIDE
@@ -149,9 +149,14 @@ def option_name(keyword: str) -> str:
 
 def exit_with(code: int, text: str, hint: str | None = None) -> NoReturn:
     """Print one line and exit."""
-    text = text.replace("check base_url", "check CAPLEDGER_BASE_URL")
+    text = name_variables(text)
     print_message(text if hint is None else f"{text}; {hint}")
     raise typer.Exit(code) from None
+
+
+def name_variables(message: str) -> str:
+    """Return the message of a failed request in terms of the environment, which is where commands have the URL from."""
+    return message.replace("check base_url", "check CAPLEDGER_BASE_URL")
 
 
 def discard_stdout() -> None:

@@ -52,19 +52,16 @@ def exit_code(manifest: "Manifest", *, stopped: bool) -> int:
     if not manifest.finished:
         customers = format_count(manifest.planned, "customer")
         print_message(f"{customers} still to be fetched: run the command without --retry-set-aside")
-    return SET_ASIDE if manifest.set_aside + manifest.incomplete else 0
+    return SET_ASIDE if manifest.set_aside + manifest.incomplete + manifest.unproven else 0
 
 
 def format_manifest(manifest: "Manifest") -> str:
     """Return the results of a job in a few lines."""
     failed = manifest.set_aside + manifest.incomplete
-    written, files = (
-        format_count(manifest.done + manifest.unproven, "customer"),
-        format_count(len(manifest.files), "file"),
-    )
+    left = "" if manifest.finished else f", {manifest.planned:,} to be fetched"
     lines = [
-        f"{format_count(manifest.entries, 'entry', 'entries')} of {written} in {files}",
-        f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside",
+        _format_entries(manifest),
+        f"{format_count(manifest.empty, 'customer')} without entries, {failed:,} set aside{left}",
         f"{format_count(manifest.requests, 'request')}, {manifest.retries:,} of them retries",
     ]
     if manifest.balances is not None:
@@ -74,13 +71,27 @@ def format_manifest(manifest: "Manifest") -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _format_entries(manifest: "Manifest") -> str:
+    """Return where the entries are; those of a job that was stopped may be in no file yet."""
+    customers = format_count(manifest.done + manifest.unproven, "customer")
+    files = format_count(len(manifest.files), "file")
+    if not manifest.staged:
+        return f"{format_count(manifest.entries, 'entry', 'entries')} of {customers} in {files}"
+    fetched = f"{format_count(manifest.entries + manifest.staged, 'entry', 'entries')} of {customers} fetched"
+    written = f"{manifest.entries:,} in {files}, " if manifest.files else ""
+    return f"{fetched}: {written}{manifest.staged:,} for the next file, kept in job.sqlite"
+
+
 def format_estimate(result: "Estimate") -> str:
     """Return what a job will take in a few lines."""
     rate = f"{format_count(round(result.requests_per_minute), 'request')} a minute"
     reason = "the limit" if result.limited else "as fast as the service responds"
     repeats, sampled = format_count(result.duplicates, "repeat"), format_count(result.sampled, "customer")
+    customers = f"{format_count(result.customers, 'customer')} ({repeats} left out)"
+    if not result.left:
+        return f"{customers}, none to be fetched\n"
     lines = [
-        f"{format_count(result.customers, 'customer')} ({repeats} left out), {result.left:,} to be fetched",
+        f"{customers}, {result.left:,} to be fetched",
         (
             f"about {format_count(result.requests, 'request')}{_for_balances(result)} for "
             f"{format_count(result.entries, 'entry', 'entries')}"

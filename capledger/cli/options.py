@@ -33,6 +33,14 @@ def parse_date(text: str) -> datetime:
         raise typer.BadParameter("not a date: such as 2026-01-31, 2026-01-31T18:00:00 or ...T18:00:00+05:30") from None
 
 
+def parse_flag(text: str) -> bool:
+    """Return the boolean of ``true`` or ``false``."""
+    values = {"true": True, "false": False}
+    if text.lower() not in values:
+        raise typer.BadParameter("not true or false")
+    return values[text.lower()]
+
+
 def parse_scope(text: str) -> OrgScope:
     """Return the scope for ``own``, ``all``, or one or two organisation ids."""
     match text:
@@ -131,6 +139,10 @@ class SubjectOptions(TypedDict, total=False):
 class LedgerOptions(SubjectOptions, total=False):
     """Options that filter a ledger."""
 
+    type: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", rich_help_panel=_FILTER, help="CUSTOMER; of a group USERGROUP2 or FLEET."),
+    ]
     exclude_point_categories: Annotated[
         bool | None,
         typer.Option("--exclude-point-categories", rich_help_panel=_CURRENCIES, help="Without points."),
@@ -143,6 +155,20 @@ class LedgerOptions(SubjectOptions, total=False):
         str | None, typer.Option(metavar="CODE", rich_help_panel=_FILTER, help="One store, by its code.")
     ]
     program_id: Annotated[int | None, typer.Option(metavar="ID", rich_help_panel=_FILTER, help="One programme.")]
+    is_filter_based_on_date: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_flag, metavar="BOOL", rich_help_panel=_RANGE, help="true or false: whether dates apply."
+        ),
+    ]
+    include_last_one_year_data: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-last-one-year-data",
+            rich_help_panel=_RANGE,
+            help="A year for one date; a walk sends both.",
+        ),
+    ]
     include_till_concept_events: Annotated[
         bool | None,
         typer.Option(

@@ -66,9 +66,9 @@ def test_both_formats(text: bytes) -> None:
         (HEADER[:-1] + b",Identifier Name\n", "line 1 .* identifier_name twice"),
         (HEADER + b"mobile,917\nmobile\n", "line 3 .* 1 field, and the header 2"),
         (HEADER + b"\nmobile,917,x\n", "line 3 .* 3 fields"),
-        (HEADER + b"mobile, \n", "line 2 .*identifier_value is empty"),
-        (HEADER + b"mobile,917\n,917\n", "line 3 .*identifier_name is empty"),
-        (HEADER + b'mobile,"917\n', "line 2 .*unexpected end"),
+        (HEADER + b"mobile, \n", "line 2 .*it names no customer: fill in"),
+        (HEADER + b"mobile,917\n,917\n", "line 3 .*it names no customer: fill in"),
+        (HEADER + b'mobile,"917\n', "line 2 .*a quote is opened and never closed"),
         (HEADER + b"mobile,\xff917\n", "line 2 .*not UTF-8"),
         (
             b'{"identifier_name":"mobile","identifier_value":"917"}\n{"identifier_name":"mobile"}\n',
@@ -162,6 +162,11 @@ def test_columns_can_be_mapped() -> None:
         ("917406\x00401004", "a control character"),
         ("917406\ufffd401004", "could not be decoded"),
         ("917406401004 917406401005", "more than one mobile number"),
+        ("917406401004/917406401005", "other characters than digits"),
+        ("unknown", "other characters than digits"),
+        ("N/A", "a value stands for none"),
+        ("-", "a value stands for none"),
+        ("", "it names no customer"),
     ],
 )
 def test_spoiled_values_are_refused(value: str, message: str) -> None:
@@ -287,7 +292,10 @@ def test_any_list(rows: list[tuple[str, str]], separator: str, line_end: str, en
         found = list(read_lines(data[start : start + size] for start in range(0, len(data), size)))
     except CustomersError:
         spoiled = re.compile(r"[='].*|\d+[.,]0+|\d{1,3}(,\d{3}){2,}|#{3,}|#(N/A|NUM|NULL|REF|NAME|VALUE)[!?]?")
-        assert any(spoiled.fullmatch(value) for row in rows for value in row)
+        placeholder = re.compile(r"n/a|null|none|nan|undefined|-+|\?+", re.IGNORECASE)
+        assert any(spoiled.fullmatch(value) for row in rows for value in row) or any(
+            placeholder.fullmatch(value) for value, _ in rows
+        )
         return
 
     assert [(query.identifier_value, query.source) for query in found] == rows

@@ -135,7 +135,13 @@ async def test_a_signal_ends_in_order(number: signal.Signals, tmp_path: Path) ->
         second = await run(box, *command)
 
     assert first.code == 130
-    assert re.search(r"stopped with \d+ of 60 customers done; the same command goes on from here", first.err)
+    [done] = re.findall(r"stopped with (\d+) of 60 customers done; the same command goes on from here", first.err)
+    entries, _, left = re.match(  # type: ignore[union-attr]  # it matches
+        rf"([\d,]+) entries of {done} customers (in|fetched: ).*\n"
+        r"0 customers without entries, 0 set aside, (\d+) to be fetched\n",
+        first.out,
+    ).groups()
+    assert (int(entries.replace(",", "")), int(left)) == (90 * int(done), 60 - int(done))
     assert second.code == 0
     assert entries_in(tmp_path / "out") == expected([90] * 60)
     assert len(box.requests) <= 60 + 8

@@ -94,6 +94,18 @@ async def test_a_customer_that_always_fails_is_set_aside(tmp_path: Path) -> None
     assert entries_in(tmp_path / "out") == expected([3, 0, 3]) - expected([0, 0, 0])
 
 
+async def test_documents_of_another_service_set_nobody_aside(tmp_path: Path) -> None:
+    """Where nobody's response has the documented shape, it is not the customers'; one of several is set aside."""
+    other = faults.always(faults.json_body({"ledgerEntries": 3}))
+    async with sandbox([3] * 3, faults=other) as box:
+        with pytest.raises(JobStoppedError, match="3 customers were not fetched, since the service fails: DecodeError"):
+            await backfill(box, queries(3), tmp_path / "out")
+        box.faults = faults.when(of(1), other)
+        manifest = await backfill(box, queries(3), tmp_path / "out")
+
+    assert (manifest.done, manifest.set_aside, manifest.finished) == (2, 1, True)
+
+
 async def test_an_outage_in_the_last_round_sets_nobody_aside(tmp_path: Path) -> None:
     """Customers who were postponed and meet an outage at last stay planned, though others were fetched before."""
     script = faults.when(of(3, 4, 5), faults.always(faults.status(503)))

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from support.jobs import BASIC, entries_in, expected, queries, sandbox
+from support.jobs import BASIC, entries_in, expected, queries, rows, sandbox
 
-from capledger import LedgerSession
+from capledger import EventFlags, LedgerSession
 from capledger.backfill import cut_shards, run_shard
+from capledger.sandbox import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,25 @@ END = datetime(2026, 1, 1)
 
 def connect(url: str) -> LedgerSession:
     return LedgerSession(url, BASIC, timezone=UTC)
+
+
+async def test_shards_take_the_options_of_a_backfill(tmp_path: Path) -> None:
+    """Details and unproven ledgers are a shard's as they are a backfill's."""
+    async with sandbox([2], rules=Rules(total_offset=1)) as box:
+        [shard] = cut_shards(
+            queries(1),
+            out=tmp_path,
+            connect=partial(connect, box.url),
+            end=END,
+            format="jsonl",
+            on_incomplete="warn",
+            details=EventFlags(get_bill_details=True),
+        )
+        manifest = await asyncio.to_thread(run_shard, pickle.loads(pickle.dumps(shard)))  # noqa: S301 - our own pickle
+
+    assert (manifest.states["unproven"], manifest.complete, manifest.entries) == (1, False, 2)
+    assert manifest.details == "event, get_bill_details"
+    assert all(row["event"] for row in rows(tmp_path / "shard-00001"))
 
 
 async def test_shards_are_picklable_and_done_once(tmp_path: Path) -> None:

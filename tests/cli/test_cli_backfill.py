@@ -6,12 +6,15 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
+from attrs import fields
 from support.jobs import rows as file_rows
-from support.shell import MOBILE, finish, rows, sandbox, start
+from support.shell import MOBILE, finish, rows, run, sandbox, start
 
+from capledger import CustomerLedgerQuery, GroupLedgerQuery
+from capledger.cli.options import LedgerOptions
 from capledger.sandbox import Rules, Sandbox, SandboxCustomer
 
 if TYPE_CHECKING:
@@ -92,6 +95,10 @@ async def test_usage_errors_speak_of_options(arguments: tuple[str, ...], named: 
         (("--program-id", "4110", "--include-till-concept-events"), {"includeTillConceptEvents": "true"}),
         (("--ledger-entry-type", "DEBIT"), {"ledgerEntryType": "DEBIT"}),
         (("--include-concept-details",), {"includeConceptDetails": "true"}),
+        (
+            ("--is-filter-based-on-date", "true", "--include-last-one-year-data", "--type", "CUSTOMER"),
+            {"isFilterBasedOnDate": "true", "includeLastOneYearData": "true", "type": "CUSTOMER"},
+        ),
     ],
     ids=lambda item: " ".join(item) if isinstance(item, tuple) else "",
 )
@@ -102,6 +109,14 @@ async def test_filters_reach_the_service(options: tuple[str, ...], sent: dict[st
         await backfill(box, tmp_path, *options)
 
     assert box.requests[0].query.items() >= sent.items()
+
+
+def test_every_field_of_a_query_is_an_option() -> None:
+    """The filters of ``entries`` and ``backfill`` are the fields of a query, apart from those that have other names."""
+    own = {"identifier_name", "identifier_value", "start", "end", "order", "page_size", "till_id"}
+    names = {item.name for kind in (CustomerLedgerQuery, GroupLedgerQuery) for item in fields(kind)}
+
+    assert get_type_hints(LedgerOptions).keys() == names - own
 
 
 async def test_columns_of_a_spreadsheet(tmp_path: Path) -> None:
@@ -272,14 +287,36 @@ async def test_plan_has_the_options_of_the_job(tmp_path: Path) -> None:
     assert "the list of customers is not that of the job: customers 1 there and 2 here" in other.err
 
 
+async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
+    """--plan estimates what the run would fetch: those set aside, or those of damaged files, or nobody."""
+    customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
+    async with sandbox(3) as box:
+        await run(box, "backfill", str(tmp_path / "c.csv"), "--out", str(tmp_path / "out"), "--format", "csv")
+        finished = await backfill(box, tmp_path, "--plan")
+        box.add(SandboxCustomer(OTHER, rows(2)))
+        retried = await backfill(box, tmp_path, "--plan", "--retry-set-aside")
+        next((tmp_path / "out" / "entries").iterdir()).unlink()
+        damaged = await backfill(box, tmp_path, "--plan")
+        repaired = await backfill(box, tmp_path, "--plan", "--repair", "--on-incomplete", "warn")
+
+    assert (finished.code, finished.out) == (0, "2 customers (0 repeats left out), none to be fetched\n")
+    assert (retried.code, retried.lines[:2]) == (
+        0,
+        ["2 customers (0 repeats left out), 1 to be fetched", "about 1 request for 2 entries"],
+    )
+    assert (damaged.code, damaged.err.count("\n")) == (1, 1)
+    assert damaged.err.endswith("(missing); --repair fetches their customers again\n")
+    assert (repaired.code, repaired.lines[1]) == (0, "about 1 request for 3 entries")
+
+
 async def test_unproven_ledgers_are_kept_with_warn(tmp_path: Path) -> None:
-    """--on-incomplete warn keeps a ledger that cannot be proven complete, says so, and leaves complete False."""
+    """--on-incomplete warn keeps a ledger that cannot be proven complete, with exit code 3 and complete False."""
     customers(tmp_path / "c.csv")
     async with sandbox(3, rules=Rules(total_offset=2)) as box:
         result = await backfill(box, tmp_path, "--on-incomplete", "warn", "--json")
 
     manifest = json.loads(result.out)
-    assert result.code == 0
+    assert result.code == 3
     assert "capledger: 1 ledger not proven complete: kept, with the state unproven" in result.err
     assert (manifest["complete"], manifest["finished"], manifest["states"]["unproven"]) == (False, True, 1)
     assert manifest["entries"] == 3

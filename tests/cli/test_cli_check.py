@@ -123,6 +123,15 @@ async def test_failing_service_is_not_retried() -> None:
     assert (result.code, len(box.requests)) == (1, 1)
 
 
+async def test_wrong_url_names_the_variable() -> None:
+    """Where another service responds, the detail says which variable to change."""
+    async with recent(3, faults=faults.always(faults.status(404))) as box:
+        result = await run(box, "check", "--json")
+
+    assert result.code == 1
+    assert json.loads(result.out)["checks"][0]["detail"].endswith("(HTTP 404): check CAPLEDGER_BASE_URL")
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 async def test_check_fits_every_width(width: int) -> None:
     """The table fits the terminal, and no number is cut."""

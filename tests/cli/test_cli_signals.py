@@ -78,9 +78,38 @@ async def test_signals_end_sandbox(within: tuple[str, ...], number: signal.Signa
     assert (result.code, result.err) == (0, "capledger: the sandbox has stopped\n")
 
 
+#: Imports that take long, as on a cold disk.
+SLOW_IMPORT = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            print("importing", flush=True)
+            try:
+                time.sleep(30)
+            except BaseException:  # as extensions do that lose an exception of an import
+                pass
+sys.meta_path.insert(0, Slow())
+from capledger.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signals_end_imports(number: signal.Signals) -> None:
+    """A signal before a command begins ends the process at once, with one line and no traceback."""
+    process = await start(None, "entries", program=("-c", SLOW_IMPORT))
+    assert process.stdout is not None
+    await process.stdout.readline()
+    send(process, number, within=())
+    result = await asyncio.wait_for(finish(process), 20)
+
+    assert (result.code, result.err) == (130, "capledger: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals, tmp_path: Path) -> None:
-    """``backfill -`` without input ends at once with 130; no file is left that would be in the way."""
+    """``backfill -`` without input ends at once with 130, and leaves no directory."""
     async with sandbox(1) as box:
         process = await start(box, "backfill", "-", "--out", tmp_path / "out", "--format", "csv")
         assert process.stdin is not None
@@ -95,3 +124,4 @@ async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals,
 
     assert (code, box.requests) == (130, [])
     assert err == "capledger: interrupted; the same command goes on where this one stopped\n"
+    assert not (tmp_path / "out").exists()
