@@ -143,6 +143,10 @@ class HttpClient:
         check_context(ssl)
         certificates = None if http is not None or base_url.scheme == "http" else find_certificates(ssl)
         self._headers = common_headers(headers or {})
+        if (
+            self._proxy is not None and base_url.scheme == "http"
+        ):  # without a tunnel, the proxy reads the request itself
+            self._headers |= self._proxy.headers
         self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
         self._under_way: set[asyncio.Timeout] = set()
 

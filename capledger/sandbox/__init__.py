@@ -7,6 +7,7 @@ It shares no code with the rest of the package, so that a mistake in one shows a
 from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
 from capledger.sandbox.demo import DEMO_CHILD_ORG, DEMO_END, DEMO_MOBILE, DEMO_START
 from capledger.sandbox.faults import Fault, FaultContext, FaultScript
+from capledger.sandbox.proxy import ProxiedRequest, SandboxProxy
 from capledger.sandbox.request_log import LoggedRequest, busiest_minute
 from capledger.sandbox.rows import entry_detail, make_member, make_row
 from capledger.sandbox.rules import Rules
@@ -26,10 +27,12 @@ __all__ = [
     "FaultContext",
     "FaultScript",
     "LoggedRequest",
+    "ProxiedRequest",
     "Rules",
     "Sandbox",
     "SandboxCustomer",
     "SandboxGroup",
+    "SandboxProxy",
     "Store",
     "SyntheticLedger",
     "add_twins",

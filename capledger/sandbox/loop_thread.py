@@ -1,13 +1,15 @@
-"""A thread with an event loop, for a sandbox in code that has none."""
+"""Servers for ``async with``; for ``with``, in code without an event loop, they run in a thread of their own."""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from threading import Thread, current_thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -37,3 +39,50 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+class LoopbackServer(ABC):
+    """A server that starts and ends with ``async with`` or ``with``."""
+
+    _thread: LoopThread | None = None
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start to listen."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop listening, and drop what is in flight."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        self._thread = LoopThread()
+        try:
+            self._thread.run(self.start())
+        except BaseException:
+            self._end_thread()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_thread()
+
+    def _end_thread(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self.close())
+            thread.close()
+
+    def _change(self, change: Callable[[], T]) -> T:
+        """Apply a change, between two requests if they are served by another thread."""
+        return change() if self._thread is None else self._thread.call(change)

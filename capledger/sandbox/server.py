@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -23,7 +23,7 @@ from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
 from capledger.sandbox.faults.context import FaultContext, FaultScript
 from capledger.sandbox.ledger_endpoint import EndpointRequest, ledger_page
-from capledger.sandbox.loop_thread import LoopThread
+from capledger.sandbox.loop_thread import LoopbackServer
 from capledger.sandbox.params import selector
 from capledger.sandbox.rate_limiter import ServerRateLimiter
 from capledger.sandbox.request_log import LoggedRequest
@@ -33,12 +33,10 @@ from capledger.sandbox.rules import Rules
 from capledger.sandbox.stores import STORES, Store, Stores
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from ssl import SSLContext
 
     from capledger.sandbox.connections import ClientConnection
     from capledger.sandbox.customers import SandboxCustomer, SandboxGroup
-
-T = TypeVar("T")
 
 _TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
 #: Seconds that requests in flight may take when the sandbox is closed; 0 would wait without limit.
@@ -58,7 +56,7 @@ _ENDPOINTS: Final = {
 RequestHook = Callable[["Sandbox", LoggedRequest], Awaitable[None] | None]
 
 
-class Sandbox:
+class Sandbox(LoopbackServer):
     """
     A local points-ledger service, for tests and experiments.
 
@@ -84,6 +82,7 @@ class Sandbox:
         on_request: RequestHook | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        ssl: SSLContext | None = None,
         timezone: tzinfo = UTC,
         org_id: int = ORG_ID,
         connected_orgs: Iterable[int] | None = None,
@@ -94,6 +93,7 @@ class Sandbox:
         Create a sandbox; ``async with`` or ``with`` starts it.
 
         ``users`` are plain passwords by name, ``clients`` OAuth secrets by key; ``denied`` users and clients get a 403.
+        ``ssl`` is the TLS context of the server, None for plain HTTP;
         ``timezone`` is the zone of every naive date; ``connected_orgs`` default to those of the customers; ``clock``
         returns seconds for the tokens, the rate limit and the log.
         """
@@ -122,46 +122,17 @@ class Sandbox:
         self._rate_limiter = ServerRateLimiter(clock)
         self._connections = Connections(clock)
         self._address = host, port
+        self._ssl = ssl
         self._in_flight = 0
         self._numbers = Counter[str]()
         self._runner: web.ServerRunner | None = None
-        self._thread: LoopThread | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    def __enter__(self) -> Self:
-        self._thread = LoopThread()
-        try:
-            self._thread.run(self.start())
-        except BaseException:
-            self._end_thread()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end_thread()
-
-    def _end_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.run(self.close())
-            thread.close()
 
     async def start(self) -> None:
         """Start to listen; ``url`` is known afterwards."""
         server = web.Server(self._handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._address).start()
+        await web.TCPSite(self._runner, *self._address, ssl_context=self._ssl).start()
 
     async def close(self) -> None:
         """Stop listening, and drop the requests in flight."""
@@ -180,7 +151,7 @@ class Sandbox:
         if self._runner is None:
             raise RuntimeError("the sandbox is not running; start it with `async with` or `with`")
         host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return f"{'http' if self._ssl is None else 'https'}://{host}:{port}"
 
     def append(self, identifier_value: str, row: LedgerRow) -> None:
         """Add an entry to the ledger of a customer or group, at the position of its date."""
@@ -193,10 +164,6 @@ class Sandbox:
     def add(self, holder: SandboxCustomer | SandboxGroup) -> None:
         """Add a customer or group."""
         self._change(lambda: self._accounts.add(holder))
-
-    def _change(self, change: Callable[[], T]) -> T:
-        """Apply a change, between two requests if they are served by another thread."""
-        return change() if self._thread is None else self._thread.call(change)
 
     def expire_tokens(self) -> None:
         """Expire every token issued so far; requests with one get 498."""

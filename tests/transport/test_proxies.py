@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import trustme
-from support.proxy import ConnectProxy, connect_proxy, tls_before
 from yarl import URL
 
 from capledger import (
@@ -22,9 +20,10 @@ from capledger import (
     CustomerLedgerQuery,
     LedgerSession,
     RetryPolicy,
+    ServerError,
 )
 from capledger._transport.proxies import find_certificates, find_proxy
-from capledger.sandbox import DEMO_MOBILE, Sandbox
+from capledger.sandbox import DEMO_MOBILE, Sandbox, SandboxProxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,28 +62,31 @@ def trusting() -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def proxied() -> AsyncIterator[tuple[Sandbox, ConnectProxy]]:
+async def proxied(**options: Any) -> AsyncIterator[tuple[Sandbox, SandboxProxy]]:
     """A sandbox behind TLS, which only the proxy can reach under its name."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert("ledger.example").configure_cert(server)
-    async with Sandbox() as box, tls_before(URL(box.url), server) as port, connect_proxy(port) as proxy:
+    async with Sandbox(ssl=server) as box, SandboxProxy(box, **options) as proxy:
         yield box, proxy
-        await asyncio.sleep(0.05)  # until both ends of the tunnels are closed
 
 
-async def collect(**options: Any) -> int:
-    async with LedgerSession(HOST, AUTH, timezone=UTC, retry=RetryPolicy(attempts=1), **options) as session:
+def tunnels(proxy: SandboxProxy) -> set[tuple[str, str | None]]:
+    assert {(request.method, request.status) for request in proxy.requests} == {("CONNECT", 200)}
+    return {(request.target, request.authorization) for request in proxy.requests}
+
+
+async def collect(host: str = HOST, **options: Any) -> int:
+    async with LedgerSession(host, AUTH, timezone=UTC, retry=RetryPolicy(attempts=1), **options) as session:
         return len(await session.entries(QUERY).collect())
 
 
 async def test_a_proxy_and_certificates_are_arguments() -> None:
     """The tunnel is to the service's own name, and the credentials of the proxy go to the proxy alone."""
-    async with proxied() as (box, proxy):
-        entries = await collect(proxy=f"http://me:se%20cret@127.0.0.1:{proxy.port}", ssl=trusting())
+    async with proxied(users={"me": "se cret"}) as (box, proxy):
+        entries = await collect(proxy=proxy.url.replace("//", "//me:se%20cret@"), ssl=trusting())
 
         assert entries > 0
-        authorization = "Basic " + b64encode(b"me:se cret").decode()
-        assert set(proxy.tunnels) == {("ledger.example:443", authorization)}
+        assert tunnels(proxy) == {("ledger.example:443", "Basic " + b64encode(b"me:se cret").decode())}
         assert not [request for request in box.requests if "proxy-authorization" in request.headers]
         assert {request.headers["authorization"][:6] for request in box.requests} == {"Basic "}
 
@@ -96,35 +98,55 @@ async def test_a_proxy_and_certificates_of_the_environment(
 ) -> None:
     """Both are found without an argument; the password of ``.netrc`` is not sent."""
     async with proxied() as (box, proxy):
-        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv(variable, proxy.url)
         monkeypatch.setenv(certificates, str(bundle))
 
         assert await collect() > 0
-        assert set(proxy.tunnels) == {("ledger.example:443", None)}
+        assert tunnels(proxy) == {("ledger.example:443", None)}
         assert {request.status for request in box.requests} == {200}
 
 
-async def test_a_proxy_that_refuses_is_named() -> None:
+@pytest.mark.parametrize("refusal", [{"users": {"me": "another"}}, {"status": 407}])
+async def test_a_proxy_that_refuses_is_named(refusal: dict[str, Any]) -> None:
     """The status of a proxy that wants other credentials is in the message, and its URL is not."""
-
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    proxy = f"http://user:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, LedgerSession(HOST, AUTH, timezone=UTC, proxy=proxy, retry=RetryPolicy(attempts=1)) as session:
+    async with proxied(**refusal) as (box, proxy):
         with pytest.raises(ConnectionFailedError, match=r"\(the proxy answered HTTP 407\)$") as caught:
-            await session.entries(QUERY).collect()
+            await collect(proxy=proxy.url.replace("//", "//me:secret@"), ssl=trusting())
 
     assert "secret" not in repr(caught.value)
+    assert box.requests == []
+
+
+async def test_plain_http_passes_a_proxy() -> None:
+    """The proxy reads each request itself, and its credentials end there."""
+    async with Sandbox() as box, SandboxProxy(box, users={"me": "secret"}) as proxy:
+        url = proxy.url.replace("//", "//me:secret@")
+
+        assert await collect("http://ledger.example", proxy=url, allow_plain_http=True) > 0
+        assert {request.target[:28] for request in proxy.requests} == {"http://ledger.example/v2/poi"}
+        assert not [request for request in box.requests if "proxy-authorization" in request.headers]
+
+        with pytest.raises(ServerError, match="407"):
+            await collect("http://ledger.example", proxy=proxy.url, allow_plain_http=True)
+
+
+async def test_dropped_tunnels_are_made_again() -> None:
+    """A proxy that forgets its idle tunnels costs a walk nothing."""
+    async with (
+        proxied() as (_, proxy),
+        LedgerSession(HOST, AUTH, timezone=UTC, proxy=proxy.url, ssl=trusting()) as session,
+    ):
+        for _ in range(3):
+            walk = session.entries(QUERY)
+            assert await walk.collect()
+            assert walk.report.last_failure is None
+            proxy.drop_connections()
 
 
 async def test_certificates_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     """An authority that nobody named is not trusted."""
     async with proxied() as (box, proxy):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
 
         with pytest.raises(ConnectionFailedError, match="secure connection"):
             await collect()
