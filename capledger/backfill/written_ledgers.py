@@ -13,7 +13,6 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from attrs import frozen
 
 from capledger.backfill.balance_table import BALANCES
@@ -105,7 +104,7 @@ def _entries(
         f"FROM {source} ORDER BY {_CUSTOMER}, {_DATE}, event_log_id"
     )
     for customer, row in _rows(connection, sql, [] if is_database else [list(files)]):
-        yield customer, next(entries_of([{name: _decoded(name, value) for name, value in row.items()}]))
+        yield customer, next(entries_of([row]))
 
 
 def _source_of(file: str) -> str:
@@ -140,9 +139,3 @@ def _stated_balance(row: dict[str, Any]) -> StatedBalance:
         for name in ("opening_balance", "closing_balance")
     )
     return StatedBalance(row["closing_at"], closing, row["opening_at"], opening)
-
-
-def _decoded(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a column can hold
-    if isinstance(value, str) and name in {_DETAILS, _NETS, "transaction_details"}:
-        return msgspec.json.decode(value)
-    return value

@@ -57,7 +57,7 @@ class PairedEntries:
             entry: of any ledger.
             ledger: which one. A customer can be listed under two identifiers, and a group has the entries of members.
         """
-        if entry.event_name == _TRANSFER:
+        if entry.event_name == _TRANSFER and not _is_of_group(entry):
             self._transfers[entry.event_log_id].add(entry, ledger)
         transaction = None if entry.transaction_details is None else entry.transaction_details.transaction_id
         if transaction is not None and entry.event_name in {_REDEMPTION, _REVERSAL}:
@@ -73,6 +73,11 @@ class PairedEntries:
             yield from _mismatches_of_reversal(
                 self._redemptions[transaction].movements, self._reversals[transaction].movements
             )
+
+
+def _is_of_group(entry: LedgerEntry) -> bool:
+    """Return whether an entry is of a group: it repeats one of a member, under the negative id of the group."""
+    return entry.customer_id is not None and entry.customer_id < 0
 
 
 def _mismatches_of_transfer(movements: list[Movement]) -> Iterator[Mismatch]:

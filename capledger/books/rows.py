@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol, runtime_checkable
 
+import msgspec
 from attrs import fields
 
 from capledger.models import EntryDetail, LedgerEntry, TransactionDetails
@@ -74,17 +75,26 @@ def _rows_of(source: EntryRelation | EntryCursor) -> Iterator[dict[str, Any]]:
 
 def _entry(row: Mapping[str, Any]) -> LedgerEntry:
     """Return the entry of a row, with the fields that books need."""
-    transaction = row.get("transaction_details") or {}
+    transaction = _nested(row.get("transaction_details")) or {}
     return LedgerEntry(
-        event_log_id=row["event_log_id"],
+        event_log_id=_integer(row["event_log_id"]),
         event_name=row["event_name"],
         ledger_created_date=_date(row["ledger_created_date"]),
-        customer_id=row.get("customer_id"),
-        entry_details=[_detail(detail) for detail in row.get("entry_details") or ()],
+        customer_id=_integer(row.get("customer_id")),
+        entry_details=[_detail(detail) for detail in _nested(row.get("entry_details")) or ()],
         net_points_on_event=_amount(row.get("net_points_on_event")),
-        net_alternate_currencies_on_event=_nets(row.get("net_alternate_currencies_on_event")),
+        net_alternate_currencies_on_event=_nets(_nested(row.get("net_alternate_currencies_on_event"))),
         transaction_details=TransactionDetails(transaction_id=transaction.get("transaction_id")),
     )
+
+
+def _nested(value: Any) -> Any:  # noqa: ANN401 - a list or a dictionary
+    """Return a nested value, which is JSON in rows of CSV."""
+    return msgspec.json.decode(value) if isinstance(value, str) and value else value
+
+
+def _integer(value: Any) -> Any:  # noqa: ANN401 - an integer or None
+    return (int(value) if value else None) if isinstance(value, str) else value
 
 
 def _detail(detail: Mapping[str, Any]) -> EntryDetail:
@@ -100,6 +110,8 @@ def _nets(nets: Any) -> dict[str, Decimal]:  # noqa: ANN401 - a dictionary, or t
 def _amount(value: Any) -> Decimal | None:  # noqa: ANN401 - checked here
     if value is None or isinstance(value, Decimal):
         return value
+    if value == "":  # null in rows of CSV
+        return None
     if isinstance(value, str | int):
         return Decimal(value)
     raise TypeError("an amount is a float, which is not exact: pass Decimal or strings")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -96,9 +97,15 @@ def _columns() -> "list[TableColumn[CustomerDiscrepancy]]":
         TableColumn(title="Check", cell=_check_name),
         TableColumn(title="Entry", cell=_entry_of),
         TableColumn(title="Programme", cell=_programme, narrowest=9, expendable=1),
-        TableColumn(title="Expected", cell=lambda item: format_balance(item.discrepancy.expected), justify="right"),
-        TableColumn(title="Found", cell=lambda item: format_balance(item.discrepancy.found), justify="right"),
+        TableColumn(title="Expected", cell=lambda item: _amount(item.discrepancy.expected), justify="right"),
+        TableColumn(title="Found", cell=lambda item: _amount(item.discrepancy.found), justify="right"),
     ]
+
+
+def _amount(value: Decimal) -> str:
+    """Return an amount without the zeros that a column adds: with three decimals, or as many as it needs."""
+    whole, _, decimals = format_balance(value).partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<3}"
 
 
 def _check_name(item: "CustomerDiscrepancy") -> str:

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.jobs import FORMATS, START, backfill, mobile, queries, sandbox
+from support.books import entries_from
+from support.jobs import FORMATS, START, backfill, mobile, queries, rows, sandbox
 from support.shell import run
 
-from capledger import CustomerLedgerQuery
+from capledger import CustomerLedgerQuery, books
 from capledger.backfill import check_directory
 from capledger.errors import InvalidQueryError
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row, seed_rows
@@ -30,14 +31,19 @@ def transfer(kind: str, points: str, customer: int) -> dict[str, Any]:
     return make_row(7, START, points=points, entry_type=kind, **options)  # type: ignore[arg-type]  # options of any type
 
 
-def customers(*, wrong: bool) -> list[SandboxCustomer]:
-    """Return three customers with sound books, or with a wrong net and a transfer whose sides differ."""
-    ledgers = [seed_rows(number, 60, START, END, first_id=1_000 * (number + 1)) for number in range(3)]
-    ledgers[0].append(transfer("DEBIT", "30.000", 1))
-    ledgers[1].append(transfer("CREDIT", "31.000" if wrong else "30.000", 2))
+def ledgers(*, wrong: bool) -> list[list[dict[str, Any]]]:
+    """Return three ledgers with sound books, or with a wrong net and a transfer whose sides differ."""
+    found = [seed_rows(number, 60, START, END, first_id=1_000 * (number + 1)) for number in range(3)]
+    found[0].append(transfer("DEBIT", "30.000", 1))
+    found[1].append(transfer("CREDIT", "31.000" if wrong else "30.000", 2))
     if wrong:
-        ledgers[2].append(make_row(99, START, points="46.690", netPointsOnEvent="47.690"))
-    return [SandboxCustomer(mobile(number), rows, customer_id=number + 1) for number, rows in enumerate(ledgers)]
+        found[2].append(make_row(99, START, points="46.690", netPointsOnEvent="47.690"))
+    return found
+
+
+def customers(*, wrong: bool) -> list[SandboxCustomer]:
+    found = enumerate(ledgers(wrong=wrong))
+    return [SandboxCustomer(mobile(number), rows, customer_id=number + 1) for number, rows in found]
 
 
 async def written(out: Path, kind: str, *, wrong: bool) -> Path:
@@ -67,6 +73,18 @@ async def test_errors_are_found_in_every_format(tmp_path: Path, kind: str) -> No
     assert mobile(2) not in repr(net)
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_rows_of_files_are_entries(tmp_path: Path, kind: str) -> None:
+    """What a reader of each format returns is taken by the books as it is."""
+    out = await written(tmp_path / "job", kind, wrong=False)
+    found = books.balances_at(rows(out), None)
+
+    expected = books.balances_at(entries_from([row for ledger in ledgers(wrong=False) for row in ledger]), None)
+    assert {account: amount for account, amount in found.items() if amount} == {
+        account: amount for account, amount in expected.items() if amount
+    }
+
+
 async def test_a_customer_under_two_identifiers_is_one_side_of_a_transfer(tmp_path: Path) -> None:
     """A customer who is listed under two identifiers has a transfer twice in the files, which is no discrepancy."""
     rows = [[transfer("DEBIT", "30.000", 1)], [transfer("CREDIT", "30.000", 2)]]
@@ -92,6 +110,7 @@ async def test_command_lists_discrepancies(tmp_path: Path) -> None:
     assert (table.code, result.code) == (3, 3)
     assert table.err == f"capledger: 2 discrepancies in 183 entries of 3 customers: see {out / 'discrepancies.csv'}\n"
     assert [line.split()[0] for line in table.lines] == ["Customer", mobile(2), "several"]
+    assert table.lines[1].split()[-2:] == ["46.690", "47.690"]
     document = json.loads(result.out)
     assert [document[name] for name in ("customers", "entries", "errors", "notices")] == [3, 183, 2, 0]
     assert document["discrepancies"][0]["event_log_ids"] == [99]

@@ -246,12 +246,13 @@ def transfer(customer: int, kind: str, points: str) -> dict[str, Any]:
 
 
 def test_transfers_are_compared_where_both_sides_are_known() -> None:
-    """What one customer gives is what the other receives; one side alone says nothing."""
+    """What one customer gives is what the other receives; one side alone says nothing, and nor does a group's copy."""
     given_, received = transfer(1, "DEBIT", "30.000"), transfer(2, "CREDIT", "30.000")
     wrong = transfer(2, "CREDIT", "31.000")
 
     assert books.check_books(entries_from([given_, received])) == []
     assert books.check_books(entries_from([given_])) == []
+    assert books.check_books(entries_from([given_, transfer(-7, "DEBIT", "30.000"), received])) == []
     (found,) = books.check_books(entries_from([given_, wrong]))
     assert found.check == "transfer"
     assert [found.expected, found.found] == [30, 31]
