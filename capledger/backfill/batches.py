@@ -184,7 +184,7 @@ class BatchRows:
         self._by_customer = by_customer
         self.customer: int | None = None
         """The customer whose rows were yielded last; None before the first and after the last."""
-        self.is_first = True
+        self.is_first: bool = True
         """Whether that is the first customer of the batch."""
 
     def __iter__(self) -> Iterator[list[Row]]:

@@ -128,8 +128,8 @@ class PlanReader:
     """
 
     def __init__(self, service: str, now: datetime, format_: str, *, details: str = "", balances: bool = False) -> None:
-        self.identity = JobIdentity(service, str(now.tzinfo), format_, details, balances)
-        self.list = CustomerList()
+        self.identity: JobIdentity = JobIdentity(service, str(now.tzinfo), format_, details, balances)
+        self.list: CustomerList = CustomerList()
         self.now = now
         self._templates = TemplateEncoder()
         self._digest = blake2b(digest_size=16)

@@ -101,7 +101,7 @@ _CODES_OF_SOME = {
     LOCKED: "another process uses the directory",
 }
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="capledger",
     cls=PlainGroup,
     help="Read the points ledger of a loyalty platform: complete, exact, within the rate limit.",

@@ -41,7 +41,7 @@ class QuerySource(Generic[QueryT]):
     ) -> None:
         if not _is_iterable(queries):
             raise InvalidQueryError("queries must be an iterable or an async iterable of ledger queries")
-        self.total = len(queries) if isinstance(queries, Sized) else None
+        self.total: int | None = len(queries) if isinstance(queries, Sized) else None
         """Number of queries, duplicates included; None where the iterable has no ``len()``."""
         self._on_duplicate = on_duplicate
         self._fingerprints: set[bytes] = set()

@@ -25,7 +25,7 @@ class Account:
 
     def __init__(self, holder: SandboxCustomer | SandboxGroup, own_org: int) -> None:
         self.holder = holder
-        self.org_id = own_org if holder.org_id is None else holder.org_id
+        self.org_id: int = own_org if holder.org_id is None else holder.org_id
         self._ledger: StoredLedger | SyntheticLedger | None = None
 
     @property

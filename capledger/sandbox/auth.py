@@ -37,7 +37,7 @@ class CredentialStore:
         self._denied = frozenset(denied)
         self._clock = clock
         self._tokens: dict[str, tuple[str, float]] = {}
-        self.tokens_issued = 0
+        self.tokens_issued: int = 0
         """Number of tokens issued so far."""
 
     def authenticate(self, headers: Mapping[str, str], rules: Rules) -> None:

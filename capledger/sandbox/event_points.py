@@ -14,7 +14,7 @@ from capledger.sandbox.zones import shifted
 Details = dict[str, Any]
 
 _YEAR: Final = timedelta(days=365, seconds=-1)
-PROGRAM: Final = {"programId": PROGRAM_ID, "programName": PROGRAM_NAME}
+PROGRAM: Final[dict[str, int | str]] = {"programId": PROGRAM_ID, "programName": PROGRAM_NAME}
 _PROMOTION: Final = {"promotionId": 52001, "promotionName": "Double Tide"}
 
 

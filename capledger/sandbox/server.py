@@ -98,7 +98,7 @@ class Sandbox(LoopbackServer):
         returns seconds for the tokens, the rate limit and the log.
         """
         holders: list[SandboxCustomer | SandboxGroup] = [*customers, *groups]
-        self.rules = rules or Rules()
+        self.rules: Rules = rules or Rules()
         """The rules of the next requests; may be replaced at any time."""
         self.faults = faults
         """The script that selects a fault for each request; may be replaced at any time."""
@@ -106,9 +106,9 @@ class Sandbox(LoopbackServer):
         """Called before each response."""
         self.requests: list[LoggedRequest] = []
         """Every request so far, in the order received."""
-        self.max_in_flight = 0
+        self.max_in_flight: int = 0
         """The most requests that were in flight at once."""
-        self.credentials = CredentialStore(
+        self.credentials: CredentialStore = CredentialStore(
             users={"store.server": "server123"} if users is None else users,
             clients={"sandbox-key": "sandbox-secret"} if clients is None else clients,
             denied=denied,

@@ -55,7 +55,9 @@ class Stores:
             store.code: (store.concept_id, store.concept_name) for store in self._stores if store.concept_id != -1
         }
         """Concept ids and names by store code."""
-        self.programs = {store.concept_program_id for store in self._stores if store.concept_program_id is not None}
+        self.programs: set[int] = {
+            store.concept_program_id for store in self._stores if store.concept_program_id is not None
+        }
         """Ids of the programs that concepts belong to."""
 
     def tills(self, query: Parameters) -> frozenset[str] | None:
