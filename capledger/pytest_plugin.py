@@ -25,7 +25,7 @@ _USERNAME, _PASSWORD = "store.server", "server123"
 
 @pytest.fixture
 def capledger_customers() -> Iterable[SandboxCustomer]:
-    """Return the customers of :func:`capledger_sandbox`; override it with your own. None are those of the demo."""
+    """Return the customers of ``capledger_sandbox``; override it with your own. None are those of the demo."""
     return ()
 
 

@@ -65,7 +65,9 @@ nothing.
 """
 
 HEAD = """\
-# Reference
+# Parameters, fields and errors
+
+What can be sent and what is received: every parameter, field and error, with the page of the vendor that documents it.
 
 Generated from the code by `python docs/make_reference.py`; a test compares the two.
 

@@ -1,4 +1,4 @@
-"""The README and the page about backfills are correct."""
+"""The page about backfills is correct."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def section(name: str) -> str:
-    """Return a section of the README."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """Return a section of the page on backfills."""
+    text = (ROOT / "docs" / "backfill.md").read_text(encoding="utf-8")
     return text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", section("Backfill"), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", section("From a list to a table"), re.DOTALL | re.MULTILINE)
 
 
-async def test_readme_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the file of customers to the query over the result, every step prints what the README shows."""
+async def test_page_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the file of customers to the query over the result, every step prints what the page shows."""
     monkeypatch.chdir(tmp_path)
     [customers], [shell], [statement] = blocks("csv"), blocks("shell"), blocks("sql")
     Path("customers.csv").write_text(customers, encoding="utf-8")  # noqa: ASYNC240 - a small file
