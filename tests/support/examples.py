@@ -65,6 +65,16 @@ def _output(text: str, match: re.Match[str], following: re.Match[str] | None) ->
     return following[2] if not text[match.end() : following.start()].strip() else None
 
 
+class NoLeases:
+    """A book of leases that is closed."""
+
+    grace = 60.0
+
+    async def lease(self, want: int, settled: object, unused: object) -> tuple[int, int, float]:
+        """Lease nothing."""
+        return 0, 0, 1.0
+
+
 @define
 class Reader:
     """Somebody who runs the examples of a page from top to bottom, and has what they need."""
@@ -83,6 +93,8 @@ class Reader:
             {
                 "session": self.session,
                 "base_url": self.url,
+                "url": self.url,
+                "source": NoLeases(),
                 "auth": BasicAuth("store.server", "server123"),
                 "LedgerSession": LedgerSession,
                 "CustomerLedgerQuery": CustomerLedgerQuery,
