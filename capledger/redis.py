@@ -132,7 +132,7 @@ class RedisLeases:
     """
 
     def __init__(self, url: str, *, name: str, requests_per_minute: int, grace: float = 60.0) -> None:
-        self.grace = to_seconds(grace)
+        self.grace: float = to_seconds(grace)
         self._limit = to_positive_int("requests_per_minute", requests_per_minute)
         if not name:
             raise ConfigurationError("name must name the organisation, such as org-1007")

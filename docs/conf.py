@@ -7,6 +7,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pygments.lexers.special import TextLexer
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -105,5 +107,6 @@ def first_sentence(text: str) -> str:
 
 def setup(app: Sphinx) -> None:
     """Connect the functions of this file."""
+    app.add_lexer("csv", TextLexer)
     app.connect("include-read", correct_links)
     app.connect("build-finished", write_llms_txt)

@@ -75,12 +75,12 @@ class LeasedRateLimiter(RateLimiter):
         ConfigurationError: an argument cannot work.
     """
 
-    max_hold = _MARGIN
+    max_hold: float = _MARGIN
 
     def __init__(self, source: LeaseSource, *, max_wait: float | timedelta | None = None) -> None:
         if not callable(getattr(source, "lease", None)):
             raise ConfigurationError("source must have the method lease, as RedisLeases(...) has")
-        self.max_wait = to_optional_seconds(max_wait)
+        self.max_wait: float | None = to_optional_seconds(max_wait)
         self._source = source
         self._clock: Clock = SYSTEM_CLOCK
         self._wake: Callable[[], None] | None = None
