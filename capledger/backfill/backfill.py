@@ -57,7 +57,8 @@ class Backfill(Job):
         exact: refuse a list of customers that differs from the job's. By default new customers are added, and those
             who are not in the list any more stay in the job.
         repair: fetch the customers again whose data files are missing or were changed, instead of raising.
-        on_incomplete: "warn" keeps ledgers that cannot be proven complete; their customers are marked as unproven.
+        on_incomplete: "warn" keeps ledgers that cannot be proven complete, or whose balances cannot; their customers
+            are marked as unproven.
         details: fetch the details of each event into the column ``event``, ten entries a request; an
             :class:`~capledger.EventFlags` selects more of them.
         balances: fetch the balances of the service at the end of the range too, and at its start if it has one, into
@@ -111,7 +112,7 @@ class Backfill(Job):
         self._exact = exact
         self._on_incomplete: Literal["raise", "warn"] = on_incomplete
         self._details = details
-        self._balances = balances
+        self._balances = bool(balances)
 
     async def run(self) -> Manifest:
         """Fetch all customers that are still to be fetched.

@@ -10,7 +10,7 @@ from attrs import define
 from capledger.backfill.balances import BalanceReader
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult
-from capledger.errors import PendingEventsError
+from capledger.errors import IncompleteLedgerError, PaginationError, PendingEventsError
 from capledger.frames.schema import pack
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ class LedgerReader:
         reader = BalanceReader(self._open_balances)
         try:
             balances = await reader.read(customer.query, walk.start, walk.end)
+        except (IncompleteLedgerError, PaginationError):
+            if not self._keep_unproven:
+                raise
+            return None, False
         finally:
             self._count(effort, *reader.walks)
         self._check_complete(*reader.walks)

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 _CUSTOMER: Final = "identifier_name, identifier_value"
 _DATE, _DETAILS, _NETS = "ledger_created_date", "entry_details", "net_alternate_currencies_on_event"
 _SETTINGS: Final = {"threads": 1, "memory_limit": "256MB"}
+_CSV_DIALECT: Final = """header=true, delim=',', quote='"', escape='"'"""
 #: What reads the files of each format; nested values of CSV are JSON, and all else in it is text.
 _READERS: Final = {
     ".parquet": "read_parquet(?)",
     ".jsonl.gz": READ_JSON_LINES,
-    ".csv": "read_csv(?, all_varchar=true, allow_quoted_nulls=false)",
+    ".csv": f"read_csv(?, {_CSV_DIALECT}, all_varchar=true, allow_quoted_nulls=false)",
 }
 _BALANCE_COLUMNS: Final = ", ".join(
     f"CAST({column.name} AS {sql_type(column.kind)}) AS {column.name}" for column in BALANCE_COLUMNS

@@ -220,6 +220,21 @@ async def test_pending_events_are_waited_for(tmp_path: Path) -> None:
     assert (kept.unproven, len(table(tmp_path / "kept"))) == (1, 1)
 
 
+async def test_contradictory_balances_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    """Balances whose pages contradict each other set a customer aside; with "warn" its ledger is kept without them."""
+    script = faults.on_balances(
+        faults.always(faults.edit_balances("fewer", lambda details: details.update(totalEntries=99)))
+    )
+    async with sandbox(1, faults=script) as box:
+        strict = await backfill(box, wanted(1), tmp_path / "strict", balances=True)
+        kept = await backfill(box, wanted(1), tmp_path / "kept", balances=True, on_incomplete="warn")
+
+    assert (strict.incomplete, strict.entries) == (1, 0)
+    assert (kept.unproven, table(tmp_path / "kept")) == (1, [])
+    assert kept.entries > 0
+    assert list(check_directory(tmp_path / "kept")) == []
+
+
 async def test_lost_files_are_fetched_again_with_their_balances(tmp_path: Path) -> None:
     """--repair fetches the balances of the customers of a lost file again; a changed file of balances is found."""
     out = tmp_path / "job"
