@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 
 from capledger.backfill.files import storage_errors, temporary_file
+from capledger.backfill.verification import recorded_files
 from capledger.backfill.written_ledgers import read_ledgers
 from capledger.books import Discrepancy
 from capledger.books.checks import BookChecker, unbalanced_pairs
@@ -113,6 +114,7 @@ def check_directory(
         ConfigurationError: duckdb is not installed.
     """
     import_extra("duckdb", "duckdb")
+    recorded_files(Path(directory))  # raises where there is no job
     return DirectoryCheck(Path(directory), filtered, non_negative)
 
 

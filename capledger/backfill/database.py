@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from capledger.backfill.errors import DirectoryInUseError, StorageError
 from capledger.backfill.files import make_private
+from capledger.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 JOB_FILE: Final = "job.sqlite"
+#: Version of the tables, which a change of them raises.
+_VERSION: Final = 1
 _LOCK_FILE: Final = "job.lock"
 #: How to begin, commit and roll back a transaction, and one within another.
 _OUTERMOST: Final = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
@@ -105,6 +108,7 @@ class Database:
     Raises:
         DirectoryInUseError: another process uses the directory.
         StorageError: the file cannot be read or written; any method raises this.
+        ConfigurationError: another release made the file, with other tables.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -185,11 +189,22 @@ def _open(directory: Path | None) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            _check_version(connection)
             connection.executescript(_TABLES)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    """Mark a new database with the version of its tables, and refuse one of another version."""
+    [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+    [(version,)] = connection.execute("PRAGMA user_version")
+    if not tables:
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+    elif version != _VERSION:
+        raise ConfigurationError("the job in this directory was started by another release: finish it there")
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def make_directory(path: Path) -> None:
 @contextmanager
 def made_directory(path: Path) -> Iterator[None]:
     """Make a directory with its parents, and remove those at the end that were made here and are empty."""
-    made = [each for each in (path, *path.parents) if not each.exists()]
+    with storage_errors(f"the directory {path}"):
+        made = [each for each in (path, *path.parents) if not each.exists()]
     try:
         with storage_errors(f"the directory {path}"):
             make_directory(path)

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from capledger.backfill.batches import Batches, WrittenFile, WrittenFiles
 from capledger.backfill.database import JOB_FILE, Database
-from capledger.backfill.errors import DamagedFilesError, FileProblem, Reason
+from capledger.backfill.errors import DamagedFilesError, FileProblem, Reason, StorageError
 from capledger.backfill.files import sha256_of, storage_errors
 from capledger.backfill.manifest import ENTRIES, MANIFEST
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
@@ -100,7 +100,11 @@ class _ManifestFiles(msgspec.Struct):
 
 def _read_manifest(directory: Path) -> _ManifestFiles:
     with storage_errors(MANIFEST):
-        return msgspec.json.decode((directory / MANIFEST).read_bytes(), type=_ManifestFiles)
+        content = (directory / MANIFEST).read_bytes()
+    try:
+        return msgspec.json.decode(content, type=_ManifestFiles)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise StorageError(f"{MANIFEST} is damaged: restore it from a copy", resumable=False) from error
 
 
 def _problems_of_balances(directory: Path) -> Iterator[FileProblem]:

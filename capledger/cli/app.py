@@ -72,7 +72,8 @@ class PlainGroup(TyperGroup):
             sys.exit(INTERRUPTED)
         except OSError as error:
             discard_stdout()
-            print_message(f"standard output cannot be written: {reason_of(error)}")
+            what = "standard output cannot be written: " if error.filename is None else ""
+            print_message(f"{what}{reason_of(error)}")
             sys.exit(FAILED)
         except Exception as error:
             _logger.debug("unexpected error", exc_info=True)
@@ -89,7 +90,7 @@ def _without_types_of_flags(params: list[Any]) -> list[Any]:
 
 
 def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy of click
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     hint = "" if context is None else f" ({context.command_path} --help lists the options)"
     if message:
@@ -97,7 +98,7 @@ def _print_usage_error(error: Any) -> None:  # noqa: ANN401 - typer's own copy o
 
 
 _CODES_OF_SOME = {
-    SET_ASIDE: "finished, with ledgers set aside or unproven, or books that do not add up",
+    SET_ASIDE: "finished, with ledgers set aside or unproven, or with wrong books",
     LOCKED: "another process uses the directory",
 }
 

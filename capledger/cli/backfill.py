@@ -294,7 +294,8 @@ class BackfillCommand:
         except BrokenPipeError:
             discard_stdout()
         except OutputError as error:
-            raise OutputError(f"{error}; {hint}") from None
+            discard_stdout()
+            exit_with(FAILED, f"standard output cannot be written: {error}", hint)
 
 
 async def _exit_on_failure(work: "Awaitable[T]", hint: str | None = None) -> "T":

@@ -59,6 +59,8 @@ _LOWER_PAGE_LIMIT, _LOWER_RANGE_DAYS = 10, 30
 _MAX_DIFFERENCE: Final = 60.0
 #: A customer that nobody has.
 _NOBODY: Final = ("externalId", "capledger-check")
+#: Fewest columns of a terminal in which details have a column of their own.
+_TABLE_WIDTH: Final = 60
 _STYLES: Final = {"ok": "green", "failed": "bold red", "unknown": "yellow"}
 
 OptionalIdentifierName = Annotated[
@@ -317,12 +319,21 @@ def _print(report: CheckReport, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(asdict(report)).decode() + "\n")
         return
+    console = StdoutConsole()
+    if console.width < _TABLE_WIDTH:
+        for item in report.checks:
+            line = Text.assemble(f"{item.name}: ", (item.result, _STYLES[item.result]), f", {item.detail}")
+            console.print(line, soft_wrap=True)
+    else:
+        console.print(_make_table(report.checks))
+    console.print(f"{format_count(report.requests, 'request')} sent")
+
+
+def _make_table(checks: list[CheckedItem]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for title in ("Check", "Result"):
         table.add_column(title, no_wrap=True)
-    table.add_column("Detail")
-    for item in report.checks:
+    table.add_column("Detail", overflow="fold")
+    for item in checks:
         table.add_row(item.name, Text(item.result, style=_STYLES[item.result]), item.detail)
-    console = StdoutConsole()
-    console.print(table)
-    console.print(f"{format_count(report.requests, 'request')} sent")
+    return table

@@ -58,6 +58,8 @@ _OPTIONS: Final = {
 #: Options of one word, which are keywords only as the subject of a message.
 _SUBJECTS: Final = {"start": "--from", "end": "--to", "source": "--source"}
 _SUBJECT: Final = re.compile(rf"^({'|'.join(_SUBJECTS)})(?= (?:is at|is not|contains) )")
+#: What a caller in Python does about a value, which an option says by its name.
+_PYTHON_REMEDY: Final = re.compile(r": pass (?:an int|a list of int|a list of strings|valid Unicode)$")
 _KEYWORD: Final = re.compile(
     r"\b(?:till_id, till_ids|end is before start|an end that is later than start|[a-z]+(?:_[a-z]+)+|roles)\b"
 )
@@ -138,6 +140,7 @@ def reason_of(error: OSError | sqlite3.Error) -> str:
 
 def in_terms_of_options(message: str) -> str:
     """Return the message of an error with keywords of Python replaced by options."""
+    message = _PYTHON_REMEDY.sub("", message)
     message = _SUBJECT.sub(lambda match: _SUBJECTS[match.group()], message)
     return _KEYWORD.sub(lambda match: option_name(match.group()), message)
 

@@ -5,6 +5,7 @@ The options in the two mappings are named like the keywords of the query that th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -59,8 +60,13 @@ def parse_directory(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("it is empty: name a directory")
     path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise typer.BadParameter("it is a file: name a directory")
+    try:
+        found = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+        if not found.is_dir():
+            what = "it is a file" if found == path else f"{found.name} is a file"
+            raise typer.BadParameter(f"{what}: name a directory")
+    except OSError as error:
+        raise typer.BadParameter(f"{error.strerror}: name a directory") from None
     return path
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from support.jobs import backfill, customer, entries_in, expected, mobile, queries, sandbox
 
-from capledger import CustomerLedgerQuery, InvalidQueryError
+from capledger import ConfigurationError, CustomerLedgerQuery, InvalidQueryError
 from capledger.backfill import PlanSummary, read_customers
 
 if TYPE_CHECKING:
@@ -53,6 +55,22 @@ async def test_a_refused_list_changes_nothing(tmp_path: Path) -> None:
         manifest = await backfill(box, queries(2), tmp_path / "out", exact=True)
 
     assert manifest.customers == 2
+
+
+async def test_tables_of_another_release_are_refused(tmp_path: Path) -> None:
+    """A job.sqlite with tables of another version is refused, and left as it is."""
+    async with sandbox([3]) as box:
+        await backfill(box, queries(1), tmp_path / "out")
+        path = tmp_path / "out" / "job.sqlite"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version=99")
+        with pytest.raises(ConfigurationError, match="started by another release: finish it there"):
+            await backfill(box, queries(1), tmp_path / "out")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version=1")
+        manifest = await backfill(box, queries(1), tmp_path / "out")
+
+    assert manifest.complete
 
 
 async def test_an_exact_list_has_all_customers_of_the_job(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ async def test_one_of_each_is_singular(tmp_path: Path) -> None:
         (("--source", "a\udcff"), "--source contains half of a surrogate pair"),
         (("--out", ""), "'--out': it is empty"),
         (("--out", __file__), "'--out': it is a file"),
+        (("--out", f"{__file__}/x"), "'--out': test_cli_backfill.py is a file"),
+        (("--on-incomplete", "ignore"), "'--on-incomplete': 'ignore' is not one of 'raise', 'warn'"),
         (("--column", "Phone"), "'--column': not of the form NAME=HEADER"),
         (("--column", "phone=Phone"), "there is no column phone"),
     ],
@@ -360,11 +362,16 @@ async def test_damaged_files_are_found_and_repaired(tmp_path: Path) -> None:
 
 
 async def test_verify_without_a_job_is_a_usage_error(tmp_path: Path) -> None:
-    """A directory without a job is exit code 2 and one line."""
+    """A directory without a job is exit code 2 and one line; a damaged manifest of a copy is exit code 1."""
     result = await finish(await start(None, "verify", tmp_path))
+    books = await finish(await start(None, "check-books", tmp_path / "none"))
+    (tmp_path / "manifest.json").write_text('{"files": 3}')
+    damaged = await finish(await start(None, "verify", tmp_path))
 
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "no job was started" in result.err
+    assert (books.code, books.err) == (2, result.err)
+    assert (damaged.code, damaged.err) == (1, "capledger: manifest.json is damaged: restore it from a copy\n")
 
 
 async def test_duckdb_file_open_elsewhere(tmp_path: Path) -> None:

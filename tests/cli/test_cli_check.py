@@ -123,6 +123,15 @@ async def test_failing_service_is_not_retried() -> None:
     assert (result.code, len(box.requests)) == (1, 1)
 
 
+async def test_check_cuts_nothing_in_a_narrow_terminal() -> None:
+    """Where details have no room for a column, each check is a line that the terminal wraps."""
+    async with recent(3) as box:
+        result = await finish(await start(box, "check", COLUMNS="30"))
+
+    assert f"service: ok, {box.url} in " in result.lines[0]
+    assert len(result.lines) == 7
+
+
 async def test_wrong_url_names_the_variable() -> None:
     """Where another service responds, the detail says which variable to change."""
     async with recent(3, faults=faults.always(faults.status(404))) as box:
