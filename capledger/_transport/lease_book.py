@@ -109,6 +109,12 @@ class LeaseBook:
                 return self._grant(now, start, count)
         return 0, 0, RETRY
 
+    def change_limit(self, requests_per_minute: int) -> None:
+        """Lease as many places as another limit has from now on; those that are taken stay taken."""
+        limit = to_positive_int("requests_per_minute", requests_per_minute)
+        if limit != self.requests_per_minute:
+            self.requests_per_minute, self._pacer = limit, Pacer(MINUTE / limit, burst_size(limit))
+
     def _record(self, now: float, settled: Sequence[tuple[int, float]], unused: Sequence[int]) -> None:
         for number, age in settled:
             bound = self._unsettled.pop(number, None)

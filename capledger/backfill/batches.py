@@ -5,6 +5,7 @@ A customer's entries are all in one batch, so that a file that is lost can be fe
 
 from __future__ import annotations
 
+import posixpath
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,12 @@ class WrittenFile:
     """Size in bytes when it was written; None where more may be added to it, or where it is not below DIR."""
     sha256: str | None
     customers: int
+
+    @property
+    def path(self) -> str:
+        """Path relative to DIR."""
+        return posixpath.normpath(f"entries/{self.name}")
+
     """Number of customers with entries in it."""
 
 

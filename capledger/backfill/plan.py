@@ -276,7 +276,7 @@ def is_planned(database: Database) -> bool:
     return bool(database.fetch_all("SELECT 1 FROM meta WHERE key = 'identity'"))
 
 
-def _describe_flags(flags: EventFlags | None) -> str:
+def describe_flags(flags: EventFlags | None) -> str:
     """Return which details of events are fetched; empty for none."""
     if flags is None:
         return ""
@@ -299,5 +299,5 @@ def make_reader(
     """Return a reader of queries for the session's service, at the current time."""
     now = session.entries(CustomerLedgerQuery.mobile("0")).end  # the session's clock, in the server's zone
     url = session.base_url
-    service, flags = f"{url.host}:{url.port}", _describe_flags(as_flags(details))
+    service, flags = f"{url.host}:{url.port}", describe_flags(as_flags(details))
     return PlanReader(service, now, format_, details=flags, balances=balances)

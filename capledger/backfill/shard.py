@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from capledger.backfill.manifest import Manifest
+    from capledger.backfill.progress import JobProgress
 
 
 @frozen(kw_only=True)
@@ -44,6 +45,10 @@ class Shard:
     on_incomplete: Literal["raise", "warn"] = "raise"
     """As for a backfill."""
     details: bool | EventFlags = False
+    """As for a backfill."""
+    retry_set_aside: bool = False
+    """As for a backfill."""
+    repair: bool = False
     """As for a backfill."""
 
 
@@ -88,16 +93,24 @@ def cut_shards(
         )
 
 
-def run_shard(shard: Shard) -> Manifest:
+def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None] | None = None) -> Manifest:
     """Run a shard in an event loop of its own; running it again continues it, or finds it finished.
+
+    Args:
+        shard: a part of a job.
+        on_progress: called about every second, and at the end; the run ends in order once it returns True.
 
     Raises:
         CapledgerError: as :meth:`Backfill.run` does; all of them survive pickling.
     """
-    return asyncio.run(_run(shard))
+    return asyncio.run(_run(shard, on_progress))
 
 
-async def _run(shard: Shard) -> Manifest:
+async def _run(shard: Shard, on_progress: Callable[[JobProgress], bool | None] | None) -> Manifest:
+    def report(progress: JobProgress) -> None:
+        if on_progress is not None and on_progress(progress):
+            backfill.stop()
+
     async with shard.connect() as session:
         backfill = Backfill(
             session,
@@ -105,7 +118,10 @@ async def _run(shard: Shard) -> Manifest:
             out=shard.out,
             format=shard.format,
             concurrency=shard.concurrency,
+            on_progress=report,
             on_incomplete=shard.on_incomplete,
             details=shard.details,
+            retry_set_aside=shard.retry_set_aside,
+            repair=shard.repair,
         )
         return await backfill.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -90,7 +91,8 @@ class _ManifestFile(msgspec.Struct):
     @property
     def written(self) -> WrittenFile:
         """Return the file as it was written."""
-        return WrittenFile(self.file.removeprefix(f"{ENTRIES}/"), self.rows, self.bytes, self.sha256, 0)
+        name = posixpath.relpath(self.file, ENTRIES)  # of a job in shards: ../shards/shard-00001/entries/...
+        return WrittenFile(name, self.rows, self.bytes, self.sha256, 0)
 
 
 class _ManifestFiles(msgspec.Struct):
@@ -147,14 +149,14 @@ def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = Tr
     """Return the files that are missing or were changed; without *contents*, sizes are compared only."""
     problems = []
     for file in written.files:
-        path = directory / ENTRIES / file.name
+        path = directory / file.path
         with storage_errors(file.name):
-            if file.name == DUCKDB_FILE:
+            if path.name == DUCKDB_FILE:
                 reason = _problem_of_duckdb(path, file, written)
             else:
                 reason = _problem_of(path, file, contents=contents)
         if reason is not None:
-            problems.append(FileProblem(file=f"{ENTRIES}/{file.name}", reason=reason, customers=file.customers))
+            problems.append(FileProblem(file=file.path, reason=reason, customers=file.customers))
     return problems
 
 

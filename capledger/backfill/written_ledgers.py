@@ -66,7 +66,7 @@ def read_ledgers(directory: Path) -> Iterator[tuple[Customer, list[StatedBalance
         InvalidQueryError: no job was started in the directory, or its sink has no files there.
     """
     duckdb = import_extra("duckdb", "duckdb")
-    files = [str((directory / ENTRIES / file.name).absolute()) for file in recorded_files(directory).files]
+    files = [str((directory / file.path).absolute()) for file in recorded_files(directory).files]
     is_database = bool(files) and files[0].endswith(DUCKDB_FILE)
     with storage_errors(ENTRIES), tempfile.TemporaryDirectory(prefix=".check-", dir=directory) as scratch:
         settings = {**_SETTINGS, "temp_directory": scratch}

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from distributed import Client, LocalCluster
+from support.clock import busiest
+from support.dask_jobs import connect, connect_by_environment, set_environment
+from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
+
+from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
+from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, verify
+from capledger.dask import BackfillJob, run_backfill, run_backfills
+from capledger.sandbox import Rules, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.jobs import Key
+
+    from capledger.backfill import JobProgress, Manifest
+    from capledger.sandbox import Sandbox
+
+SIZES = [3, 0, 7, 5, 120, 1, 30, 2] * 6
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
+    with cluster, Client(cluster) as connected:
+        yield connected
+
+
+async def run(client: Client, box: Sandbox, out: Path, given: Any = None, **options: Any) -> Manifest:
+    settings: dict[str, Any] = {"shard_size": 10, "format": "jsonl", "interval": 0.1, **options}
+    given = queries(len(SIZES)) if given is None else given
+    return await asyncio.to_thread(run_backfill, client, given, out=out, connect=partial(connect, box.url), **settings)
+
+
+def entries_of(manifest: Manifest, out: Path) -> Counter[Key]:
+    """Return the entries of the files that a manifest names, with how often each is there."""
+    found = (row for file in manifest.files for row in rows_of(out / file.file))
+    return Counter((row["identifier_value"], int(row["event_log_id"])) for row in found)
+
+
+async def test_shards_have_what_one_process_has(client: Client, tmp_path: Path) -> None:
+    """Each entry is there once, whatever repeats; a second run sends nothing, and adds new customers."""
+    seen: list[JobProgress] = []
+    async with sandbox([*SIZES, 4]) as box:
+        given = [*queries(len(SIZES)), *queries(15), queries(1, source="INSTORE")[0]]
+        manifest = await run(client, box, tmp_path, given, on_progress=seen.append, rate_limit=60_000)
+        sent = len(box.requests)
+        again = await run(client, box, tmp_path, given)
+        sent_again = len(box.requests) - sent
+        grown = await run(client, box, tmp_path, [queries(len(SIZES) + 1)[-1], *given])
+
+    assert entries_of(manifest, tmp_path) == expected(SIZES)
+    assert (manifest.complete, manifest.customers, manifest.duplicates) == (True, len(SIZES), 16)
+    assert manifest.requests == sent
+    assert (sent_again, again.files) == (0, manifest.files)
+    assert entries_of(grown, tmp_path) == expected([*SIZES, 4])
+    assert (seen[-1].finished, seen[-1].requests) == (len(SIZES), sent)
+    assert verify(tmp_path).ok
+    assert verify(tmp_path).entries == sum([*SIZES, 4])
+
+
+async def test_a_killed_worker_loses_nothing(client: Client, tmp_path: Path) -> None:
+    """The shard of a worker that gets SIGKILL goes on at another one, and each entry is there once."""
+    killed: list[int] = []
+
+    def kill_one(progress: JobProgress) -> None:
+        if progress.requests > 40 and not killed:
+            killed.extend(client.run(os.getpid).values())
+            os.kill(killed[0], signal.SIGKILL)
+
+    async with sandbox(SIZES, rules=Rules(latency=0.02)) as box:
+        manifest = await run(client, box, tmp_path, on_progress=kill_one, rate_limit=60_000)
+
+    assert killed
+    assert manifest.complete
+    assert entries_of(manifest, tmp_path) == expected(SIZES)
+
+
+async def test_a_killed_driver_is_followed_by_another(client: Client, tmp_path: Path) -> None:
+    """The same command, started as soon as its driver was killed, waits for shards under way and finishes the job."""
+    arrived = asyncio.Event()
+    async with sandbox(SIZES, rules=Rules(latency=0.02)) as box:
+        box.on_request = lambda *_: arrived.set() if len(box.requests) > 30 else None
+        address = client.scheduler.address
+        command = [sys.executable, "-m", "support.dask_jobs", address, str(tmp_path), box.url]
+        driver = subprocess.Popen(command)  # noqa: ASYNC220, S603 - our own code
+        await asyncio.wait_for(arrived.wait(), 60)
+        with pytest.raises(DirectoryInUseError):
+            await run(client, box, tmp_path)
+        driver.kill()
+        driver.wait()
+        manifest = await run(client, box, tmp_path)
+
+    assert manifest.complete
+    assert entries_of(manifest, tmp_path) == expected(SIZES)
+
+
+async def test_a_lost_scheduler_ends_the_run_with_an_error(client: Client, tmp_path: Path) -> None:
+    """Without a scheduler the run fails and never returns; with one again the same call finishes the job."""
+    lost = await asyncio.to_thread(Client, client.scheduler.address)
+
+    def lose_connection(progress: JobProgress) -> None:
+        if progress.requests > 20:
+            lost.sync(lost.scheduler_comm.comm.close)
+
+    async with sandbox(SIZES, rules=Rules(latency=0.02)) as box:
+        with pytest.raises(JobStoppedError, match="the scheduler was lost"):
+            await run(lost, box, tmp_path, on_progress=lose_connection)
+        await asyncio.to_thread(lost.close)
+        manifest = await run(client, box, tmp_path)
+
+    assert entries_of(manifest, tmp_path) == expected(SIZES)
+
+
+async def test_workers_share_one_limit(client: Client, tmp_path: Path) -> None:
+    """Two workers together send what the limit allows in any second, a burst apart, and use it."""
+    moments: list[float] = []
+    async with sandbox([1] * 90) as box:
+        box.on_request = lambda *_: moments.append(time.monotonic())
+        manifest = await run(client, box, tmp_path, queries(90), rate_limit=1_200, organisation="limited", shard_size=5)
+
+    assert manifest.complete
+    assert busiest(moments, 1.0) <= 20 + 20 + 1
+    assert max(moments) - min(moments) < 90 / 20 + 3
+
+
+async def test_a_failing_service_ends_the_run(client: Client, tmp_path: Path) -> None:
+    """An error that concerns everybody ends the run; what was fetched stays, and the next call goes on."""
+    async with sandbox(SIZES) as box:
+        box.faults = faults.random_faults(1, 1.0, [faults.status(401)])
+        with pytest.raises(AuthenticationError):
+            await run(client, box, tmp_path)
+        box.faults = None
+        manifest = await run(client, box, tmp_path)
+
+    assert entries_of(manifest, tmp_path) == expected(SIZES)
+
+
+async def test_customers_set_aside_in_any_shard_are_in_one_list(client: Client, tmp_path: Path) -> None:
+    """Unknown customers are set aside and counted; the list of them can be fed back."""
+    async with sandbox([1] * 20) as box:
+        manifest = await run(client, box, tmp_path, queries(25), shard_size=3)
+
+    assert (manifest.set_aside, manifest.done, manifest.finished, manifest.complete) == (5, 20, True, False)
+    assert sorted(row["identifier_value"] for row in set_aside(tmp_path)) == [
+        mobile(number) for number in range(20, 25)
+    ]
+
+
+async def test_a_run_can_be_stopped(client: Client, tmp_path: Path) -> None:
+    """When the event is set, shards end in order, and the manifest says that customers are left."""
+    stop = threading.Event()
+
+    def stop_soon(progress: JobProgress) -> None:
+        if progress.finished >= 10:
+            stop.set()
+
+    async with sandbox(SIZES, rules=Rules(latency=0.05)) as box:
+        manifest = await run(client, box, tmp_path, on_progress=stop_soon, stop=stop)
+        finished = await run(client, box, tmp_path)
+
+    assert not manifest.finished
+    assert manifest.customers == finished.customers == len(SIZES)
+    assert entries_of(finished, tmp_path) == expected(SIZES)
+
+
+async def test_several_organisations_run_at_once(client: Client, tmp_path: Path) -> None:
+    """Each has a limit, a service and an end of its own; one that is refused does not end the other."""
+    async with sandbox([2] * 12) as one, sandbox([1]) as two:
+        two.faults = faults.random_faults(1, 1.0, [faults.status(401)])
+        jobs = [
+            BackfillJob(
+                queries=queries(count),
+                out=tmp_path / name,
+                connect=partial(connect, box.url),
+                rate_limit=6_000,
+                organisation=name,
+                format="jsonl",
+                shard_size=4,
+            )
+            for name, box, count in (("one", one, 12), ("two", two, 1))
+        ]
+        first, second = await asyncio.to_thread(run_backfills, client, jobs)
+
+    assert first.manifest is not None
+    assert entries_of(first.manifest, tmp_path / "one") == expected([2] * 12)
+    assert (second.manifest, type(second.error)) == (None, AuthenticationError)
+
+
+async def test_secrets_come_from_the_workers(client: Client, tmp_path: Path) -> None:
+    """The driver needs no credentials: ``connect`` runs on workers alone, and nothing of it is sent."""
+    async with sandbox([2] * 4) as box:
+        values = {"CAPLEDGER_TEST_URL": box.url, "CAPLEDGER_TEST_PASSWORD": "server123"}
+        await asyncio.to_thread(client.run, set_environment, values)
+        manifest = await asyncio.to_thread(
+            run_backfill, client, queries(4), out=tmp_path, connect=connect_by_environment, format="jsonl"
+        )
+
+    assert "CAPLEDGER_TEST_PASSWORD" not in os.environ
+    assert entries_of(manifest, tmp_path) == expected([2] * 4)
+
+
+async def test_arguments_are_checked(client: Client, tmp_path: Path) -> None:
+    """What cannot work is refused before any request, in one sentence."""
+    async with sandbox([1]) as box, connected(box) as session:
+        with pytest.raises(ConfigurationError, match="connect cannot be sent to the workers"):
+            await asyncio.to_thread(run_backfill, client, queries(1), out=tmp_path, connect=lambda: session)
+        with pytest.raises(InvalidQueryError, match="format must be one of"):
+            await run(client, box, tmp_path, format="xml")
+        with pytest.raises(ConfigurationError, match="shard_size"):
+            await run(client, box, tmp_path, shard_size=0)
+        await Backfill(session, queries(1), out=tmp_path / "plain", format="jsonl").run()
+        with pytest.raises(InvalidQueryError, match="a job without shards"):
+            await run(client, box, tmp_path / "plain")
+
+    assert len(box.requests) == 1
+
+
+def connected(box: Sandbox) -> Any:
+    return connect(box.url)
