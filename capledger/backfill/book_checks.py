@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 
 from capledger.backfill.files import storage_errors, temporary_file
-from capledger.backfill.verification import recorded_files
+from capledger.backfill.verification import recorded_files, recorded_filters
 from capledger.backfill.written_ledgers import read_ledgers
 from capledger.books import Discrepancy
 from capledger.books.checks import BookChecker, unbalanced_pairs
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from capledger.models import LedgerEntry
 
 DISCREPANCIES: Final = "discrepancies.csv"
+#: Parameters of queries with which entries come without some of their details.
+_DETAIL_FILTERS: Final = frozenset(
+    {
+        "program_id",
+        "exclude_point_categories",
+        "alternate_currency_names",
+        "ledger_entry_type",
+        "point_category_type",
+    }
+)
 #: Discrepancies that are kept in memory to be printed.
 _MOST_KEPT: Final = 1_000
 _TITLES: Final = (
@@ -104,7 +114,8 @@ def check_directory(
 
     Args:
         directory: of the job, or a copy with its manifest and data files.
-        filtered: whether the entries were requested with filters, so that nets are not those of the details.
+        filtered: whether entries were requested without some of their details, so that nets are those of others. A job
+            whose queries have such filters is recognized.
         non_negative: ids of programmes that forbid balances below zero, which are notices.
 
     Raises:
@@ -114,8 +125,9 @@ def check_directory(
         ConfigurationError: duckdb is not installed.
     """
     import_extra("duckdb", "duckdb")
-    recorded_files(Path(directory))  # raises where there is no job
-    return DirectoryCheck(Path(directory), filtered, non_negative)
+    path = Path(directory)
+    recorded_files(path)  # raises where there is no job
+    return DirectoryCheck(path, filtered or bool(_DETAIL_FILTERS & recorded_filters(path)), non_negative)
 
 
 @define

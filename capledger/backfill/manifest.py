@@ -60,6 +60,8 @@ class Manifest:
     """The end of ranges without one, fixed when the job was started; in the server's zone."""
     details: str
     """Which details of events are in the column ``event``; empty for none."""
+    filters: tuple[str, ...]
+    """The parameters of the queries besides customers and ranges, as JSON, each combination once."""
     customers: int
     """Number of customers, each once."""
     states: dict[str, int]
@@ -138,6 +140,7 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
         ranges=_ranges(database, end, zone),
         end=end,
         details=identity.details,
+        filters=tuple(identity.filters),
         customers=customers,
         states=states,
         duplicates=read_list(database).duplicates,

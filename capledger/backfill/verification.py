@@ -98,6 +98,7 @@ class _ManifestFile(msgspec.Struct):
 class _ManifestFiles(msgspec.Struct):
     files: list[_ManifestFile]
     balances: _ManifestFile | None = None
+    filters: list[str] = msgspec.field(default_factory=list)
 
 
 def _read_manifest(directory: Path) -> _ManifestFiles:
@@ -107,6 +108,13 @@ def _read_manifest(directory: Path) -> _ManifestFiles:
         return msgspec.json.decode(content, type=_ManifestFiles)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise StorageError(f"{MANIFEST} is damaged: restore it from a copy", resumable=False) from error
+
+
+def recorded_filters(directory: Path) -> set[str]:
+    """Return the names of the parameters that the queries of a job have, by the manifest; none before its first run."""
+    if not (directory / MANIFEST).exists():
+        return set()
+    return {name for encoded in _read_manifest(directory).filters for name in msgspec.json.decode(encoded)}
 
 
 def _problems_of_balances(directory: Path) -> Iterator[FileProblem]:

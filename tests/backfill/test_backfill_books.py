@@ -136,11 +136,16 @@ async def test_command_says_that_the_books_add_up(tmp_path: Path) -> None:
 
 
 async def test_filtered_entries_have_other_nets(tmp_path: Path) -> None:
-    """With filters the net is not that of the details shown, so that only the option avoids false alarms."""
+    """With filters the net is not that of the details shown, which is recognized, also in a copy without the state."""
     async with Sandbox(customers(wrong=False)) as box:
         filters = {"include_alternate_currencies": True, "point_category_type": "REGULAR"}
         await backfill(box, queries(3, **filters), tmp_path / "job", format="parquet")
 
+    assert list(check_directory(tmp_path / "job")) == []
+    (tmp_path / "job" / "job.sqlite").unlink()
+    assert list(check_directory(tmp_path / "job")) == []
+    manifest = json.loads((tmp_path / "job" / "manifest.json").read_bytes())
+    (tmp_path / "job" / "manifest.json").write_text(json.dumps(manifest | {"filters": []}))
     assert {item.discrepancy.check for item in check_directory(tmp_path / "job")} == {"net"}
     assert list(check_directory(tmp_path / "job", filtered=True)) == []
 
