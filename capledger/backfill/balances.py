@@ -112,10 +112,12 @@ def check_has_balances(query: LedgerQuery) -> None:
         InvalidQueryError: it is of a group, or has a filter that balances do not have.
     """
     if not isinstance(query, CustomerLedgerQuery):
-        raise InvalidQueryError("the service has balances of customers and not of groups: leave out balances")
+        raise InvalidQueryError("the service has balances of customers and not of groups: do not fetch balances")
     for name in _OTHER_FILTERS:
         if getattr(query, name) not in (None, (), False):
-            raise InvalidQueryError(f"the service does not filter balances by {name}: leave out {name} or balances")
+            raise InvalidQueryError(
+                f"the service does not filter balances by {name}: leave out {name}, or do not fetch balances"
+            )
 
 
 def stage_balances(connection: sqlite3.Connection, customer: int, balances: CustomerBalances) -> None:

@@ -23,9 +23,7 @@ EPILOG = options.epilog(
     codes={DISCREPANT: "books do not add up; see DIR/discrepancies.csv", LOCKED: "another process uses DIR"},
 )
 
-Filtered = Annotated[
-    bool, typer.Option("--filtered", help="Do not check nets; implied by filters of the backfill.")
-]
+Filtered = Annotated[bool, typer.Option("--filtered", help="Do not check nets; implied by filters of the backfill.")]
 NonNegative = Annotated[
     list[int] | None, typer.Option(metavar="ID", help="A programme that forbids balances below zero; repeatable.")
 ]

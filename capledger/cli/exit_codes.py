@@ -56,7 +56,7 @@ _OPTIONS: Final = {
     "an end that is later than start": "a --to that is later than --from",
 }
 #: Options of one word, which are keywords only as the subject of a message.
-_SUBJECTS: Final = {"start": "--from", "end": "--to", "source": "--source"}
+_SUBJECTS: Final = {"start": "--from", "end": "--to", "at": "--at", "source": "--source"}
 _SUBJECT: Final = re.compile(rf"^({'|'.join(_SUBJECTS)})(?= (?:is at|is not|contains) )")
 #: What a caller in Python does about a value, which an option says by its name.
 _PYTHON_REMEDY: Final = re.compile(r": pass (?:an int|a list of int|a list of strings|valid Unicode)$")

@@ -76,10 +76,18 @@ async def test_customers_without_balances_and_unknown_ones() -> None:
     assert "code 8015" in unknown.err
 
 
-@pytest.mark.parametrize("arguments", [("--at", "soon"), ("--json", "--csv")])
-async def test_wrong_options_send_nothing(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--at", "soon"), "not a date"),
+        (("--at", "9999-12-31"), "--at is at the edge of the calendar"),
+        (("--json", "--csv"), "two output formats"),
+    ],
+)
+async def test_wrong_options_send_nothing(arguments: tuple[str, ...], message: str) -> None:
     """Wrong options are a usage error."""
     async with sandbox() as box:
         result = await run(box, *BALANCE, *arguments)
 
     assert (result.code, box.requests) == (2, [])
+    assert message in result.err
