@@ -186,6 +186,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
         ranges=tuple(dict.fromkeys(dates for manifest in ordered for dates in manifest.ranges)),
         end=max(manifest.end for manifest in ordered),
         details=first.details,
+        filters=tuple(dict.fromkeys(filters for manifest in ordered for filters in manifest.filters)),
         customers=sum(manifest.customers for manifest in ordered) + planned,
         states=states,
         duplicates=duplicates,
