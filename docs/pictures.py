@@ -143,7 +143,7 @@ def customer() -> Picture:
         picture.arrow((320, 97), (400, 97), (430, y + 16), (496, y + 16))
     picture.arrow((120, 90), (216, 90), words="slot free")
     picture.arrow((220, 106), (124, 106))
-    picture.words(170, 122, "crash, or a failure that passes", anchor="middle", kind="small")
+    picture.words(170, 132, "crash, or a failure that passes", anchor="middle", kind="small")
     for y, words in (
         (28, "all entries, proven"),
         (70, "no entries"),
@@ -171,7 +171,7 @@ def request() -> Picture:
         picture.words(95 + 186 * index, 96, what, anchor="middle", kind="small faint")
         if index:
             picture.arrow((20 + 186 * index - 34, 60), (20 + 186 * index - 4, 60))
-    picture.arrow((740, 60), (752, 60), (752, 170), (732, 170))
+    picture.arrow((730, 60), (752, 60), (752, 170), (732, 170))
     for index, (name, what) in enumerate(
         (
             ("entries", "in order, each once"),
