@@ -18,8 +18,10 @@ from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, DateRange, Manifest
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
+from capledger.backfill.runs import RunRecord
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
+from capledger.backfill.sync import Sync
 from capledger.backfill.verification import Verification, verify
 from capledger.frames.arrow import arrow_schema
 from capledger.frames.schema import MisfitError, Row
@@ -44,9 +46,11 @@ __all__ = [
     "MisfitError",
     "PlanSummary",
     "Row",
+    "RunRecord",
     "Shard",
     "Sink",
     "StorageError",
+    "Sync",
     "Verification",
     "arrow_batches",
     "arrow_schema",

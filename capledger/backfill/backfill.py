@@ -8,12 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from capledger.backfill.batches import Batches
-from capledger.backfill.database import JOB_FILE
 from capledger.backfill.job import ROLL_ROWS, Job, loop_time
-from capledger.backfill.manifest import ENTRIES, Manifest
-from capledger.backfill.plan import PlanSummary, is_planned, make_reader, read_end, update_plan
+from capledger.backfill.plan import PlanSummary, make_reader, read_end, update_plan
 from capledger.backfill.progress import read_counts
 from capledger.backfill.reader import LedgerReader
+from capledger.backfill.runs import read_runs
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
 from capledger.errors import InvalidQueryError
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from capledger.backfill.database import Database
+    from capledger.backfill.manifest import Manifest
     from capledger.backfill.plan import ListChange, PlanReader
     from capledger.backfill.progress import JobProgress
     from capledger.backfill.sinks import Sink
@@ -135,8 +135,9 @@ class Backfill(Job):
             return await self._run(database, change, reader)
 
     async def _plan(self, database: Database, reader: PlanReader) -> ListChange:
-        if not is_planned(database) and any((self._out / ENTRIES).iterdir()):
-            raise InvalidQueryError(f"the directory has data in {ENTRIES} and no {JOB_FILE}: choose another directory")
+        self._check_has_job(database)
+        if read_runs(database):
+            raise InvalidQueryError("the data set in this directory is kept up to date by a sync: run that instead")
         return await update_plan(database, self._queries, reader, exact=self._exact)
 
     async def _run(self, database: Database, change: ListChange, reader: PlanReader) -> Manifest:

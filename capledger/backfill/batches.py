@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from capledger.backfill.staging import drop_pages
+from capledger.backfill.staging import ROWS_IN_FILES, drop_pages
 from capledger.backfill.state import describe_error
 from capledger.frames.schema import Row, unpack
 
@@ -127,6 +127,7 @@ class Batches:
         """Set a customer aside whose rows the sink refuses; return the rest of the batch, None if nothing is left."""
         with self._database.transaction() as connection:
             drop_pages(connection, customer)
+            connection.execute("UPDATE ledgers SET newest = NULL, added = 0, late = 0 WHERE customer = ?", (customer,))
             connection.execute(
                 "UPDATE customers SET state = 'set_aside', error = ? WHERE id = ?",
                 (describe_error(error), customer),
@@ -164,16 +165,20 @@ class Batches:
     def drop_file(self, name: str) -> None:
         """Plan the customers again whose entries were in a file."""
         of_file = "SELECT number FROM batches WHERE state = 'written' AND file = ?"
-        customers = "SELECT customer FROM parts JOIN batches ON number = batch WHERE file = ?"
         with self._database.transaction() as connection:
-            connection.execute(f"DELETE FROM balances WHERE customer IN ({customers})", (name,))  # noqa: S608 - a constant
-            connection.execute(
-                "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "  # noqa: S608 - a constant
-                f"cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id IN ({customers})",
+            customers = connection.execute(
+                f"SELECT DISTINCT customer FROM parts WHERE batch IN ({of_file})",  # noqa: S608 - a constant
                 (name,),
-            )
+            ).fetchall()
             connection.execute(f"DELETE FROM parts WHERE batch IN ({of_file})", (name,))  # noqa: S608 - a constant
             connection.execute("DELETE FROM batches WHERE state = 'written' AND file = ?", (name,))
+            connection.executemany(
+                "UPDATE customers SET state = 'planned', retry = 1, failures = 0, code = NULL, error = NULL, "  # noqa: S608 - a constant
+                f"cursor = NULL, {ROWS_IN_FILES} WHERE id = ?",
+                customers,
+            )
+            connection.executemany("UPDATE ledgers SET newest = NULL WHERE customer = ?", customers)
+            connection.executemany("DELETE FROM balances WHERE customer = ?", customers)
 
 
 class BatchRows:

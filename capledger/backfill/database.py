@@ -53,6 +53,9 @@ CREATE TABLE IF NOT EXISTS customers (
     attempts INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     retry INTEGER NOT NULL DEFAULT 0,
+    listed INTEGER NOT NULL DEFAULT 1,
+    asked INTEGER NOT NULL DEFAULT 1,
+    deferred INTEGER NOT NULL DEFAULT 0,
     rows INTEGER NOT NULL DEFAULT 0,
     requests INTEGER NOT NULL DEFAULT 0,
     retries INTEGER NOT NULL DEFAULT 0,
@@ -96,6 +99,26 @@ CREATE TABLE IF NOT EXISTS balances (
     closing_at TEXT NOT NULL,
     closing BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS ledgers (
+    customer INTEGER PRIMARY KEY REFERENCES customers,
+    newest BLOB,
+    earlier INTEGER,
+    first_total INTEGER,
+    trusted INTEGER NOT NULL DEFAULT 1,
+    run INTEGER NOT NULL DEFAULT 0,
+    added INTEGER NOT NULL DEFAULT 0,
+    late INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS differences (
+    id INTEGER PRIMARY KEY,
+    customer INTEGER NOT NULL REFERENCES customers,
+    run INTEGER NOT NULL,
+    held BLOB NOT NULL,
+    current BLOB
+);
+CREATE INDEX IF NOT EXISTS differences_customer ON differences (customer);
+CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS obsolete (file TEXT PRIMARY KEY);
 """
 
 

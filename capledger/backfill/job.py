@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from capledger.backfill.balance_table import write_balances
 from capledger.backfill.customer_tables import write_customers, write_set_aside
-from capledger.backfill.database import Database
+from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import made_directory, storage_errors
 from capledger.backfill.manifest import ENTRIES, make_manifest, write_manifest
-from capledger.backfill.plan import PlanSummary, read_identity
+from capledger.backfill.plan import PlanSummary, is_planned, read_identity
 from capledger.backfill.progress import JobCounts
 from capledger.backfill.state_writer import StateWriter
 from capledger.backfill.verification import check_files
@@ -130,6 +130,11 @@ class Job(ABC):
                 with suppress(CapledgerError):  # such as of a damaged database, which is kept
                     unused = database.is_unused()
                 database.close(discard=unused)
+
+    def _check_has_job(self, database: Database) -> None:
+        """Refuse data whose state is lost."""
+        if not is_planned(database) and any((self._out / ENTRIES).iterdir()):
+            raise InvalidQueryError(f"the directory has data in {ENTRIES} and no {JOB_FILE}: choose another directory")
 
     def _check_files(self, batches: Batches, *, contents: bool) -> None:
         """Compare the files of earlier runs with what was recorded, and plan the customers of damaged ones again."""

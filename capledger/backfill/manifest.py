@@ -12,6 +12,7 @@ from capledger.backfill.batches import Batches, WrittenFile
 from capledger.backfill.files import sha256_of, temporary_file
 from capledger.backfill.plan import read_end, read_identity, read_list
 from capledger.backfill.query_codec import decode_template
+from capledger.backfill.runs import RunRecord, read_runs
 from capledger.frames.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 ENTRIES: Final = "entries"
+#: Whether a customer is to be fetched, or entries are in no file yet.
+_UNFINISHED: Final = """
+    SELECT EXISTS (SELECT 1 FROM customers WHERE state = 'planned' AND asked)
+    OR EXISTS (SELECT 1 FROM pages WHERE ready)
+"""
 _STATES: Final = ("planned", "done", "empty", "unproven", "incomplete", "set_aside")
 
 
@@ -83,6 +89,8 @@ class Manifest:
     """Whether no customer is left to be fetched."""
     complete: bool
     """Whether the ledger of every customer is in the files and was proven complete."""
+    runs: tuple[RunRecord, ...]
+    """The runs of a data set that is kept up to date; none of a backfill."""
     written_at: datetime
     """When the manifest was written, in UTC."""
 
@@ -131,8 +139,8 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
     states = {name: counts.get(name, 0) for name in _STATES}
     [(customers, requests, retries)] = database.fetch_all("SELECT count(*), sum(requests), sum(retries) FROM customers")
     files = tuple(_data_file(directory, file) for file in Batches(database).files())
-    staged = database.fetch_number("SELECT sum(rows) FROM pages WHERE ready")
-    finished = not (states["planned"] or staged)
+    finished = not database.fetch_number(_UNFINISHED)
+    runs = read_runs(database)
     return Manifest(
         format=identity.format,
         schema_version=SCHEMA_VERSION,
@@ -151,7 +159,8 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
         files=files,
         balances=balances,
         finished=finished,
-        complete=finished and states["done"] + states["empty"] == customers,
+        complete=finished and states["done"] + states["empty"] == customers and (not runs or runs[-1].complete),
+        runs=runs,
         written_at=datetime.now(UTC).replace(microsecond=0),
     )
 

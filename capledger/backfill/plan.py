@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -135,6 +135,11 @@ class PlanReader:
         self._digest = blake2b(digest_size=16)
         self._parts: dict[str, tuple[str, str]] = {}
 
+    @classmethod
+    def of_list(cls) -> PlanReader:
+        """Return a reader for queries alone, whatever the job."""
+        return cls("", datetime.now(UTC), "")
+
     def read(self, queries: Sequence[LedgerQuery]) -> list[tuple[bytes, str, LedgerQuery]]:
         """Return each query with its fingerprint and its template."""
         found = [self._read_one(query) for query in queries]
@@ -199,6 +204,8 @@ async def update_plan(database: Database, queries: Queries, reader: PlanReader, 
         )
         if started and exact:
             _check_same_list(read_list(database), customers, change)
+        is_listed = "(fingerprint IN (SELECT fingerprint FROM listed))"
+        connection.execute(f"UPDATE customers SET listed = {is_listed} WHERE listed <> {is_listed}")  # noqa: S608 - a constant
         customers.duplicates = change.duplicates
         _record_meta(connection, identity, customers, reader.now)
         connection.execute("DROP TABLE listed")
@@ -216,9 +223,16 @@ def _record(connection: sqlite3.Connection, queries: Sequence[tuple[bytes, str, 
     connection.executemany(_INSERT, rows)
 
 
+def write_identity(connection: sqlite3.Connection, identity: JobIdentity) -> None:
+    """Record the identity of the job."""
+    encoded = msgspec.json.encode(identity).decode()
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('identity', ?)", (encoded,))
+
+
 def _record_meta(connection: sqlite3.Connection, identity: JobIdentity, customers: CustomerList, now: datetime) -> None:
-    current = {"identity": msgspec.json.encode(identity).decode(), "list": msgspec.json.encode(customers).decode()}
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", current.items())
+    write_identity(connection, identity)
+    encoded = msgspec.json.encode(customers).decode()
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('list', ?)", (encoded,))
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('end', ?)", (now.isoformat(),))
 
 

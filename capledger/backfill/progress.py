@@ -80,7 +80,7 @@ class JobCounts:
         else:
             self.run.done += 1
         if result.state in WRITTEN_STATES:
-            self.entries += result.rows
+            self.entries += result.held + result.rows
 
     def exclude(self, customers: int, rows: int) -> None:
         """Count customers as set aside that were counted as done before."""
@@ -138,7 +138,7 @@ class JobCounts:
 def read_counts(database: Database, now: Callable[[], float], *, only_retried: bool) -> JobCounts:
     """Return the counts of a job as it stands, for a run that is about to start."""
     states = dict(database.fetch_all("SELECT state, count(*) FROM customers GROUP BY state"))
-    planned = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
+    planned = "SELECT count(*) FROM customers WHERE state = 'planned' AND asked AND retry >= ?"
     customers = sum(states.values())
     return JobCounts(
         Counts(now, total=database.fetch_number(planned, int(only_retried))),

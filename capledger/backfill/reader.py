@@ -5,21 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import define
+from attrs import define, field
 
 from capledger.backfill.balances import BalanceReader
 from capledger.backfill.staging import StagedPage
-from capledger.backfill.state import CustomerResult
+from capledger.backfill.state import CustomerResult, StateChange
 from capledger.errors import IncompleteLedgerError, PaginationError, PendingEventsError
 from capledger.frames.schema import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from capledger.backfill.balances import CustomerBalances
     from capledger.backfill.progress import JobCounts
-    from capledger.backfill.state import CustomerState, PlannedCustomer, StateChange
-    from capledger.models import LedgerPage
+    from capledger.backfill.state import CustomerState, PlannedCustomer
+    from capledger.models import LedgerEntry
     from capledger.queries import BalanceQuery
     from capledger.walk import BalanceWalk, LedgerWalk
 
@@ -34,6 +34,8 @@ class Effort:
     retries: int = 0
     responded: bool = False
     """Whether the service responded with a page."""
+    changes: list[StateChange] = field(factory=list)
+    """Changes that are recorded together with the result; dropped where reading fails."""
 
 
 class CustomerFetcher(Protocol):
@@ -94,7 +96,7 @@ class LedgerReader:
             async for page in walk.pages():
                 effort.responded = True
                 effort.rows += len(page.entries)
-                await self._put(staged_page(customer.id, page, walk.cursor))
+                await self._put(staged_page(customer.id, page.entries, walk.cursor))
         finally:
             self._count(effort, walk)
             await walk.aclose()
@@ -151,15 +153,15 @@ class LedgerReader:
         await self._read_balances(customer, walk, Effort())
 
 
-def staged_page(customer: int, page: LedgerPage, cursor: str) -> StagedPage:
-    """Return a page of a walk, to be staged.
+def staged_page(customer: int, entries: Sequence[LedgerEntry], cursor: str | None, *, run: int = 1) -> StagedPage:
+    """Return entries to be staged, with the cursor behind them.
 
     Raises:
         MisfitError: a value does not fit its column.
     """
-    dates = [entry.ledger_created_date for entry in page.entries]
+    dates = [entry.ledger_created_date for entry in entries]
     first, last = (_utc(min(dates)), _utc(max(dates))) if dates else (None, None)
-    return StagedPage(customer, pack(page.entries), len(dates), cursor, first, last)
+    return StagedPage(customer, pack(entries), len(dates), cursor, first, last, run)
 
 
 def _utc(moment: datetime) -> str:

@@ -7,12 +7,19 @@ loses only the responses in flight, and a file never contains part of a ledger t
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
 if TYPE_CHECKING:
     import sqlite3
+
+#: Assignments for a customer of whom only the entries in data files are left.
+ROWS_IN_FILES: Final = """
+    rows = (SELECT ifnull(sum(rows), 0) FROM parts WHERE customer = id),
+    first_entry = iif(EXISTS (SELECT 1 FROM parts WHERE customer = id), first_entry, NULL),
+    last_entry = iif(EXISTS (SELECT 1 FROM parts WHERE customer = id), last_entry, NULL)
+"""
 
 
 @frozen
@@ -22,11 +29,13 @@ class StagedPage:
     customer: int
     packed: bytes
     rows: int
-    cursor: str
+    cursor: str | None
     first: str | None = None
     """Date of the page's first entry, in ISO 8601 and UTC; None for a page without entries."""
     last: str | None = None
     """Date of the page's last entry."""
+    run: int = 1
+    """Number of the run that saw the entries first."""
 
 
 def compress_page(page: StagedPage) -> bytes:
@@ -38,7 +47,7 @@ def stage_page(connection: sqlite3.Connection, page: StagedPage, body: bytes) ->
     """Store a page, and its customer's cursor behind it."""
     if page.rows:
         number = connection.execute(
-            "INSERT INTO pages (customer, rows) VALUES (?, ?)", (page.customer, page.rows)
+            "INSERT INTO pages (customer, rows, run) VALUES (?, ?, ?)", (page.customer, page.rows, page.run)
         ).lastrowid
         connection.execute("INSERT INTO bodies VALUES (?, ?)", (number, body))
     connection.execute(
@@ -59,7 +68,4 @@ def drop_pages(connection: sqlite3.Connection, customer: int) -> None:
     connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
     connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
     connection.execute("DELETE FROM balances WHERE customer = ?", (customer,))
-    connection.execute(
-        "UPDATE customers SET cursor = NULL, rows = 0, first_entry = NULL, last_entry = NULL WHERE id = ?",
-        (customer,),
-    )
+    connection.execute(f"UPDATE customers SET cursor = NULL, {ROWS_IN_FILES} WHERE id = ?", (customer,))  # noqa: S608 - a constant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from attrs import frozen
 
@@ -52,6 +52,9 @@ class CustomerResult:
     customer: int
     state: CustomerState
     rows: int = 0
+    """Number of rows staged for the next data file."""
+    held: int = 0
+    """Number of rows that were in data files before."""
     requests: int = 0
     retries: int = 0
     code: int | None = None
@@ -60,9 +63,18 @@ class CustomerResult:
     """Whether the customer's staged pages are dropped."""
     balances: CustomerBalances | None = None
     """Balances of the service; None where they were not fetched."""
+    deferred: bool = False
+    """Whether it waits for entries that are looked up in the data set; no failure."""
 
 
-StateChange = StagedPage | CustomerResult
+class StateExtension(Protocol):
+    """A change of tables that only some jobs have."""
+
+    def record(self, connection: sqlite3.Connection) -> None:
+        """Make the change, within a transaction."""
+
+
+StateChange = StagedPage | CustomerResult | StateExtension
 
 
 def describe_error(error: CapledgerError) -> str:
@@ -71,10 +83,16 @@ def describe_error(error: CapledgerError) -> str:
 
 
 class JobState:
-    """The state in one directory's ``job.sqlite``, and changes to it; each change is a transaction."""
+    """The state in one directory's ``job.sqlite``, and changes to it; each change is a transaction.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: of the job.
+        open_ended: queries have no end; otherwise those without one get the start of the job.
+    """
+
+    def __init__(self, database: Database, *, open_ended: bool = False) -> None:
         self._database = database
+        self._open_ended = open_ended
         self._templates: dict[int, dict[str, Any]] = {}
         self._end: datetime | None = None
 
@@ -89,7 +107,9 @@ class JobState:
         """Plan again what was interrupted, and forget how often customers were postponed by earlier runs."""
         self.replan_interrupted()
         with self._database.transaction() as connection:
-            connection.execute("UPDATE customers SET failures = 0 WHERE state = 'planned' AND failures > 0")
+            connection.execute(
+                "UPDATE customers SET failures = 0, deferred = 0 WHERE state = 'planned' AND (failures > 0 OR deferred)"
+            )
 
     def replan_failed(self) -> None:
         """Plan the customers again that were set aside, and mark them as retried."""
@@ -101,7 +121,7 @@ class JobState:
 
     def planned(self, *, only_retried: bool = False) -> int:
         """Return the number of customers still to be fetched."""
-        statement = "SELECT count(*) FROM customers WHERE state = 'planned' AND retry >= ?"
+        statement = "SELECT count(*) FROM customers WHERE state = 'planned' AND asked AND retry >= ?"
         return self._database.fetch_number(statement, int(only_retried))
 
     def known_customer(self) -> PlannedCustomer | None:
@@ -122,8 +142,8 @@ class JobState:
             only_retried: only those that had been set aside.
         """
         chosen = (
-            "SELECT id FROM customers WHERE state = 'planned' AND failures <= ? AND retry >= ? "
-            "ORDER BY failures, id LIMIT ?"
+            "SELECT id FROM customers WHERE state = 'planned' AND failures <= ? AND retry >= ? AND asked "
+            "AND NOT deferred ORDER BY failures, id LIMIT ?"
         )
         with self._database.transaction() as connection:
             rows = connection.execute(
@@ -144,7 +164,7 @@ class JobState:
     def _customer(self, row: tuple[Any, ...]) -> PlannedCustomer:
         id_, name, value, source, account, template, cursor, rows, failures = row
         query = make_query(self._template(template), name, value, source, account)
-        return PlannedCustomer(id_, with_end(query, self.end), cursor, rows, failures)
+        return PlannedCustomer(id_, query if self._open_ended else with_end(query, self.end), cursor, rows, failures)
 
     def _template(self, number: int) -> dict[str, Any]:
         if number not in self._templates:
@@ -168,17 +188,20 @@ class JobState:
             for item, body in zip(changes, bodies, strict=True):
                 if isinstance(item, StagedPage):
                     stage_page(connection, item, body)
-                else:
+                elif isinstance(item, CustomerResult):
                     _record_result(connection, item)
+                else:
+                    item.record(connection)
 
 
 def _record_result(connection: sqlite3.Connection, result: CustomerResult) -> None:
     connection.execute(
-        "UPDATE customers SET state = ?, failures = failures + ?, requests = requests + ?, retries = retries + ?, "
-        "code = ?, error = ? WHERE id = ?",
+        "UPDATE customers SET state = ?, failures = failures + ?, deferred = ?, requests = requests + ?, "
+        "retries = retries + ?, code = ?, error = ? WHERE id = ?",
         (
             result.state,
-            int(result.state == "planned"),
+            int(result.state == "planned" and not result.deferred),
+            int(result.deferred),
             result.requests,
             result.retries,
             result.code,

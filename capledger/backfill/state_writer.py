@@ -35,15 +35,15 @@ class StateWriter:
         self._writing: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
-    async def put(self, change: StateChange) -> None:
-        """Add a change that is recorded soon; wait only where too many rows are pending.
+    async def put(self, *changes: StateChange) -> None:
+        """Add changes that are recorded soon, in one transaction; wait only where too many rows are pending.
 
         Raises:
             BaseException: an earlier transaction failed for this reason.
         """
         self._raise_error()
-        self._pending.append(change)
-        self._pending_rows += change.rows if isinstance(change, StagedPage) else 0
+        self._pending += changes
+        self._pending_rows += _staged_rows(changes)
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
         while self._pending_rows > _MAX_PENDING_ROWS and self._writing is not None:
@@ -66,7 +66,7 @@ class StateWriter:
             while self._pending:
                 changes, self._pending = self._pending, []
                 await loop.run_in_executor(self._thread, self._state.record, changes)
-                self._pending_rows -= sum(change.rows for change in changes if isinstance(change, StagedPage))
+                self._pending_rows -= _staged_rows(changes)
                 self._on_recorded(changes)
         except BaseException as error:  # noqa: BLE001 - raised to whoever comes next
             self._error = error
@@ -76,3 +76,7 @@ class StateWriter:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _staged_rows(changes: Sequence[StateChange]) -> int:
+    return sum(change.rows for change in changes if isinstance(change, StagedPage))

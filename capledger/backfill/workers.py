@@ -180,11 +180,12 @@ class Workers:
             self._responded = self._responded or effort.responded
             self._counts.note_failure()
             self._note_error(customer, error)
+            effort.changes.clear()
             result = _result_of_error(customer, error, effort)
         else:
             self._streak = 0
             self._responded = True
-        await self._writer.put(result)
+        await self._writer.put(*effort.changes, result)
         return result
 
     @property

@@ -55,6 +55,26 @@ class _DamagedDatabaseError(StorageError):
     """The file is no database of DuckDB, or its checksums are wrong."""
 
 
+def connect(path: Path, *, read_only: bool = False) -> Any:  # noqa: ANN401 - duckdb's connection
+    """Return a connection to a database.
+
+    Raises:
+        StorageError: it is damaged, or open in another program.
+        ConfigurationError: duckdb is not installed.
+    """
+    duckdb = import_extra("duckdb", "duckdb")
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only, config=_SETTINGS)
+    except duckdb.Error as error:
+        if _IN_USE.search(str(error)):
+            raise StorageError(f"{NAME} is open in another program: close it there") from error
+        if _DAMAGED.search(str(error)):
+            raise _DamagedDatabaseError(f"{NAME} is damaged: remove it") from error
+        raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
+    connection.execute(NO_PROGRESS_BAR)
+    return connection
+
+
 class DuckDbSink:
     """Appends every batch to the table ``entries`` of ``entries.duckdb``."""
 
@@ -71,24 +91,12 @@ class DuckDbSink:
         """Open the database, and create its tables if it is new."""
         remove_temporary_files(directory)
         self._directory = directory
-        self._connection = self._connect(directory, read_only=False)
+        self._connection = connect(directory / NAME)
         (directory / NAME).chmod(0o600)
         columns = ", ".join(_column(column) for column in COLUMNS)
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS entries ({columns})")
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS capledger")
         self._connection.execute("CREATE TABLE IF NOT EXISTS capledger.batches (number INTEGER PRIMARY KEY)")
-
-    def _connect(self, directory: Path, *, read_only: bool) -> Any:  # noqa: ANN401 - duckdb's connection
-        try:
-            connection = self._duckdb.connect(str(directory / NAME), read_only=read_only, config=_SETTINGS)
-        except self._duckdb.Error as error:
-            if _IN_USE.search(str(error)):
-                raise StorageError(f"{NAME} is open in another program: close it there") from error
-            if _DAMAGED.search(str(error)):
-                raise _DamagedDatabaseError(f"{NAME} is damaged: remove it") from error
-            raise StorageError(f"{NAME} cannot be opened ({type(error).__name__})") from error
-        connection.execute(NO_PROGRESS_BAR)
-        return connection
 
     def holds(self, directory: Path, rows: int, started: Mapping[int, int]) -> bool:
         """Return whether the database can be read and has the expected number of entries.
@@ -102,7 +110,7 @@ class DuckDbSink:
             StorageError: it is open in another program.
         """
         try:
-            with self._connect(directory, read_only=True) as connection:
+            with connect(directory / NAME, read_only=True) as connection:
                 [count] = connection.execute("SELECT count(*) FROM entries").fetchone()
                 written = connection.execute("SELECT number FROM capledger.batches").fetchall()
                 return bool(count == rows + sum(started.get(number, 0) for (number,) in written))
