@@ -86,7 +86,7 @@ class Comparison:
     def add(self, entries: Sequence[LedgerEntry], total: int | None) -> None:
         """Compare the rows of a page, the newest first, each second whole."""
         self.first_total = total if self.reached is None and not self.earlier_seen else self.first_total
-        self.total = total
+        self.total = self.total if total is None else total  # an empty page behind the last one states none
         for entry in entries:
             if self.start is not None and entry.ledger_created_date < self.start:
                 self.at_start = True
@@ -130,10 +130,10 @@ class Comparison:
 
     @property
     def is_proven(self) -> bool:
-        """Whether held, earlier and unknown rows make the total stated, and a held row came."""
+        """Whether held, earlier and unknown rows make the total stated last, and a held row came."""
         if self.held.earlier is None or self.total is None or self.missing or not (self.seen or self.at_start):
             return False
-        return self.held.count + self.held.earlier + len(self.unknown) in {self.first_total, self.total}
+        return self.held.count + self.held.earlier + len(self.unknown) == self.total
 
     @property
     def is_at_floor(self) -> bool:

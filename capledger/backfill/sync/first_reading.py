@@ -72,7 +72,8 @@ class FirstReading:
             self.first_total = self.total = walk.report.rows_expected or 0
 
     async def _stage(self, page: LedgerPage, cursor: str) -> None:
-        start, self.total = self.start, stated_total(page)
+        start, total = self.start, stated_total(page)
+        self.total = self.total if total is None else total  # an empty page behind the last one states none
         entries = [entry for entry in page.entries if start is None or entry.ledger_created_date >= start]
         self.at_start = len(entries) < len(page.entries)
         self.effort.responded = True
@@ -90,9 +91,10 @@ class FirstReading:
         """Return what has become of the customer, with the change of the ledger's state."""
         rows, effort = self.effort.rows, self.effort
         earlier = 0 if self.start is None else (self.total or 0) - rows
-        is_stable = self.total is not None and self.total == self.first_total
+        is_stable = self.total == self.first_total
         counted = rows in {self.first_total, self.total} if self.start is None else is_stable and earlier >= 0
-        if self.proves and not counted and not (is_stable and self.start is None):
+        proven = self.proves and counted and self.total is not None
+        if self.proves and not counted and not (is_stable and self.customer.failures):
             raise IncompleteLedgerError("the ledger changed while it was read")
         effort.changes.append(
             LedgerUpdate(
@@ -100,15 +102,11 @@ class FirstReading:
                 run=self.context.run,
                 newest=self.newest,
                 earlier=max(0, earlier),
-                trusted=self.proves and counted,
+                trusted=proven,
                 added=rows,
             )
         )
-        proven: CustomerState = "done" if rows else "empty"
-        return CustomerResult(
-            self.customer.id,
-            proven if self.proves else "unproven",
-            rows=rows,
-            requests=effort.requests,
-            retries=effort.retries,
-        )
+        state: CustomerState = "unproven"
+        if proven:
+            state = "done" if rows else "empty"
+        return CustomerResult(self.customer.id, state, rows=rows, requests=effort.requests, retries=effort.retries)

@@ -51,6 +51,7 @@ class LaterReading:
         Raises:
             IncompleteLedgerError: the ledger was not returned as stated, or changes faster than it is read.
         """
+        comparison = None
         for _ in range(_ATTEMPTS):
             comparison, proves = await self._compare()
             if self._needs_entries(comparison):
@@ -58,7 +59,9 @@ class LaterReading:
             result = self._result_of(comparison, proves=proves)
             if result is not None:
                 return result
-        raise IncompleteLedgerError("the ledger changes faster than it is read")
+        if comparison is None or comparison.total != comparison.first_total:
+            raise IncompleteLedgerError("the ledger changes faster than it is read")
+        return self._without_proof(comparison)
 
     async def _compare(self) -> tuple[Comparison, bool]:
         """Return the comparison, and whether the service returned all that it stated and has no pending events."""
@@ -110,18 +113,22 @@ class LaterReading:
         if comparison.is_proven:
             found = Differences(added=comparison.unknown)
             return self._result(found, "done" if proves else "unproven", self.held.earlier)
-        found = find_differences(comparison)
         if self._is_past_overlap(comparison) or not proves:
-            found.vanished = []
-            return self._result(found, "unproven", self.held.earlier, trusted=False)
+            return self._without_proof(comparison)
+        found = find_differences(comparison)
         count = self.held.count + len(found.added) - len(found.vanished)
         totals = {comparison.first_total, comparison.total}
         if self.start is None and count in totals:
             return self._result(found, "done", 0)
-        if len(totals) == 1 and comparison.total is not None:
-            earlier = 0 if self.start is None else comparison.total - count
-            return self._result(found, "done", earlier, trusted=self.start is not None)
+        if self.start is not None and len(totals) == 1 and comparison.total is not None:
+            return self._result(found, "done", comparison.total - count)
         return None
+
+    def _without_proof(self, comparison: Comparison) -> CustomerResult:
+        """Keep the entries that are new; what seems to have vanished may be there."""
+        found = find_differences(comparison)
+        found.vanished = []
+        return self._result(found, "unproven", self.held.earlier, trusted=False)
 
     # Results
 
