@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 ENTRIES: Final = "entries"
-#: Whether a customer is to be fetched, or entries are in no file yet.
-_UNFINISHED: Final = """
-    SELECT EXISTS (SELECT 1 FROM customers WHERE state = 'planned' AND asked)
-    OR EXISTS (SELECT 1 FROM pages WHERE ready)
-"""
 _STATES: Final = ("planned", "done", "empty", "unproven", "incomplete", "set_aside")
 
 
@@ -139,7 +134,9 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
     states = {name: counts.get(name, 0) for name in _STATES}
     [(customers, requests, retries)] = database.fetch_all("SELECT count(*), sum(requests), sum(retries) FROM customers")
     files = tuple(_data_file(directory, file) for file in Batches(database).files())
-    finished = not database.fetch_number(_UNFINISHED)
+    staged = database.fetch_number("SELECT sum(rows) FROM pages WHERE ready")
+    planned = database.fetch_number("SELECT count(*) FROM customers WHERE state = 'planned' AND asked")
+    finished = not (planned or staged)
     runs = read_runs(database)
     return Manifest(
         format=identity.format,

@@ -200,6 +200,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
             for file in manifests[number].files
         ),
         balances=None,
+        runs=(),
         finished=not planned and all(manifest.finished for manifest in ordered),
         complete=not planned and all(manifest.complete for manifest in ordered),
         written_at=datetime.now(UTC).replace(microsecond=0),

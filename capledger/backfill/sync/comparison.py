@@ -42,12 +42,12 @@ class HeldLedger:
 
     @property
     def newest(self) -> int | None:
-        """The second of the newest row; None without rows."""
+        """Return the second of the newest row; None without rows."""
         return self.rows[0].second if self.rows else None
 
     @property
     def floor(self) -> int | None:
-        """The last second of ``rows``, which may lack some of its rows; None where all rows are there."""
+        """Return the last second of ``rows``, which may lack some of its rows; None where all rows are there."""
         return None if self.whole else self.rows[-1].second
 
 

@@ -104,5 +104,5 @@ def _take_over(database: Database, connection: sqlite3.Connection) -> None:
             ) from None
     connection.execute("DELETE FROM templates WHERE id NOT IN (SELECT template FROM customers)")
     there, here = read_identity(database), reader.finish()
-    there.ranges, there.filters = here.ranges, here.filters
+    there.ranges, there.filters, there.balances = here.ranges, here.filters, False
     write_identity(connection, there)
