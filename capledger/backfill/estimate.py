@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from capledger.backfill.batches import Batches
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.plan import make_reader, update_plan
 from capledger.backfill.query_codec import decode_template
 from capledger.backfill.sinks import sink_for
-from capledger.backfill.state import JobState
+from capledger.backfill.state import JobState, describe_error
 from capledger.backfill.verification import check_files
 from capledger.backfill.workers import FATAL_ERRORS, is_of_service
 from capledger.errors import CapledgerError, ConnectionFailedError, RequestTimeoutError
@@ -56,6 +57,8 @@ class Estimate:
     """Number of customers in the sample."""
     failed: int
     """Number of customers in the sample that failed."""
+    errors: dict[str, int]
+    """Number of customers in the sample by their error, the most frequent errors first."""
     sample_requests: int
     """Number of requests sent for the sample."""
     requests: int
@@ -80,6 +83,7 @@ class _Sample:
     requests: float = 0.0
     entries: float = 0.0
     seconds: float = 0.0
+    errors: Counter[str] = field(factory=Counter)
     balance_requests: int = 0
     """Requests for balances, which are counted and not sampled."""
 
@@ -181,6 +185,7 @@ async def _fetch_sample(open_walk: Callable[..., LedgerWalk], customers: list[Pl
         except (*FATAL_ERRORS, ConnectionFailedError, RequestTimeoutError):
             raise
         except CapledgerError as error:
+            sample.errors[describe_error(error)] += 1
             failure = error if is_of_service(error) else failure
             sample.failed += 1
             sample.add(walk.report.requests, walk.report.rows_yielded)
@@ -248,6 +253,7 @@ def _extrapolate(
         left=left,
         sampled=sample.customers,
         failed=sample.failed,
+        errors=dict(sample.errors.most_common()),
         sample_requests=sample.sent,
         requests=requests,
         balance_requests=_about(sample.balance_requests),

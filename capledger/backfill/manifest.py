@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 ENTRIES: Final = "entries"
+#: Errors in a manifest.
+MOST_ERRORS: Final = 10
+_ERRORS: Final = """
+    SELECT error, count(*) FROM customers WHERE state IN ('set_aside', 'incomplete') AND error IS NOT NULL
+    GROUP BY error ORDER BY count(*) DESC, error LIMIT ?
+"""
 _STATES: Final = ("planned", "done", "empty", "unproven", "incomplete", "set_aside")
 
 
@@ -67,6 +73,8 @@ class Manifest:
     """Number of customers, each once."""
     states: dict[str, int]
     """Number of customers in each state: planned, done, empty, unproven, incomplete and set_aside."""
+    errors: dict[str, int]
+    """Number of customers set aside or incomplete by their error, the most frequent errors first, at most ten."""
     duplicates: int
     """Number of duplicates in the list of the last run, fetched once."""
     entries: int
@@ -148,6 +156,7 @@ def make_manifest(database: Database, directory: Path, zone: tzinfo, balances: D
         filters=tuple(identity.filters),
         customers=customers,
         states=states,
+        errors=dict(database.fetch_all(_ERRORS, MOST_ERRORS)),
         duplicates=read_list(database).duplicates,
         entries=sum(file.rows for file in files),
         staged=staged,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from attrs import evolve, frozen
 from capledger.backfill.customer_tables import SET_ASIDE
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.files import make_directory, storage_errors, temporary_file
-from capledger.backfill.manifest import Manifest, write_manifest
+from capledger.backfill.manifest import MOST_ERRORS, Manifest, write_manifest
 from capledger.backfill.plan import PlanReader, make_reader, read_end, update_plan
 from capledger.backfill.query_codec import decode_template, make_query
 from capledger.backfill.shard import Shard, cut_shards
@@ -179,6 +180,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
     ordered = [manifests[number] for number in sorted(manifests)]
     states = {name: sum(manifest.states[name] for manifest in ordered) for name in first.states}
     states["planned"] += planned
+    errors = sum((Counter(manifest.errors) for manifest in ordered), Counter[str]())
     return Manifest(
         format=first.format,
         schema_version=first.schema_version,
@@ -189,6 +191,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
         filters=tuple(dict.fromkeys(filters for manifest in ordered for filters in manifest.filters)),
         customers=sum(manifest.customers for manifest in ordered) + planned,
         states=states,
+        errors=dict(errors.most_common(MOST_ERRORS)),
         duplicates=duplicates,
         entries=sum(manifest.entries for manifest in ordered),
         staged=sum(manifest.staged for manifest in ordered),

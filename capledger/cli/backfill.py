@@ -24,7 +24,14 @@ from capledger.cli.exit_codes import (
     reason_of,
     writing_to_stdout,
 )
-from capledger.cli.job_output import exit_code, format_estimate, format_manifest, print_customers, print_plan
+from capledger.cli.job_output import (
+    exit_code,
+    format_estimate,
+    format_manifest,
+    print_customers,
+    print_failures_of_sample,
+    print_plan,
+)
 from capledger.cli.progress import LINE_INTERVAL, ProgressDisplay
 from capledger.cli.signals import JobSignals
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
@@ -245,7 +252,7 @@ class BackfillCommand:
                 with signals.handled():
                     manifest = await _exit_on_failure(job.run(), _GOES_ON)
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
-        return exit_code(manifest, stopped=signals.stopping)
+        return exit_code(manifest, self.out, stopped=signals.stopping)
 
     async def plan(self, job_options: "JobOptions") -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
@@ -267,6 +274,7 @@ class BackfillCommand:
                 result = await _exit_on_failure(work)
         print_customers(reader.report)
         self._print(result, format_estimate(result), "the same command prints it again")
+        print_failures_of_sample(result)
         return 0
 
     def _begin(

@@ -1,5 +1,6 @@
 """What ``backfill`` prints of a job: what is unusual about it, its result, and how to go on."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from capledger.cli.exit_codes import INTERRUPTED, SET_ASIDE, print_message
@@ -39,8 +40,24 @@ def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
         print_message("no customer is set aside: nothing to retry")
 
 
-def exit_code(manifest: "Manifest", *, stopped: bool) -> int:
+def print_failures_of_sample(result: "Estimate") -> None:
+    """Print why customers of a sample failed, if any did."""
+    if result.failed:
+        print_message(f"{result.failed:,} of the sample failed{_reason(result.errors, result.failed)}")
+
+
+def _reason(errors: dict[str, int], total: int) -> str:
+    """Return the most frequent error, and how many have it."""
+    for error, count in errors.items():
+        return f" with {error}" if count == total else f", {count:,} of them with {error}"
+    return ""
+
+
+def exit_code(manifest: "Manifest", out: Path, *, stopped: bool) -> int:
     """Return the exit code of a job, and print how to go on with one that is not finished."""
+    failed = manifest.set_aside + manifest.incomplete
+    if failed:
+        print_message(f"{failed:,} set aside{_reason(manifest.errors, failed)}; see {out / 'set-aside.csv'}")
     if manifest.unproven:
         ledgers = format_count(manifest.unproven, "ledger")
         print_message(f"{ledgers} not proven complete: kept, with the state unproven in the table of customers")
@@ -52,7 +69,7 @@ def exit_code(manifest: "Manifest", *, stopped: bool) -> int:
     if not manifest.finished:
         customers = format_count(manifest.planned, "customer")
         print_message(f"{customers} still to be fetched: run the command without --retry-set-aside")
-    return SET_ASIDE if manifest.set_aside + manifest.incomplete + manifest.unproven else 0
+    return SET_ASIDE if failed + manifest.unproven else 0
 
 
 def format_manifest(manifest: "Manifest") -> str:
@@ -75,6 +92,8 @@ def _format_entries(manifest: "Manifest") -> str:
     """Return where the entries are; those of a job that was stopped may be in no file yet."""
     customers = format_count(manifest.done + manifest.unproven, "customer")
     files = format_count(len(manifest.files), "file")
+    if not (manifest.finished or manifest.entries + manifest.staged):
+        return "no entries yet"
     if not manifest.staged:
         return f"{format_count(manifest.entries, 'entry', 'entries')} of {customers} in {files}"
     fetched = f"{format_count(manifest.entries + manifest.staged, 'entry', 'entries')} of {customers} fetched"

@@ -110,6 +110,9 @@ async def test_unknown_customers_end_with_3(tmp_path: Path) -> None:
 
     assert (first.code, second.code) == (3, 3)
     assert msgspec.json.decode(first.out)["states"]["set_aside"] == 3
+    [(error, count)] = msgspec.json.decode(first.out)["errors"].items()
+    assert (count, error[:23]) == (3, "CustomerNotFoundError: ")
+    assert f"capledger: 3 set aside with {error}; see {tmp_path / 'out' / 'set-aside.csv'}\n" in first.err
     assert "485 entries of 97 customers in 1 file" in second.out
     assert len(box.requests) - sent == 3
     assert [row["identifier_value"] for row in set_aside(tmp_path / "out")] == [mobile(n) for n in (97, 98, 99)]

@@ -293,6 +293,7 @@ async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
     """--plan estimates what the run would fetch: those set aside, or those of damaged files, or nobody."""
     customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
     async with sandbox(3) as box:
+        before = await backfill(box, tmp_path, "--plan")
         await run(box, "backfill", str(tmp_path / "c.csv"), "--out", str(tmp_path / "out"), "--format", "csv")
         finished = await backfill(box, tmp_path, "--plan")
         box.add(SandboxCustomer(OTHER, rows(2)))
@@ -302,6 +303,7 @@ async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
         repaired = await backfill(box, tmp_path, "--plan", "--repair", "--on-incomplete", "warn")
 
     assert (finished.code, finished.out) == (0, "2 customers (0 repeats left out), none to be fetched\n")
+    assert before.err.startswith("capledger: 1 of the sample failed with CustomerNotFoundError: ")
     assert (retried.code, retried.lines[:2]) == (
         0,
         ["2 customers (0 repeats left out), 1 to be fetched", "about 1 request for 2 entries"],
