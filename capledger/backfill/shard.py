@@ -46,6 +46,8 @@ class Shard:
     """As for a backfill."""
     details: bool | EventFlags = False
     """As for a backfill."""
+    balances: bool = False
+    """As for a backfill."""
     retry_set_aside: bool = False
     """As for a backfill."""
     repair: bool = False
@@ -63,6 +65,7 @@ def cut_shards(
     concurrency: int = 8,
     on_incomplete: Literal["raise", "warn"] = "raise",
     details: bool | EventFlags = False,
+    balances: bool = False,
 ) -> Iterator[Shard]:
     """Divide queries into shards, lazily.
 
@@ -76,6 +79,7 @@ def cut_shards(
         concurrency: customers at once on each worker.
         on_incomplete: as for a backfill.
         details: as for a backfill.
+        balances: as for a backfill.
     """
     items = (with_end(query, end) for query in queries)
     number = 0
@@ -90,6 +94,7 @@ def cut_shards(
             concurrency=concurrency,
             on_incomplete=on_incomplete,
             details=details,
+            balances=balances,
         )
 
 
@@ -121,6 +126,7 @@ async def _run(shard: Shard, on_progress: Callable[[JobProgress], bool | None] |
             on_progress=report,
             on_incomplete=shard.on_incomplete,
             details=shard.details,
+            balances=shard.balances,
             retry_set_aside=shard.retry_set_aside,
             repair=shard.repair,
         )

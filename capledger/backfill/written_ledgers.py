@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _CUSTOMER: Final = "identifier_name, identifier_value"
 _DATE, _DETAILS, _NETS = "ledger_created_date", "entry_details", "net_alternate_currencies_on_event"
+_QUOTE: Final = "'"
 _SETTINGS: Final = {"threads": 1, "memory_limit": "256MB"}
 _CSV_DIALECT: Final = """header=true, delim=',', quote='"', escape='"'"""
 #: What reads the files of each format; nested values of CSV are JSON, and all else in it is text.
@@ -67,13 +68,11 @@ def read_ledgers(directory: Path) -> Iterator[tuple[Customer, list[StatedBalance
     """
     duckdb = import_extra("duckdb", "duckdb")
     files = [str((directory / file.path).absolute()) for file in recorded_files(directory).files]
-    is_database = bool(files) and files[0].endswith(DUCKDB_FILE)
     with storage_errors(ENTRIES), tempfile.TemporaryDirectory(prefix=".check-", dir=directory) as scratch:
         settings = {**_SETTINGS, "temp_directory": scratch}
-        with closing(duckdb.connect(files[0] if is_database else ":memory:", is_database, settings)) as connection:
+        with closing(duckdb.connect(config=settings)) as connection:
             connection.execute(NO_PROGRESS_BAR)
-            entries = _entries(connection, files, is_database=is_database) if files else iter(())
-            yield from _by_customer(_balances(connection, directory), entries)
+            yield from _by_customer(_balances(connection, directory), _entries(connection, files))
 
 
 def _by_customer(
@@ -91,36 +90,44 @@ def _by_customer(
         yield customer, stated, chain([first] if isinstance(first, LedgerEntry) else [], items)
 
 
-def _entries(
-    connection: Any,  # noqa: ANN401 - duckdb's connection
-    files: Sequence[str],
-    *,
-    is_database: bool,
-) -> Iterator[tuple[Customer, LedgerEntry]]:
-    source = "entries" if is_database else _source_of(files[0])
+def _entries(connection: Any, files: list[str]) -> Iterator[tuple[Customer, LedgerEntry]]:  # noqa: ANN401 - duckdb's connection
+    if not files:
+        return
+    source, arguments = _source_of(connection, files)
     sql = (
         f"SELECT {_CUSTOMER}, CAST(event_log_id AS BIGINT) AS event_log_id, event_name, "  # noqa: S608 - our own names
         f"CAST({_DATE} AS TIMESTAMPTZ) AS {_DATE}, CAST(customer_id AS BIGINT) AS customer_id, "
         f"{_DETAILS}, CAST(net_points_on_event AS VARCHAR) AS net_points_on_event, {_NETS}, transaction_details "
         f"FROM {source} ORDER BY {_CUSTOMER}, {_DATE}, event_log_id"
     )
-    for customer, row in _rows(connection, sql, [] if is_database else [list(files)]):
+    for customer, row in _rows(connection, sql, arguments):
         yield customer, next(entries_of([row]))
 
 
-def _source_of(file: str) -> str:
+def _source_of(connection: Any, files: list[str]) -> tuple[str, list[list[str]]]:  # noqa: ANN401 - duckdb's connection
+    """Return what to select from, and the arguments of the statement."""
+    if files[0].endswith(DUCKDB_FILE):
+        return _attach(connection, files), []
     for suffix, source in _READERS.items():
-        if file.endswith(suffix):
-            return source
+        if files[0].endswith(suffix):
+            return source, [files]
     raise InvalidQueryError("the job's files are of no format that can be checked: parquet, jsonl, csv or duckdb")
 
 
+def _attach(connection: Any, files: list[str]) -> str:  # noqa: ANN401 - duckdb's connection
+    """Attach the databases, several where a job has shards, and return all of their entries."""
+    for number, file in enumerate(files):
+        connection.execute(f"ATTACH '{file.replace(_QUOTE, 2 * _QUOTE)}' AS job{number} (READ_ONLY)")
+    return f"({' UNION ALL '.join(f'FROM job{number}.entries' for number in range(len(files)))})"
+
+
 def _balances(connection: Any, directory: Path) -> Iterator[tuple[Customer, StatedBalance]]:  # noqa: ANN401 - duckdb's connection
+    parts = [directory, *sorted(directory.glob("shards/shard-*"))]
     for suffix in (".parquet", ".csv"):
-        path = directory / f"{BALANCES}{suffix}"
-        if path.exists():
+        paths = [path for part in parts if (path := part / f"{BALANCES}{suffix}").exists()]
+        if paths:
             sql = f"SELECT {_BALANCE_COLUMNS} FROM {_READERS[suffix]} ORDER BY {_CUSTOMER}"  # noqa: S608 - our own names
-            for customer, row in _rows(connection, sql, [str(path.absolute())]):
+            for customer, row in _rows(connection, sql, [[str(path.absolute()) for path in paths]]):
                 yield customer, _stated_balance(row)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.jobs import FORMATS, backfill, manifest_of, mobile, queries, session_at, set_aside
+from support.jobs import BASIC, FORMATS, backfill, manifest_of, mobile, queries, session_at, set_aside
 from support.shell import run
 
-from capledger import GroupLedgerQuery, InvalidQueryError, RetryPolicy
-from capledger.backfill import Backfill, JobStoppedError, check_directory, estimate, verify
+from capledger import GroupLedgerQuery, InvalidQueryError, LedgerSession, RetryPolicy
+from capledger.backfill import Backfill, JobStoppedError, check_directory, cut_shards, estimate, run_shard, verify
+from capledger.backfill.manifest import write_manifest
+from capledger.backfill.sharded import merge_manifests
 from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, make_row, seed_rows
 
 if TYPE_CHECKING:
@@ -294,6 +298,26 @@ async def test_the_plan_counts_balances(start: datetime | None, each: int) -> No
     assert of_balances(box.requests) == []
     assert (found.balance_requests, without.balance_requests) == (4 * each, 0)
     assert found.requests == without.requests + 4 * each
+
+
+@pytest.mark.parametrize("kind", ["parquet", "duckdb"])
+async def test_books_of_shards(tmp_path: Path, kind: str) -> None:
+    """The shards of a job have balances, and are checked together by the manifest of the whole job."""
+    script = faults.on_balances(faults.numbered({6: faults.wrong_balance("5.000", row=1)}))
+    async with sandbox(faults=script) as box:
+        connect = partial(LedgerSession, box.url, BASIC, timezone=UTC)
+        out = tmp_path / "whose" / "shards"
+        shards = cut_shards(
+            wanted(), out=out, connect=connect, end=END, size=1, format=kind, balances=True, concurrency=1
+        )
+        manifests = {shard.number: await asyncio.to_thread(run_shard, shard) for shard in shards}
+    write_manifest(merge_manifests(manifests, planned=0, duplicates=0), tmp_path / "whose")
+
+    check = check_directory(tmp_path / "whose")
+
+    (found,) = check
+    assert (found.identifier_value, found.discrepancy.difference) == (mobile(2), Decimal(5))
+    assert (check.customers, check.entries) == (4, sum(manifest.entries for manifest in manifests.values()))
 
 
 async def test_command_line(tmp_path: Path) -> None:
