@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 
 from capledger.backfill.files import storage_errors, temporary_file
-from capledger.backfill.verification import recorded_files, recorded_filters
+from capledger.backfill.verification import check_undamaged, recorded_filters
 from capledger.backfill.written_ledgers import read_ledgers
 from capledger.books import Discrepancy
 from capledger.books.checks import BookChecker, unbalanced_pairs
@@ -121,12 +121,13 @@ def check_directory(
     Raises:
         InvalidQueryError: no job was started in the directory, or its sink has no files there.
         DirectoryInUseError: a run uses the directory.
+        DamagedFilesError: files are missing or were changed, so that nothing can be said of their entries.
         StorageError: a file cannot be read.
         ConfigurationError: duckdb is not installed.
     """
     import_extra("duckdb", "duckdb")
     path = Path(directory)
-    recorded_files(path)  # raises where there is no job
+    check_undamaged(path)
     return DirectoryCheck(path, filtered or bool(_DETAIL_FILTERS & recorded_filters(path)), non_negative)
 
 

@@ -142,9 +142,24 @@ def check_files(directory: Path, batches: Batches, *, repair: bool, contents: bo
         DamagedFilesError: there are damaged files, and *repair* is False.
     """
     problems = find_problems(directory, batches.written(), contents=contents or repair)
-    if problems and not repair:
-        raise DamagedFilesError(_describe_problems(problems), tuple(problems))
+    if not repair:
+        _refuse(problems)
     return problems
+
+
+def check_undamaged(directory: Path) -> None:
+    """Compare all files of a job, or of a copy, with what was recorded when they were written.
+
+    Raises:
+        InvalidQueryError: no job was started in the directory.
+        DamagedFilesError: there are damaged files.
+    """
+    _refuse([*find_problems(directory, recorded_files(directory)), *_problems_of_balances(directory)])
+
+
+def _refuse(problems: Sequence[FileProblem]) -> None:
+    if problems:
+        raise DamagedFilesError(_describe_problems(problems), tuple(problems))
 
 
 def _describe_problems(problems: Sequence[FileProblem]) -> str:
@@ -160,7 +175,7 @@ def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = Tr
         path = directory / file.path
         with storage_errors(file.name):
             if path.name == DUCKDB_FILE:
-                reason = _problem_of_duckdb(path, file, written)
+                reason = _problem_of_duckdb(path, file, written, contents=contents)
             else:
                 reason = _problem_of(path, file, contents=contents)
         if reason is not None:
@@ -168,10 +183,10 @@ def find_problems(directory: Path, written: WrittenFiles, *, contents: bool = Tr
     return problems
 
 
-def _problem_of_duckdb(path: Path, file: WrittenFile, written: WrittenFiles) -> Reason | None:
+def _problem_of_duckdb(path: Path, file: WrittenFile, written: WrittenFiles, *, contents: bool) -> Reason | None:
     if not path.is_file():
         return "missing"
-    return None if DuckDbSink().holds(path.parent, file.rows, written.started) else "changed"
+    return None if DuckDbSink().holds(path.parent, file.rows, written.started, contents=contents) else "changed"
 
 
 def _problem_of(path: Path, file: WrittenFile, *, contents: bool) -> Reason | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from capledger.backfill.balance_table import BALANCES
+from capledger.backfill.errors import StorageError
 from capledger.backfill.files import storage_errors
 from capledger.backfill.manifest import ENTRIES
 from capledger.backfill.sinks.duckdb import NAME as DUCKDB_FILE
@@ -65,14 +66,18 @@ def read_ledgers(directory: Path) -> Iterator[tuple[Customer, list[StatedBalance
 
     Raises:
         InvalidQueryError: no job was started in the directory, or its sink has no files there.
+        StorageError: DuckDB cannot read the files.
     """
     duckdb = import_extra("duckdb", "duckdb")
     files = [str((directory / file.path).absolute()) for file in recorded_files(directory).files]
     with storage_errors(ENTRIES), tempfile.TemporaryDirectory(prefix=".check-", dir=directory) as scratch:
         settings = {**_SETTINGS, "temp_directory": scratch}
-        with closing(duckdb.connect(config=settings)) as connection:
-            connection.execute(NO_PROGRESS_BAR)
-            yield from _by_customer(_balances(connection, directory), _entries(connection, files))
+        try:
+            with closing(duckdb.connect(config=settings)) as connection:
+                connection.execute(NO_PROGRESS_BAR)
+                yield from _by_customer(_balances(connection, directory), _entries(connection, files))
+        except duckdb.Error as error:
+            raise StorageError(f"the data files cannot be read ({type(error).__name__})") from error
 
 
 def _by_customer(

@@ -9,7 +9,15 @@ import msgspec
 import typer
 
 from capledger.cli import options
-from capledger.cli.exit_codes import DISCREPANT, LOCKED, exit_on_error, exit_with, print_message, writing_to_stdout
+from capledger.cli.exit_codes import (
+    DISCREPANT,
+    FAILED,
+    LOCKED,
+    exit_on_error,
+    exit_with,
+    print_message,
+    writing_to_stdout,
+)
 from capledger.cli.tables import StdoutConsole, StreamingTable, TableColumn, format_balance, format_count, printable
 
 if TYPE_CHECKING:
@@ -43,7 +51,11 @@ def check_books(
     lead to the balances of the service (of a backfill with --balances). The first
     1,000 discrepancies are printed; DIR/discrepancies.csv has all of them.
     """
-    from capledger.backfill import DirectoryInUseError, check_directory  # noqa: PLC0415 - help does not need it
+    from capledger.backfill import (  # noqa: PLC0415 - help does not need it
+        DamagedFilesError,
+        DirectoryInUseError,
+        check_directory,
+    )
     from capledger.backfill.book_checks import write_discrepancies  # noqa: PLC0415 - help does not need it
 
     with exit_on_error():
@@ -52,6 +64,8 @@ def check_books(
             written = write_discrepancies(directory, check)
         except DirectoryInUseError as error:
             exit_with(LOCKED, str(error))
+        except DamagedFilesError as error:
+            exit_with(FAILED, f"{error}; capledger backfill --repair fetches their customers again")
         with writing_to_stdout():
             _print(written, check, as_json=as_json)
         balances = f" and {format_count(check.balances, 'balance')}" if check.balances else ""

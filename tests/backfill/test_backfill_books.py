@@ -16,7 +16,7 @@ from support.jobs import FORMATS, START, backfill, mobile, queries, rows, sandbo
 from support.shell import run
 
 from capledger import CustomerLedgerQuery, books
-from capledger.backfill import check_directory
+from capledger.backfill import DamagedFilesError, check_directory
 from capledger.errors import InvalidQueryError
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row, seed_rows
 
@@ -148,6 +148,25 @@ async def test_filtered_entries_have_other_nets(tmp_path: Path) -> None:
     (tmp_path / "job" / "manifest.json").write_text(json.dumps(manifest | {"filters": []}))
     assert {item.discrepancy.check for item in check_directory(tmp_path / "job")} == {"net"}
     assert list(check_directory(tmp_path / "job", filtered=True)) == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_damaged_files_are_not_checked(tmp_path: Path, kind: str) -> None:
+    """Nothing is said of the books while a file is not as it was written, whatever DuckDB makes of the rest of it."""
+    out = await written(tmp_path / "job", kind, wrong=False)
+    file = next((out / "entries").iterdir())
+    content = file.read_bytes()
+
+    file.write_bytes(content[: content.rfind(b"\n", 0, len(content) // 2) + 1])
+    damaged = await run(None, "check-books", str(out))
+    with pytest.raises(DamagedFilesError, match=file.name):
+        check_directory(out)
+    file.unlink()
+    missing = await run(None, "check-books", str(out))
+
+    assert [damaged.code, missing.code] == [1, 1]
+    assert f"{file.name} (changed); capledger backfill --repair" in damaged.err
+    assert f"{file.name} (missing); capledger backfill --repair" in missing.err
 
 
 async def test_directories_without_a_job_are_refused(tmp_path: Path) -> None:
