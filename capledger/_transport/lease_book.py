@@ -109,6 +109,11 @@ class LeaseBook:
                 return self._grant(now, start, count)
         return 0, 0, RETRY
 
+    def taken_for(self, now: float) -> float:
+        """Return the seconds until all places are free that are taken now, if no other is leased."""
+        latest = max((free_at for places in self._places() for free_at in places.values()), default=now)
+        return max(0.0, latest - now, self._opens_at - now)
+
     def change_limit(self, requests_per_minute: int) -> None:
         """Lease as many places as another limit has from now on; those that are taken stay taken."""
         limit = to_positive_int("requests_per_minute", requests_per_minute)

@@ -16,6 +16,7 @@ from capledger.backfill.errors import (
 )
 from capledger.backfill.estimate import Estimate, estimate
 from capledger.backfill.manifest import DataFile, DateRange, Manifest
+from capledger.backfill.object_store import ObjectStore
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
 from capledger.backfill.runs import RunRecord
@@ -44,6 +45,7 @@ __all__ = [
     "JobStoppedError",
     "Manifest",
     "MisfitError",
+    "ObjectStore",
     "PlanSummary",
     "Row",
     "RunRecord",

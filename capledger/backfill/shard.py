@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import field, frozen
 
 from capledger.backfill.backfill import Backfill
+from capledger.backfill.object_store import ObjectStore
 from capledger.backfill.query_codec import with_end
 from capledger.queries import EventFlags, LedgerQuery
 from capledger.session import LedgerSession
@@ -52,6 +53,15 @@ class Shard:
     """As for a backfill."""
     repair: bool = False
     """As for a backfill."""
+    store: str | None = None
+    """URL of an object store for the data; ``out`` is then a directory on the worker's own disk."""
+    single_writer: bool = False
+    """As for :class:`~capledger.backfill.ObjectStore`."""
+
+    @property
+    def name(self) -> str:
+        """``shard-00001`` and so on."""
+        return f"shard-{self.number:05}"
 
 
 def cut_shards(
@@ -101,6 +111,8 @@ def cut_shards(
 def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None] | None = None) -> Manifest:
     """Run a shard in an event loop of its own; running it again continues it, or finds it finished.
 
+    With a store, a commit of the shard by any worker is found, and the data is put there at the end.
+
     Args:
         shard: a part of a job.
         on_progress: called about every second, and at the end; the run ends in order once it returns True.
@@ -108,7 +120,13 @@ def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None]
     Raises:
         CapledgerError: as :meth:`Backfill.run` does; all of them survive pickling.
     """
-    return asyncio.run(_run(shard, on_progress))
+    if shard.store is None:
+        return asyncio.run(_run(shard, on_progress))
+    store = ObjectStore(shard.store, single_writer=shard.single_writer)
+    found = None if shard.retry_set_aside else store.find(shard.name)
+    if found is not None and found.finished and found.customers >= len(shard.queries):
+        return found
+    return store.commit(shard.name, asyncio.run(_run(shard, on_progress)), Path(shard.out))
 
 
 async def _run(shard: Shard, on_progress: Callable[[JobProgress], bool | None] | None) -> Manifest:

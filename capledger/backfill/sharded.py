@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from attrs import evolve, frozen
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from capledger.backfill.object_store import ObjectStore
     from capledger.backfill.plan import ListChange
     from capledger.many import Queries
     from capledger.queries import LedgerQuery
@@ -118,29 +119,50 @@ class ShardedPlan:
 
     def note_alive(self) -> None:
         """Record that a run uses the directory at this moment."""
-        (self._directory / SHARDS / _ALIVE).touch()
+        (self._directory / SHARDS / _ALIVE).write_bytes(b"")
 
-    def seconds_since_run(self) -> float | None:
-        """Return the seconds since a run used the directory, by the clock of its disk; None if none did."""
+    def note_end(self, taken_for: float) -> None:
+        """Record that a run has ended in order, and for how many seconds the places that it leased are taken."""
+        (self._directory / SHARDS / _ALIVE).write_text(f"{taken_for:.1f}", encoding="ascii")
+
+    def taken_for(self, unknown: float) -> float:
+        """Return for how many seconds places that earlier runs have leased may be taken, by the clock of the disk.
+
+        Args:
+            unknown: the seconds after the sudden end of a run.
+        """
         alive = self._directory / SHARDS / _ALIVE
         if not alive.exists():
-            return None
+            return 0.0
         with tempfile.NamedTemporaryFile(dir=alive.parent) as file:
-            return max(0.0, os.fstat(file.fileno()).st_mtime - alive.stat().st_mtime)
+            age = os.fstat(file.fileno()).st_mtime - alive.stat().st_mtime
+        return max(0.0, float(alive.read_bytes() or unknown) - max(0.0, age))
 
-    def write_results(self, manifests: Mapping[int, Manifest], *, planned: int) -> Manifest:
+    def write_results(
+        self, manifests: Mapping[int, Manifest], *, planned: int, store: ObjectStore | None = None
+    ) -> Manifest:
         """Write ``manifest.json`` and ``set-aside.csv`` of the whole job.
 
         Args:
             manifests: of the shards that were run, by number.
             planned: Number of customers in the other shards.
+            store: where they are put as well; its paths are relative to the store.
         """
-        manifest = merge_manifests(manifests, planned=planned, duplicates=self.duplicates)
+        folder = "" if store else f"{SHARDS}/{{}}/"
+        manifest = merge_manifests(manifests, folder, planned=planned, duplicates=self.duplicates)
+        names = [f"shard-{number:05}" for number in sorted(manifests)]
         with storage_errors("the manifest"):
+            lists = [store.read_set_aside(name) if store else self._read_set_aside(name) for name in names]
             with temporary_file(self._directory / SET_ASIDE) as file:
-                _join_set_aside(file, [self._directory / _folder(number) for number in sorted(manifests)])
+                file.write(_joined(lists))
             write_manifest(manifest, self._directory)
+        if store:
+            store.write_results(manifest, _joined(lists))
         return manifest
+
+    def _read_set_aside(self, name: str) -> bytes:
+        path = self._directory / SHARDS / name / SET_ASIDE
+        return path.read_bytes() if path.is_file() else b""
 
 
 @contextmanager
@@ -164,15 +186,12 @@ def open_plan(out: Path) -> Iterator[ShardedPlan]:
         database.close()
 
 
-def _folder(number: int) -> str:
-    return f"{SHARDS}/shard-{number:05}"
-
-
-def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicates: int) -> Manifest:
-    """Return one manifest for the shards of a job; paths of files are relative to the directory of the job.
+def merge_manifests(manifests: Mapping[int, Manifest], folder: str, *, planned: int, duplicates: int) -> Manifest:
+    """Return one manifest for the shards of a job.
 
     Args:
         manifests: by the number of the shard, at least one.
+        folder: goes before the paths of files, with the name of the shard in place of ``{}``.
         planned: Number of customers in shards without a manifest.
         duplicates: Number of duplicates in the list of the job.
     """
@@ -198,7 +217,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
         requests=sum(manifest.requests for manifest in ordered),
         retries=sum(manifest.retries for manifest in ordered),
         files=tuple(
-            evolve(file, file=f"{_folder(number)}/{file.file}")
+            evolve(file, file=folder.format(f"shard-{number:05}") + file.file)
             for number in sorted(manifests)
             for file in manifests[number].files
         ),
@@ -210,12 +229,7 @@ def merge_manifests(manifests: Mapping[int, Manifest], *, planned: int, duplicat
     )
 
 
-def _join_set_aside(file: IO[bytes], directories: list[Path]) -> None:
-    """Write the customers that were set aside in any shard, under one header."""
-    header = b""
-    for directory in directories:
-        path = directory / SET_ASIDE
-        if path.is_file():
-            first, *lines = path.read_bytes().splitlines(keepends=True)
-            file.write(b"".join(lines) if header else first + b"".join(lines))
-            header = first
+def _joined(lists: list[bytes]) -> bytes:
+    """Return lists of customers as one, under one header."""
+    split = [one.splitlines(keepends=True) for one in lists if one]
+    return b"".join(line for number, lines in enumerate(split) for line in lines[number > 0 :])

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from attrs import asdict, frozen
 
-from capledger.cli import options
+from capledger.cli import cluster, options
 from capledger.cli.connection import make_session
 from capledger.cli.exit_codes import (
     FAILED,
@@ -166,6 +166,10 @@ def backfill(
     on_incomplete: Incomplete = "raise",
     as_json: options.JsonResult = False,
     progress_interval: Interval = LINE_INTERVAL,
+    dask: cluster.OnDask = False,
+    scheduler: cluster.Scheduler = None,
+    workers: cluster.WorkerCount = None,
+    shard_size: cluster.ShardSize = cluster.SHARD_SIZE,
     **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:
     """Fetch the ledgers of all CUSTOMERS into DIR, each entry once.
@@ -194,7 +198,11 @@ def backfill(
             concurrency=concurrency or default_concurrency(rate),
             as_json=as_json,
         )
-        work = command.plan(job) if plan else command.run(job, interval=progress_interval)
+        on = cluster.cluster_options(scheduler, workers, shard_size, dask=dask)
+        if plan:
+            work = command.plan(job)
+        else:
+            work = command.run(job, progress_interval) if on is None else command.run_on(on, job, progress_interval)
         code = asyncio.run(work)
     raise typer.Exit(code)
 
@@ -231,7 +239,7 @@ class BackfillCommand:
     concurrency: int
     as_json: bool
 
-    async def run(self, job_options: "JobOptions", *, interval: float) -> int:
+    async def run(self, job_options: "JobOptions", interval: float) -> int:
         """Fetch, and return the exit code."""
         from capledger.backfill import Backfill  # noqa: PLC0415 - help does not need it
 
@@ -253,6 +261,21 @@ class BackfillCommand:
                     manifest = await _exit_on_failure(job.run(), _GOES_ON)
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
         return exit_code(manifest, self.out, stopped=signals.stopping)
+
+    async def run_on(self, options: "cluster.ClusterOptions", job_options: "JobOptions", interval: float) -> int:
+        """Fetch on a Dask cluster, and return the exit code."""
+        reader = self._reader(self._session())
+        manifest, stopped = await cluster.run_on_cluster(
+            options,
+            reader,
+            {"out": self.out, "format": self.format, **job_options},
+            rate=self.rate,
+            concurrency=self.concurrency,
+            interval=interval,
+            watch=lambda work: _exit_on_failure(work, _GOES_ON),
+        )
+        self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
+        return exit_code(manifest, stopped=stopped)
 
     async def plan(self, job_options: "JobOptions") -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""

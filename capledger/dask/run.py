@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
 import distributed
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from distributed import Client, Future, KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
@@ -24,6 +25,7 @@ from capledger._transport.lease_book import unknown_for
 from capledger._transport.rate_limit import RateLimit
 from capledger.backfill import Manifest
 from capledger.backfill.errors import DirectoryInUseError, JobStoppedError
+from capledger.backfill.object_store import ObjectStore, is_object_store
 from capledger.backfill.plan import PlanReader, describe_flags
 from capledger.backfill.sharded import ShardedPlan, describe_service, open_plan
 from capledger.backfill.sinks import sink_for
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
     from capledger.backfill import JobProgress
     from capledger.backfill.shard import Shard
 
+logger = logging.getLogger("capledger.dask")
+
 #: Shards under way for each thread of a worker, so that none waits for the driver.
 _AHEAD: Final = 4
 #: Fields of a job that are those of each shard.
-_OF_SHARDS: Final = ("concurrency", "details", "on_incomplete", "retry_set_aside", "repair")
+_OF_SHARDS: Final = ("concurrency", "details", "on_incomplete", "retry_set_aside", "repair", "single_writer")
 #: Seconds after which a shard is submitted again whose directory a task of an earlier run still uses.
 _IN_USE_PAUSE: Final = 2.0
 
@@ -55,7 +59,11 @@ class BackfillJob:
     queries: Queries = field(repr=False)
     """Any iterable of ledger queries; duplicates are fetched once."""
     out: str | PathLike[str]
-    """Directory of the data, which the driver and all workers can reach."""
+    """Directory of the data, which the driver and all workers can reach; or the URL of an object store."""
+    state: str | PathLike[str] | None = None
+    """Directory on a disk of the driver for the list of customers and the results, where ``out`` is a URL."""
+    single_writer: bool = False
+    """As for :class:`~capledger.backfill.ObjectStore`."""
     connect: Callable[[], LedgerSession] = field(repr=False)
     """Makes a session on a worker, without a limit of its own; secrets are best read from the worker's environment."""
     rate_limit: int | RateLimit | None = None
@@ -111,7 +119,7 @@ def run_backfill(
     Args:
         client: of the cluster; not an asynchronous one.
         queries: as for :class:`BackfillJob`, and so are the other arguments.
-        out: directory of the data, which the driver and all workers can reach.
+        out: directory of the data, which the driver and all workers can reach; or the URL of an object store.
         connect: makes a session on a worker; it must be picklable, such as a function of a module.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
@@ -174,6 +182,15 @@ def _cluster_errors() -> Iterator[None]:
         raise JobStoppedError(f"the connection to the scheduler was lost ({type(error).__name__})") from None
 
 
+def _store_of(job: BackfillJob) -> tuple[ObjectStore | None, Path]:
+    """Return the store of a job, None where the data is written to a directory, and the directory of the driver."""
+    if not is_object_store(job.out):
+        return None, Path(job.out)
+    if job.state is None:
+        raise InvalidQueryError("state must name a directory of the driver where out is the URL of a store")
+    return ObjectStore(str(job.out), single_writer=job.single_writer), Path(job.state)
+
+
 class _Driver:
     """One run of a job."""
 
@@ -182,6 +199,7 @@ class _Driver:
         sink_for(job.format)
         if client.asynchronous:
             raise InvalidQueryError("client must not be asynchronous: Client(..., asynchronous=False)")
+        self._store, self._directory = _store_of(job)
         self._client = client
         self._job = job
         self._window = window
@@ -196,7 +214,9 @@ class _Driver:
 
     def run(self, on_progress: Callable[[JobProgress], None], interval: float) -> Manifest:
         """Run the shards that are not finished; return the manifest of the whole job."""
-        with open_plan(Path(self._job.out)) as plan, _cluster_errors():
+        if self._store is not None:
+            self._store.check()
+        with open_plan(self._directory) as plan, _cluster_errors():
             asyncio.run(self._update(plan))
             self._begin(plan)
             progress = ProgressSum(plan.customers)
@@ -205,6 +225,8 @@ class _Driver:
                     on_progress(progress.of(self._results, self._reports()))
             finally:
                 self._end()
+            if self._limit is not None:
+                plan.note_end(self._call("capledger_taken_for", organisation=self._limit.organisation))
             return self._finish(plan)
 
     async def _update(self, plan: ShardedPlan) -> None:
@@ -235,14 +257,16 @@ class _Driver:
         self._client.run_on_scheduler(dask_setup)
         self._call("capledger_begin", run=self._name, client=self._client.id)
         if self._limit is not None:
-            age, unknown = plan.seconds_since_run(), unknown_for(self._limit.grace)
-            self._call(
+            closed_for = plan.taken_for(unknown_for(self._limit.grace))
+            is_new = self._call(
                 "capledger_open",
                 organisation=self._limit.organisation,
                 requests_per_minute=self._limit.requests_per_minute,
                 grace=self._limit.grace,
-                closed_for=0.0 if age is None else max(0.0, unknown - age),
+                closed_for=closed_for,
             )
+            if is_new and closed_for:
+                logger.warning("no request is sent for %.0f s: an earlier run may have used the rate limit", closed_for)
 
     def _call(self, handler: str, **arguments: object) -> Any:  # noqa: ANN401 - whatever the handler returns
         return self._client.sync(getattr(self._client.scheduler, handler), **arguments)
@@ -260,6 +284,8 @@ class _Driver:
     def _rounds(self, plan: ShardedPlan, interval: float) -> Iterator[None]:
         """Keep the workers busy until all shards are run or the run is stopped; yield after each interval."""
         settings = {name: getattr(self._job, name) for name in _OF_SHARDS}
+        if self._store is not None:
+            settings["store"] = str(self._job.out)
         shards, stopped = plan.shards(self._job.connect, self._job.format, **settings), False
         while True:
             plan.note_alive()
@@ -285,6 +311,8 @@ class _Driver:
 
     def _submit(self, plan: ShardedPlan, shard: Shard) -> None:
         key = f"capledger-{plan.job}-{self._name}-{shard.number:05}-{uuid4().hex[:8]}"
+        if self._store is not None:
+            shard = evolve(shard, out=f"capledger-{plan.job}/{shard.name}")
         self._futures[self._client.submit(run_on_worker, shard, self._name, self._limit, key=key, pure=False)] = shard
 
     def _collect(self, interval: float) -> None:
@@ -307,7 +335,7 @@ class _Driver:
     def _finish(self, plan: ShardedPlan) -> Manifest:
         manifests = {number: result.manifest for number, result in self._results.items()}
         planned = plan.customers - sum(manifest.customers for manifest in manifests.values())
-        manifest = plan.write_results(manifests, planned=planned) if manifests else None
+        manifest = plan.write_results(manifests, planned=planned, store=self._store) if manifests else None
         if self._error is not None:
             raise self._error
         if manifest is None:

@@ -51,24 +51,29 @@ class CapledgerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed shi
         scheduler.handlers |= {
             "capledger_open": self.open_book,
             "capledger_lease": self.lease,
+            "capledger_taken_for": self.taken_for,
             "capledger_begin": self.begin,
             "capledger_report": self.report,
             "capledger_stop": self.stop,
             "capledger_progress": self.progress,
         }
 
-    def open_book(self, organisation: str, requests_per_minute: int, grace: float, closed_for: float) -> None:
-        """Make the book of an organisation, or change the limit of the one that there is."""
+    def open_book(self, organisation: str, requests_per_minute: int, grace: float, closed_for: float) -> bool:
+        """Make the book of an organisation, or change the limit of the one that there is; return whether it is new."""
         if organisation in self._books:
             self._books[organisation].change_limit(requests_per_minute)
-        else:
-            self._books[organisation] = LeaseBook(
-                requests_per_minute, time.monotonic(), grace=grace, closed_for=closed_for
-            )
+            return False
+        now = time.monotonic()
+        self._books[organisation] = LeaseBook(requests_per_minute, now, grace=grace, closed_for=closed_for)
+        return True
 
     def lease(self, organisation: str, want: int, settled: Sequence[tuple[int, float]], unused: Sequence[int]) -> Lease:
         """Lease places of an organisation's book; an unknown one leases nothing."""
         return self._books[organisation].lease(time.monotonic(), want, settled, unused)
+
+    def taken_for(self, organisation: str) -> float:
+        """Return the seconds until all places of a book are free that are taken now."""
+        return self._books[organisation].taken_for(time.monotonic())
 
     def begin(self, run: str, client: str) -> None:
         """Note that a run is under way."""

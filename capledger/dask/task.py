@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, evolve, frozen
@@ -48,6 +49,8 @@ def run_on_worker(shard: Shard, run: str, limit: SharedLimit | None) -> ShardRes
     reporter = _Reporter(run, shard.number)
     if reporter.is_over():
         return None
+    if shard.store is not None:  # a path below the worker's own directory
+        shard = evolve(shard, out=str(Path(get_worker().local_directory) / shard.out))
     if limit is not None:
         shard = evolve(shard, connect=partial(_connect_within, limit, shard.connect))
     manifest = run_shard(shard, on_progress=reporter)

@@ -19,6 +19,7 @@ from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
 
 from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
 from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, verify
+from capledger.backfill.sharded import open_plan
 from capledger.dask import BackfillJob, run_backfill, run_backfills
 from capledger.sandbox import Rules, faults
 
@@ -233,3 +234,17 @@ async def test_arguments_are_checked(client: Client, tmp_path: Path) -> None:
 
 def connected(box: Sandbox) -> Any:
     return connect(box.url)
+
+
+def test_what_an_earlier_run_has_leased_is_known_from_the_disk(tmp_path: Path) -> None:
+    """A first run starts at once, one after an end in order when its places are free, one after a crash much later."""
+    with open_plan(tmp_path) as plan:
+        first = plan.taken_for(140.0)
+        plan.note_alive()
+        after_crash = plan.taken_for(140.0)
+        plan.note_end(30.0)
+        after_end = plan.taken_for(140.0)
+
+    assert first == 0.0
+    assert after_crash == pytest.approx(140.0, abs=5)
+    assert after_end == pytest.approx(30.0, abs=5)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from support.jobs import manifest_of, mobile, rows_of, sandbox
+from support.shell import finish, run, start
+
+from capledger.sandbox import Rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZES = [3, 0, 7] * 20
+
+
+def write_customers(directory: Path) -> Path:
+    file = directory / "customers.csv"
+    file.write_text("mobile\n" + "".join(f"{mobile(number)}\n" for number in range(len(SIZES))), encoding="utf-8")
+    return file
+
+
+async def test_the_same_command_goes_on(tmp_path: Path) -> None:
+    """A signal ends the command in order with 130; the same command finishes the job, each entry once."""
+    file, out, reached = write_customers(tmp_path), tmp_path / "out", asyncio.Event()
+    command = ("backfill", file, "--out", out, "--format", "jsonl")
+    options = ("--dask", "--workers", "1", "--shard-size", "10", "--progress-interval", "0.1")
+    async with sandbox(SIZES, rules=Rules(latency=0.03)) as box:
+        box.on_request = lambda *_: reached.set() if len(box.requests) > 12 else None
+        process = await start(box, *command, *options)
+        await reached.wait()
+        process.send_signal(signal.SIGINT)
+        stopped = await finish(process)
+        finished = await finish(await start(box, *command, *options))
+
+    manifest = manifest_of(out)
+    assert stopped.code == 130
+    assert "the same command goes on" in stopped.err
+    assert (finished.code, manifest["complete"], manifest["entries"]) == (0, True, sum(SIZES))
+    assert "dashboard of the cluster: http://127.0.0.1:" in finished.err
+    assert "60 customers" in finished.err
+    assert f"{sum(SIZES)} entries of 40 customers" in finished.out
+    assert sum(len(rows_of(out / item["file"])) for item in manifest["files"]) == sum(SIZES)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--workers", "2"), "--workers needs --dask"),
+        (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler needs --dask"),
+        (("--dask", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "exclude each other"),
+        (("--dask", "--balances"), "--balances does not work with --dask"),
+        (("--dask", "--scheduler", "nonsense://1"), "no scheduler of Dask can be reached"),
+    ],
+)
+async def test_options_are_checked(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    """What cannot work is refused before any request."""
+    async with sandbox(SIZES) as box:
+        result = await run(box, "backfill", str(write_customers(tmp_path)), "--out", str(tmp_path / "out"), *options)
+
+    assert result.code == 2
+    assert message in result.err
+    assert box.requests == []

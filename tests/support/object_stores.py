@@ -1,0 +1,43 @@
+"""Object stores of moto's server, in this process."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUCKET = "ledgers"
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """Serve S3; yield the endpoint."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+def settings(endpoint: str) -> dict[str, str]:
+    """Return the variables of the environment with which S3 is found there."""
+    return {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+    }
+
+
+async def make_bucket(endpoint: str, name: str = BUCKET) -> None:
+    """Create a bucket."""
+    async with aiohttp.ClientSession() as http, http.put(f"{endpoint}/{name}") as response:
+        response.raise_for_status()
