@@ -159,6 +159,8 @@ class Changed:
 class ChangedAnswers:
     """Stands in for the transport: responses of an honest server, of which some are changed."""
 
+    is_limited = False
+
     def __init__(self, seed: int, share: float) -> None:
         self._random = Random(seed)
         self._share = share

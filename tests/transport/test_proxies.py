@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -205,6 +206,21 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
         with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
             find_certificates(None)
+
+
+def test_certificates_are_loaded_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions share them until the file is replaced."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    first = find_certificates(None)
+    again = find_certificates(None)
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    os.utime(bundle, ns=(1, 1))
+    replaced = find_certificates(None)
+
+    assert first is again is not replaced
+    assert first is not None
+    assert replaced is not None
+    assert first.get_ca_certs() != replaced.get_ca_certs()
 
 
 @pytest.mark.parametrize("wrong", [True, False, "authority.pem"])
