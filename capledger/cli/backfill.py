@@ -275,7 +275,7 @@ class BackfillCommand:
             watch=lambda work: _exit_on_failure(work, _GOES_ON),
         )
         self._print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
-        return exit_code(manifest, stopped=stopped)
+        return exit_code(manifest, self.out, stopped=stopped)
 
     async def plan(self, job_options: "JobOptions") -> int:
         """Fetch a sample, print what the job will take, and return the exit code."""
