@@ -153,7 +153,19 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if link and not (page.parent / link).exists()] == []
 
 
-MODULES = ("capledger", "models", "books", "frames", "backfill", "otel", "blocking", "sandbox", "sandbox.faults")
+def test_every_page_is_in_the_contents() -> None:
+    """Each page is named by the contents of the first page, of the recipes or of the reference."""
+    for folder in (DOCS, DOCS / "recipes", DOCS / "api"):
+        contents = (folder / "index.md").read_text(encoding="utf-8")
+        listed = re.findall(r"^[a-z-]+(?:/index)?$", contents, re.MULTILINE)
+        names = {page.stem for page in folder.glob("*.md")} - {"index"}
+        assert names - {*listed} == set(), "name the page in the toctree of index.md"
+
+
+MODULES = (
+    *("capledger", "models", "books", "frames", "backfill", "otel", "blocking", "sandbox", "sandbox.faults"),
+    *("dask", "redis"),
+)
 
 
 @pytest.mark.parametrize("module", MODULES)
