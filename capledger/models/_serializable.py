@@ -57,12 +57,16 @@ class Serializable(Exportable):
         Raises:
             ValueError: a value is missing or of another type; the message has its path and not the value.
         """
-        return msgspec.convert(values, cls)
+        try:
+            return msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:  # which is a ValueError since msgspec 0.21 only
+            reason = str(error)
+        raise ValueError(reason)
 
     @classmethod
     def from_json(cls, string: str | bytes) -> "Self":
         """Return the model of a string made by :meth:`to_json`; errors are those of :meth:`from_dict`."""
-        return msgspec.json.decode(string, type=cls)
+        return cls.from_dict(msgspec.json.decode(string))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:  # noqa: ANN401 - called by pydantic, which need not be installed
