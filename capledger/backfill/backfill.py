@@ -11,7 +11,7 @@ from capledger.backfill.batches import Batches
 from capledger.backfill.job import ROLL_ROWS, Job, loop_time
 from capledger.backfill.plan import PlanSummary, make_reader, read_end, update_plan
 from capledger.backfill.progress import read_counts
-from capledger.backfill.reader import LedgerReader
+from capledger.backfill.reader import BalanceFetcher, LedgerReader
 from capledger.backfill.runs import read_runs
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
@@ -150,13 +150,10 @@ class Backfill(Job):
         self._report_plan(change, read_end(database))
         if state.planned(only_retried=self._retry) or batches.ready_rows() or batches.unfinished():
             open_walk = partial(self._session.entries, on_incomplete=self._on_incomplete, details=self._details)
-            make = partial(
-                LedgerReader,
-                open_walk,
-                counts=counts,
-                keep_unproven=self._on_incomplete == "warn",
-                open_balances=self._session.balances if self._balances else None,
-            )
+            keep_unproven = self._on_incomplete == "warn"
+            fetcher = BalanceFetcher(self._session.balances, counts, keep_unproven=keep_unproven)
+            balances = fetcher if self._balances else None
+            make = partial(LedgerReader, open_walk, counts=counts, keep_unproven=keep_unproven, balances=balances)
             await self._fetch(
                 state,
                 batches,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from capledger.backfill.database import Database
+    from capledger.backfill.plan import JobIdentity
     from capledger.frames.schema import Row
     from capledger.models import Balance
 
@@ -34,14 +35,17 @@ _SELECT: Final = f"""
 """  # noqa: S608 - a constant
 
 
-def write_balances(database: Database, directory: Path, format_: str) -> DataFile:
+def write_balances(database: Database, directory: Path, identity: JobIdentity) -> DataFile | None:
     """Write a row for each customer and account, as Parquet where the entries are, else as CSV.
 
     Customers are left out while entries of theirs are staged and in no file yet. A customer without balances has one
-    row without an account.
+    row without an account. Where the job fetches no balances, remove those of earlier runs, which may be outdated.
     """
-    is_parquet = format_ == "parquet"
+    is_parquet = identity.format == "parquet"
     path = directory / f"{BALANCES}.{'parquet' if is_parquet else 'csv'}"
+    if not identity.balances:
+        path.unlink(missing_ok=True)
+        return None
     with temporary_file(path) as file:
         rows = (_write_parquet if is_parquet else _write_csv)(file, _batches(database))
     return DataFile(file=path.name, rows=rows, bytes=path.stat().st_size, sha256=sha256_of(path))

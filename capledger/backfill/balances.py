@@ -121,11 +121,10 @@ def check_has_balances(query: LedgerQuery) -> None:
 
 
 def stage_balances(connection: sqlite3.Connection, customer: int, balances: CustomerBalances) -> None:
-    """Stage the balances of a customer; later ones replace those at the end, and not those at the start."""
+    """Stage the balances of a customer in place of earlier ones."""
     opening, closing = balances.opening, balances.closing
     connection.execute(
-        "INSERT INTO balances VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (customer) DO UPDATE SET closing_at = excluded.closing_at, closing = excluded.closing",
+        "INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?, ?)",
         (
             customer,
             opening and opening.at.isoformat(),

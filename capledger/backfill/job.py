@@ -212,7 +212,7 @@ class Job(ABC):
         with storage_errors("the manifest"):
             write_set_aside(database, self._out)
             write_customers(database, self._out, identity.format)
-            balances = write_balances(database, self._out, identity.format) if identity.balances else None
+            balances = write_balances(database, self._out, identity)
             manifest = make_manifest(database, self._out, zone, balances)
             write_manifest(manifest, self._out)
         return manifest

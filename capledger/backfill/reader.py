@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from capledger.backfill.progress import JobCounts
     from capledger.backfill.state import CustomerState, PlannedCustomer
     from capledger.models import LedgerEntry
-    from capledger.queries import BalanceQuery
+    from capledger.queries import BalanceQuery, LedgerQuery
     from capledger.walk import BalanceWalk, LedgerWalk
 
 
@@ -62,6 +62,57 @@ class CustomerFetcher(Protocol):
         """
 
 
+class BalanceFetcher:
+    """Fetches the balances of customers, for jobs that have them.
+
+    Args:
+        open_walk: opens a walk over balances.
+        counts: brought up to date by this.
+        keep_unproven: leave out balances that contradict each other, and keep them while events are pending.
+    """
+
+    def __init__(
+        self, open_walk: Callable[[BalanceQuery], BalanceWalk], counts: JobCounts, *, keep_unproven: bool
+    ) -> None:
+        self._open_walk = open_walk
+        self._counts = counts
+        self._keep_unproven = keep_unproven
+
+    async def fetch(
+        self, query: LedgerQuery, start: datetime | None, end: datetime, effort: Effort
+    ) -> tuple[CustomerBalances | None, bool]:
+        """Return the balances at both ends of a range, and whether they are proven; without a start, at its end.
+
+        Raises:
+            CapledgerError: a request failed, or they are not proven.
+        """
+        reader = BalanceReader(self._open_walk)
+        try:
+            balances = await reader.read(query, start, end)
+        except (IncompleteLedgerError, PaginationError):
+            if not self._keep_unproven:
+                raise
+            return None, False
+        finally:
+            count_walks(self._counts, effort, *reader.walks)
+        complete = all(walk.report.complete for walk in reader.walks)
+        if not (complete or self._keep_unproven):
+            raise _pending()
+        return balances, complete
+
+
+def count_walks(counts: JobCounts, effort: Effort, *walks: LedgerWalk | BalanceWalk) -> None:
+    """Count what walks that ended have taken."""
+    for walk in walks:
+        report = counts.run.remove(walk)
+        effort.requests += report.requests
+        effort.retries += report.retries
+
+
+def _pending() -> PendingEventsError:
+    return PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+
+
 class LedgerReader:
     """Reads all entries of a ledger.
 
@@ -70,7 +121,7 @@ class LedgerReader:
         put: records a change of the state.
         counts: brought up to date by this.
         keep_unproven: keep the entries of walks that end without proof that they are complete.
-        open_balances: opens a walk over balances, which are read after the entries; None where they are not fetched.
+        balances: fetches balances after the entries; None where they are not fetched.
     """
 
     def __init__(
@@ -80,13 +131,13 @@ class LedgerReader:
         counts: JobCounts,
         *,
         keep_unproven: bool = False,
-        open_balances: Callable[[BalanceQuery], BalanceWalk] | None = None,
+        balances: BalanceFetcher | None = None,
     ) -> None:
         self._open_walk = open_walk
         self._put = put
         self._counts = counts
         self._keep_unproven = keep_unproven
-        self._open_balances = open_balances
+        self._balances = balances
 
     async def read(self, customer: PlannedCustomer, effort: Effort, *, prefetch: int) -> CustomerResult:
         """Read the ledger from the customer's cursor to its end, and the balances at both ends."""
@@ -98,10 +149,11 @@ class LedgerReader:
                 effort.rows += len(page.entries)
                 await self._put(staged_page(customer.id, page.entries, walk.cursor))
         finally:
-            self._count(effort, walk)
+            count_walks(self._counts, effort, walk)
             await walk.aclose()
-        self._check_complete(walk)
-        balances, complete = await self._read_balances(customer, walk, effort)
+        if not (walk.report.complete or self._keep_unproven):
+            raise _pending()
+        balances, complete = await self._fetch_balances(customer, walk, effort)
         proven: CustomerState = "done" if effort.rows else "empty"
         return CustomerResult(
             customer.id,
@@ -112,34 +164,12 @@ class LedgerReader:
             balances=balances,
         )
 
-    async def _read_balances(
+    async def _fetch_balances(
         self, customer: PlannedCustomer, walk: LedgerWalk, effort: Effort
     ) -> tuple[CustomerBalances | None, bool]:
-        """Return the balances at the ends of a walk, if they are fetched, and whether they are proven."""
-        if self._open_balances is None:
+        if self._balances is None:
             return None, True
-        reader = BalanceReader(self._open_balances)
-        try:
-            balances = await reader.read(customer.query, walk.start, walk.end)
-        except (IncompleteLedgerError, PaginationError):
-            if not self._keep_unproven:
-                raise
-            return None, False
-        finally:
-            self._count(effort, *reader.walks)
-        self._check_complete(*reader.walks)
-        return balances, all(item.report.complete for item in reader.walks)
-
-    def _count(self, effort: Effort, *walks: LedgerWalk | BalanceWalk) -> None:
-        """Count what walks that ended have taken."""
-        for walk in walks:
-            report = self._counts.run.remove(walk)
-            effort.requests += report.requests
-            effort.retries += report.retries
-
-    def _check_complete(self, *walks: LedgerWalk | BalanceWalk) -> None:
-        if not (self._keep_unproven or all(walk.report.complete for walk in walks)):
-            raise PendingEventsError("the service says that the ledger may be incomplete", code=11002)
+        return await self._balances.fetch(customer.query, walk.start, walk.end, effort)
 
     async def probe(self, customer: PlannedCustomer) -> None:
         """Request the first page of a ledger, and balances where they are fetched."""
@@ -148,9 +178,9 @@ class LedgerReader:
             async for _ in walk.pages():
                 break
         finally:
-            self._count(Effort(), walk)
+            count_walks(self._counts, Effort(), walk)
             await walk.aclose()
-        await self._read_balances(customer, walk, Effort())
+        await self._fetch_balances(customer, walk, Effort())
 
 
 def staged_page(customer: int, entries: Sequence[LedgerEntry], cursor: str | None, *, run: int = 1) -> StagedPage:

@@ -67,5 +67,7 @@ def drop_pages(connection: sqlite3.Connection, customer: int) -> None:
     """Drop what was fetched for a customer, so that it is fetched from its beginning."""
     connection.execute("DELETE FROM bodies WHERE id IN (SELECT id FROM pages WHERE customer = ?)", (customer,))
     connection.execute("DELETE FROM pages WHERE customer = ?", (customer,))
-    connection.execute("DELETE FROM balances WHERE customer = ?", (customer,))
+    connection.execute(
+        "DELETE FROM balances WHERE customer = ? AND customer NOT IN (SELECT customer FROM parts)", (customer,)
+    )
     connection.execute(f"UPDATE customers SET cursor = NULL, {ROWS_IN_FILES} WHERE id = ?", (customer,))  # noqa: S608 - a constant

@@ -22,7 +22,7 @@ from capledger.backfill.batches import Batches
 from capledger.backfill.database import Database
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import make_directory
-from capledger.backfill.plan import PlanReader, update_plan
+from capledger.backfill.plan import JobIdentity, PlanReader, update_plan
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.staging import StagedPage
 from capledger.backfill.state import CustomerResult, JobState
@@ -116,7 +116,7 @@ async def run_process(out: Path, sizes: list[int], kind: str, fuse: Fuse) -> Non
         abandon(database, sink)
         raise
     sink.close()
-    write_balances(database, out, "csv")
+    write_balances(database, out, JobIdentity("host", "UTC", "csv", "", balances=True))
     database.close()
 
 

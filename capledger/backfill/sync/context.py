@@ -39,6 +39,8 @@ class RunContext:
     """Zone of the server's clock."""
     run: int
     """Number of the run."""
+    started: datetime
+    """When the run was started; the moment of its balances."""
     overlap: timedelta
     """How far back a ledger is read whose totals do not count its entries."""
     keys: RowKeys = field(init=False)

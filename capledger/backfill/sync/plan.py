@@ -57,6 +57,8 @@ async def update_sync_plan(
     with database.transaction() as connection:
         if is_planned(database) and not read_runs(database):
             _take_over(database, connection)
+        if is_planned(database):
+            write_identity(connection, evolve(read_identity(database), balances=reader.identity.balances))
         start = start if start is not None else _start_of(database)
         change = await update_plan(database, _with_start(queries, start), reader)
         await _record_asked(connection, None if active is None else _with_start(active, start))
@@ -104,5 +106,5 @@ def _take_over(database: Database, connection: sqlite3.Connection) -> None:
             ) from None
     connection.execute("DELETE FROM templates WHERE id NOT IN (SELECT template FROM customers)")
     there, here = read_identity(database), reader.finish()
-    there.ranges, there.filters, there.balances = here.ranges, here.filters, False
+    there.ranges, there.filters = here.ranges, here.filters
     write_identity(connection, there)

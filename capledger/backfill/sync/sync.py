@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,8 @@ from capledger.backfill.files import storage_errors
 from capledger.backfill.job import ROLL_ROWS, Job, loop_time
 from capledger.backfill.plan import is_planned, make_reader, read_identity
 from capledger.backfill.progress import read_counts
+from capledger.backfill.reader import BalanceFetcher
+from capledger.backfill.runs import RunRecord
 from capledger.backfill.sinks import Sink, sink_for
 from capledger.backfill.state import JobState
 from capledger.backfill.sync.context import RunContext
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
     from capledger.backfill.manifest import Manifest
     from capledger.backfill.plan import ListChange, PlanSummary
     from capledger.backfill.progress import JobProgress
-    from capledger.backfill.runs import RunRecord
     from capledger.backfill.workers import Workers
     from capledger.many import Queries
     from capledger.session import LedgerSession
 
 #: Entries of customers looked up in the data set together.
 _ROWS_LOOKED_UP: Final = 200_000
+#: Before the first run.
+_NO_RUN: Final = RunRecord(number=0, started=datetime.min.replace(tzinfo=UTC))
 
 
 class Sync(Job):
@@ -67,6 +70,8 @@ class Sync(Job):
         start: of queries without one; a date is its midnight, a naive time is the server's. None: that of the data set,
             or the beginning of each ledger.
         active: the queries of customers known to have changed; the others in the list are not asked. None: all are.
+        balances: fetch the balances of the service at the start of the run too, and at that of the data set if it has
+            one, into ``balances.parquet`` (or ``.csv``); None: as in the run before.
         overlap: how far back a ledger is read whose totals do not count its entries, so that nothing is proven.
         concurrency: customers at once; the session should have as many connections.
         roll_rows: rows in a data file, about.
@@ -89,6 +94,7 @@ class Sync(Job):
         format: str | None = None,  # noqa: A002 - the name that callers expect
         start: date | None = None,
         active: Queries | None = None,
+        balances: bool | None = None,
         overlap: timedelta = timedelta(days=3),
         concurrency: int = 8,
         roll_rows: int = ROLL_ROWS,
@@ -117,6 +123,7 @@ class Sync(Job):
         self._format = format
         self._start = CustomerLedgerQuery.mobile("0", start=start).start
         self._active = active
+        self._balances = balances
         self._overlap = overlap
 
     async def run(self) -> Manifest:
@@ -135,38 +142,43 @@ class Sync(Job):
             StorageError: the directory, its state or a data file cannot be read or written, such as on a full disk.
         """
         with self._open_database() as database:
-            format_ = self._format or (read_identity(database).format if is_planned(database) else "parquet")
-            reader = make_reader(self._session, format_)
+            identity = read_identity(database) if is_planned(database) else None
+            format_ = self._format or (identity.format if identity else "parquet")
+            balances = self._balances if self._balances is not None else identity is not None and identity.balances
+            reader = make_reader(self._session, format_, balances=balances)
             self._check_has_job(database)
             change = await update_sync_plan(database, self._queries, reader, start=self._start, active=self._active)
-            run = _SyncRun(database, self._out, sink_for(format_), reader.now.tzinfo or UTC)
+            run = _SyncRun(database, self._out, sink_for(format_), reader.now.tzinfo or UTC, balances)
             return await self._run(run, change)
 
     async def _run(self, run: _SyncRun, change: ListChange) -> Manifest:
         state = run.state
         await asyncio.to_thread(self._check_files, run.batches, contents=False)
         if not is_interrupted(run.database) and run.has_unwritten_rows:
-            await self._fetch(state, run.batches, run.sink, self._make_reader(run, 0), _fetch_nothing)
+            await self._fetch(state, run.batches, run.sink, self._make_reader(run, _NO_RUN), _fetch_nothing)
         record = begin_run(run.database)
         state.start_run()
         await asyncio.to_thread(run.prepare_keys)
         self._counts = read_counts(run.database, loop_time, only_retried=False)
         self._report_plan(change, record.started)
         if state.planned() or run.has_unwritten_rows:
-            await self._fetch(state, run.batches, run.sink, self._make_reader(run, record.number), run.read_all)
+            await self._fetch(state, run.batches, run.sink, self._make_reader(run, record), run.read_all)
         return await asyncio.to_thread(self._finish, run, record)
 
-    def _make_reader(self, run: _SyncRun, number: int) -> MakeReader:
+    def _make_reader(self, run: _SyncRun, record: RunRecord) -> MakeReader:
+        balances = BalanceFetcher(self._session.balances, self._counts, keep_unproven=True) if run.balances else None
+
         def make(put: Callable[..., Awaitable[None]]) -> NewestFirstReader:
             context = RunContext(
                 open_walk=self._session.entries,
                 put=put,
                 counts=self._counts,
                 zone=run.zone,
-                run=number,
+                run=record.number,
+                started=record.started,
                 overlap=self._overlap,
             )
-            return NewestFirstReader(context, lambda customer: asyncio.to_thread(run.ledgers.read, customer))
+            return NewestFirstReader(context, lambda customer: asyncio.to_thread(run.ledgers.read, customer), balances)
 
         return make
 
@@ -190,6 +202,8 @@ class _SyncRun:
     directory: Path
     sink: Sink
     zone: tzinfo
+    balances: bool
+    """Whether balances are fetched."""
     state: JobState = field(init=False)
     batches: Batches = field(init=False)
     ledgers: Ledgers = field(init=False)
