@@ -39,6 +39,8 @@ from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
 from capledger.cli.statement import EPILOG as STATEMENT_EPILOG
 from capledger.cli.statement import statement
+from capledger.cli.sync import EPILOG as SYNC_EPILOG
+from capledger.cli.sync import sync
 from capledger.cli.verify import EPILOG as VERIFY_EPILOG
 from capledger.cli.verify import verify
 
@@ -154,6 +156,7 @@ _add("events", events, EVENTS_EPILOG)
 _add("balance", balance, BALANCE_EPILOG)
 _add("statement", statement, STATEMENT_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
+_add("sync", sync, SYNC_EPILOG)
 _add("verify", verify, VERIFY_EPILOG)
 _add("check-books", check_books, CHECK_BOOKS_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)

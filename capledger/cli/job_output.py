@@ -53,6 +53,20 @@ def _reason(errors: dict[str, int], total: int) -> str:
     return ""
 
 
+def is_finished_before(summary: "PlanSummary", manifest: "Manifest", *, retry: bool) -> bool:
+    """Return whether the job was finished before the run, so that nothing was left to fetch."""
+    return summary.continued and not (summary.to_fetch or retry) and manifest.finished
+
+
+def print_finished_before(manifest: "Manifest") -> None:
+    """Print to which end a finished job has fetched, and what fetches later entries."""
+    ends = {item.end for item in manifest.ranges}
+    end = f" to {max(ends):%Y-%m-%d %H:%M:%S %Z}" if ends else ""
+    print_message(
+        f"this job was finished before, with the entries{end}; capledger sync CUSTOMERS --out DIR adds later ones"
+    )
+
+
 def exit_code(manifest: "Manifest", out: Path, *, stopped: bool) -> int:
     """Return the exit code of a job, and print how to go on with one that is not finished."""
     failed = manifest.set_aside + manifest.incomplete

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from capledger.backfill import JobProgress
-from capledger.cli.backfill import default_concurrency
+from capledger.cli.jobs import default_concurrency
 from capledger.cli.progress import ProgressDisplay, filled_lines, format_duration, progress_parts, short_reason
 
 PROGRESS = JobProgress(
