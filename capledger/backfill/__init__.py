@@ -5,6 +5,7 @@ from __future__ import annotations
 from capledger.backfill.arrow import arrow_batches
 from capledger.backfill.backfill import Backfill
 from capledger.backfill.book_checks import CustomerDiscrepancy, DirectoryCheck, check_directory
+from capledger.backfill.compaction import Compaction, compact
 from capledger.backfill.customers import CustomerReader, CustomersReport, read_customers
 from capledger.backfill.errors import (
     CustomersError,
@@ -30,6 +31,7 @@ from capledger.frames.schema import MisfitError, Row
 __all__ = [
     "Backfill",
     "Chunks",
+    "Compaction",
     "CustomerDiscrepancy",
     "CustomerReader",
     "CustomersError",
@@ -57,6 +59,7 @@ __all__ = [
     "arrow_batches",
     "arrow_schema",
     "check_directory",
+    "compact",
     "cut_shards",
     "estimate",
     "read_customers",

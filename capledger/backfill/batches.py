@@ -16,7 +16,7 @@ from capledger.backfill.state import describe_error
 from capledger.frames.schema import Row, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from capledger.backfill.database import Database
     from capledger.frames.schema import MisfitError
@@ -61,6 +61,17 @@ class WrittenFiles:
     files: list[WrittenFile]
     started: dict[int, int] = field(factory=dict)
     """Number of rows by batch, of batches that were started and not recorded as written."""
+
+
+@frozen
+class MergedFile:
+    """A file with the rows of others."""
+
+    number: int
+    name: str
+    size: int
+    sha256: str
+    sources: tuple[str, ...]
 
 
 class Batches:
@@ -161,6 +172,47 @@ class Batches:
             "FROM batches WHERE state = 'written' GROUP BY file ORDER BY min(number)"
         )
         return [WrittenFile(*row) for row in rows]
+
+    # Compaction
+
+    def start_merge(self) -> int:
+        """Return the number of a file into which others are merged."""
+        with self._database.transaction() as connection:
+            [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM batches")
+            connection.execute("INSERT INTO batches (number, rows, state) VALUES (?, 0, 'merging')", (number,))
+        return int(number)
+
+    def unfinished_merges(self) -> list[int]:
+        """Return the numbers of files that were being merged when a process ended."""
+        return [number for (number,) in self._database.fetch_all("SELECT number FROM batches WHERE state = 'merging'")]
+
+    def drop_merges(self) -> None:
+        """Forget files that were being merged."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM batches WHERE state = 'merging'")
+
+    def finish_merges(self, merged: Sequence[MergedFile]) -> None:
+        """Record that the rows of files are in others now, and which files are obsolete; all of it at once."""
+        with self._database.transaction() as connection:
+            for file in merged:
+                connection.executemany("INSERT INTO obsolete VALUES (?)", [(name,) for name in file.sources])
+                connection.executemany(
+                    "UPDATE batches SET file = ?, bytes = ?, sha256 = ? WHERE file = ?",
+                    [(file.name, file.size, file.sha256, name) for name in file.sources],
+                )
+                connection.execute(
+                    "UPDATE batches SET state = 'written', file = ?, bytes = ?, sha256 = ? WHERE number = ?",
+                    (file.name, file.size, file.sha256, file.number),
+                )
+
+    def obsolete(self) -> list[str]:
+        """Return the names of files whose rows are in others, and that may still be there."""
+        return [name for (name,) in self._database.fetch_all("SELECT file FROM obsolete")]
+
+    def forget_obsolete(self) -> None:
+        """Note that obsolete files were removed."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM obsolete")
 
     def drop_file(self, name: str) -> None:
         """Plan the customers again whose entries were in a file."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from capledger.backfill.balance_table import write_balances
+from capledger.backfill.compaction import finish_compaction
 from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.file_writer import FileWriter
@@ -125,6 +126,7 @@ class Job(ABC):
                 database = Database(self._out)
             unused = False
             try:
+                finish_compaction(database, self._out)
                 yield database
             finally:
                 with suppress(CapledgerError):  # such as of a damaged database, which is kept

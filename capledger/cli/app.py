@@ -17,6 +17,8 @@ from capledger.cli.check import EPILOG as CHECK_EPILOG
 from capledger.cli.check import check
 from capledger.cli.check_books import EPILOG as CHECK_BOOKS_EPILOG
 from capledger.cli.check_books import check_books
+from capledger.cli.compact import EPILOG as COMPACT_EPILOG
+from capledger.cli.compact import compact
 from capledger.cli.demo import EPILOG as DEMO_EPILOG
 from capledger.cli.demo import demo
 from capledger.cli.entries import EPILOG as ENTRIES_EPILOG
@@ -157,6 +159,7 @@ _add("balance", balance, BALANCE_EPILOG)
 _add("statement", statement, STATEMENT_EPILOG)
 _add("backfill", backfill, BACKFILL_EPILOG)
 _add("sync", sync, SYNC_EPILOG)
+_add("compact", compact, COMPACT_EPILOG)
 _add("verify", verify, VERIFY_EPILOG)
 _add("check-books", check_books, CHECK_BOOKS_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from capledger.backfill.sinks.file_sink import FileSink
 from capledger.frames.schema import COLUMN_NAMES, misfit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from capledger.backfill.sinks.protocol import Chunks
     from capledger.frames.schema import Row
 
@@ -31,6 +35,14 @@ class CsvSink(FileSink):
             except (ValueError, TypeError) as error:
                 raise misfit_of(rows, lambda _, value: cell(value).encode()) from error
             file.write(lines)
+
+    def copy_to(self, file: IO[bytes], paths: Sequence[Path]) -> None:
+        """Copy the header once, and the lines."""
+        for number, path in enumerate(paths):
+            with path.open("rb") as source:
+                header = source.readline()
+                file.write(b"" if number else header)
+                shutil.copyfileobj(source, file)
 
 
 def _line(row: Row) -> str:

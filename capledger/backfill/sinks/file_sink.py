@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 from capledger.backfill.files import remove_temporary_files, temporary_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from capledger.backfill.sinks.protocol import Chunks
@@ -43,6 +44,17 @@ class FileSink(ABC):
     @abstractmethod
     def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
         """Write the rows into an open file."""
+
+    def merge(self, number: int, paths: Sequence[Path]) -> str:
+        """Write the rows of files of this format into another one; return its name."""
+        path = self._path(number)
+        with temporary_file(path) as file:
+            self.copy_to(file, paths)
+        return path.name
+
+    @abstractmethod
+    def copy_to(self, file: IO[bytes], paths: Sequence[Path]) -> None:
+        """Copy the rows of files of this format into an open file."""
 
     def close(self) -> None:
         """Forget the directory; every file in it is complete."""

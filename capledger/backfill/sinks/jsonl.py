@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from typing import IO, TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,9 @@ from capledger.backfill.sinks.file_sink import FileSink
 from capledger.frames.schema import misfit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from capledger.backfill.sinks.protocol import Chunks
 
 _LEVEL = 5
@@ -25,6 +29,13 @@ class JsonLinesSink(FileSink):
     def write_to(self, file: IO[bytes], chunks: Chunks) -> None:
         """Write a line for each row."""
         write_lines(file, chunks, level=_LEVEL)
+
+    def copy_to(self, file: IO[bytes], paths: Sequence[Path]) -> None:
+        """Copy the lines."""
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as compressed:
+            for path in paths:
+                with gzip.open(path, "rb") as source:
+                    shutil.copyfileobj(source, compressed)
 
 
 def write_lines(file: IO[bytes], chunks: Chunks, *, level: int) -> None:

@@ -8,6 +8,9 @@ from capledger.backfill.sinks.file_sink import FileSink
 from capledger.frames.arrow import arrow_schema, import_arrow, record_batch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from capledger.backfill.sinks.protocol import Chunks
 
 #: Rows of a row group; they are in memory, as Arrow arrays, until it is written.
@@ -33,6 +36,18 @@ class ParquetSink(FileSink):
             group = _RowGroup(writer)
             for rows in chunks:
                 group.add(record_batch(rows))
+            group.write()
+
+    def copy_to(self, file: IO[bytes], paths: Sequence[Path]) -> None:
+        """Copy the rows into row groups of the usual size."""
+        from pyarrow import parquet  # noqa: PLC0415 - an extra, and slow to import
+
+        with parquet.ParquetWriter(file, arrow_schema(), compression="zstd") as writer:
+            group = _RowGroup(writer)
+            for path in paths:
+                with parquet.ParquetFile(path) as source:
+                    for batch in source.iter_batches(_GROUP_ROWS):
+                        group.add(batch)
             group.write()
 
 
