@@ -1,4 +1,4 @@
-"""A nightly backfill under Airflow: exit codes 3 and 4 are no failures, and a retry continues."""
+"""A nightly sync under Airflow: exit codes 3 and 4 are no failures, and a retry continues."""
 
 from datetime import datetime, timedelta
 
@@ -6,16 +6,16 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 
 COMMAND = """\
-capledger backfill customers.csv --out ledgers --from 2023-07-01 --to 2026-07-01 --rate 600 --progress-interval 300
+capledger sync customers.csv --out ledgers --from 2023-07-01 --rate 600 --progress-interval 300
 code=$?
-[ $code -eq 3 ] && echo "customers were set aside: see ledgers/set-aside.csv" && exit 0
+[ $code -eq 3 ] && echo "see set-aside.csv and vanished.csv in ledgers" && exit 0
 [ $code -eq 2 ] && exit 99
 exit $code
 """
 
 with DAG("ledgers", schedule="@daily", start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=1):
     BashOperator(
-        task_id="backfill",
+        task_id="sync",
         bash_command=COMMAND,
         retries=5,
         retry_delay=timedelta(minutes=10),

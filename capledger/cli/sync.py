@@ -62,7 +62,7 @@ def parse_duration(text: str) -> timedelta:
     return int(match[1]) * _UNITS[match[2]]
 
 
-Format = Annotated[
+OptionalFormat = Annotated[
     FileFormat | None,
     typer.Option(
         "--format", metavar="FORMAT", help="parquet (default), jsonl, csv or duckdb; later runs use the same."
@@ -89,7 +89,7 @@ def sync(
     customers: Customers,
     out: Out,
     start: options.Start = None,
-    format_: Format = None,
+    format_: OptionalFormat = None,
     column: Columns = None,
     active: Active = None,
     overlap: Overlap = "3d",  # type: ignore[assignment]  # typer parses the default
