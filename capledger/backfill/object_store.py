@@ -122,9 +122,13 @@ class ObjectStore:
                 stored = evolve(file, file=f"{folder}/{Path(file.file).name}")
                 self._obstore.put(self._store, stored.file, directory / file.file)
             files.append(stored)
+        balances = manifest.balances
+        if balances is not None:
+            balances = evolve(balances, file=f"{folder}/{Path(balances.file).name}")
+            self._obstore.put(self._store, balances.file, directory / (manifest.balances or balances).file)
         if (directory / SET_ASIDE).exists():
             self._obstore.put(self._store, f"data/{name}/{SET_ASIDE}", directory / SET_ASIDE)
-        return evolve(manifest, files=tuple(files))
+        return evolve(manifest, files=tuple(files), balances=balances)
 
     def write_results(self, manifest: Manifest, set_aside: bytes) -> None:
         """Put ``manifest.json`` and ``set-aside.csv`` of the whole job, which replace those of an earlier run."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from capledger.session import LedgerSession
 
 SHARDS: Final = "shards"
+#: Goes before the paths of a shard's files.
+_FOLDER: Final = f"{SHARDS}/{{}}/"
 #: Customers read from the database at once.
 _BATCH: Final = 1_000
 _ALIVE: Final = "alive"
@@ -148,8 +150,9 @@ class ShardedPlan:
             planned: Number of customers in the other shards.
             store: where they are put as well; its paths are relative to the store.
         """
-        folder = "" if store else f"{SHARDS}/{{}}/"
-        manifest = merge_manifests(manifests, folder, planned=planned, duplicates=self.duplicates)
+        manifest = merge_manifests(
+            manifests, planned=planned, duplicates=self.duplicates, folder="" if store else _FOLDER
+        )
         names = [f"shard-{number:05}" for number in sorted(manifests)]
         with storage_errors("the manifest"):
             lists = [store.read_set_aside(name) if store else self._read_set_aside(name) for name in names]
@@ -186,14 +189,16 @@ def open_plan(out: Path) -> Iterator[ShardedPlan]:
         database.close()
 
 
-def merge_manifests(manifests: Mapping[int, Manifest], folder: str, *, planned: int, duplicates: int) -> Manifest:
+def merge_manifests(
+    manifests: Mapping[int, Manifest], *, planned: int, duplicates: int, folder: str = _FOLDER
+) -> Manifest:
     """Return one manifest for the shards of a job.
 
     Args:
         manifests: by the number of the shard, at least one.
-        folder: goes before the paths of files, with the name of the shard in place of ``{}``.
         planned: Number of customers in shards without a manifest.
         duplicates: Number of duplicates in the list of the job.
+        folder: goes before the paths of files, with the name of the shard in place of ``{}``.
     """
     first = next(iter(manifests.values()))
     ordered = [manifests[number] for number in sorted(manifests)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import typer
 from attrs import frozen
 
-from capledger.cli import cluster, options
+from capledger.cli import cluster, options, stores
 from capledger.cli.exit_codes import (
     LOCKED,
     SET_ASIDE,
@@ -33,7 +33,6 @@ from capledger.cli.jobs import (
     Format,
     Interval,
     JobCommand,
-    Out,
     Repair,
     default_concurrency,
     exit_on_failure,
@@ -91,7 +90,7 @@ WithEventDetails = Annotated[bool, typer.Option("--details", help="Add each entr
 def backfill(
     *,
     customers: Customers,
-    out: Out,
+    out: stores.Out,
     start: options.Start = None,
     end: options.End = None,
     format_: Format = "parquet",
@@ -111,6 +110,8 @@ def backfill(
     scheduler: cluster.Scheduler = None,
     workers: cluster.WorkerCount = None,
     shard_size: cluster.ShardSize = cluster.SHARD_SIZE,
+    state: stores.State = stores.STATE,
+    single_writer: stores.SingleWriter = False,
     **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:
     """Fetch the ledgers of all CUSTOMERS into DIR, each entry once.
@@ -129,15 +130,17 @@ def backfill(
         "balances": balances,
     }
     with exit_on_error(lambda: None if plan else GOES_ON):
+        directory, store = stores.locate(out, state, single_writer=single_writer)
         command = BackfillCommand(
             customers,
-            out,
+            directory,
             dict(column or []),
             query=options.customer_keywords(start=start, end=end, **filters),
             rate=rate,
             concurrency=concurrency or default_concurrency(rate),
             as_json=as_json,
             format=format_,
+            store=store,
         )
         on = cluster.cluster_options(scheduler, workers, shard_size, dask=dask)
         if plan:
@@ -164,11 +167,15 @@ class BackfillCommand(JobCommand):
     """Arguments of one command line."""
 
     format: FileFormat
+    store: "stores.StoreOptions | None" = None
+    """Where the data is put besides."""
 
     async def run(self, job_options: "JobOptions", interval: float) -> int:
         """Fetch, and return the exit code."""
         from capledger.backfill import Backfill  # noqa: PLC0415 - help does not need it
 
+        if self.store is not None:
+            self.store.check()
         async with self.session() as session:
             reader = self.reader(session)
             plans: list[PlanSummary] = []
@@ -191,6 +198,8 @@ class BackfillCommand(JobCommand):
                 signals = JobSignals(job.stop, display.close)
                 with signals.handled():
                     manifest = await exit_on_failure(job.run(), GOES_ON)
+        if self.store is not None:
+            manifest = await exit_on_failure(self.store.commit(manifest, self.out), GOES_ON)
         if is_finished_before(plans[0], manifest, retry=job_options["retry_set_aside"]):
             print_finished_before(manifest)
         self.print(manifest, format_manifest(manifest), f"{self.out / 'manifest.json'} has the result")
@@ -202,7 +211,7 @@ class BackfillCommand(JobCommand):
         manifest, stopped = await cluster.run_on_cluster(
             options,
             reader,
-            {"out": self.out, "format": self.format, **job_options},
+            stores.destination(self.out, self.store) | {"format": self.format, **job_options},
             rate=self.rate,
             concurrency=self.concurrency,
             interval=interval,

@@ -94,8 +94,6 @@ async def run_on_cluster(
         interval: seconds between progress lines.
         watch: turns errors into exit codes.
     """
-    if settings.pop("balances"):
-        raise UsageError("--balances does not work with --dask yet: run the command without --dask")
     import_extra("distributed", "dask")
     from capledger.dask import run_backfill  # noqa: PLC0415 - an extra, and slow to import
 

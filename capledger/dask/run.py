@@ -47,7 +47,15 @@ logger = logging.getLogger("capledger.dask")
 #: Shards under way for each thread of a worker, so that none waits for the driver.
 _AHEAD: Final = 4
 #: Fields of a job that are those of each shard.
-_OF_SHARDS: Final = ("concurrency", "details", "on_incomplete", "retry_set_aside", "repair", "single_writer")
+_OF_SHARDS: Final = (
+    "concurrency",
+    "details",
+    "balances",
+    "on_incomplete",
+    "retry_set_aside",
+    "repair",
+    "single_writer",
+)
 #: Seconds after which a shard is submitted again whose directory a task of an earlier run still uses.
 _IN_USE_PAUSE: Final = 2.0
 
@@ -81,6 +89,8 @@ class BackfillJob:
     exact: bool = False
     """Whether to refuse a list that differs from the job's."""
     details: bool | EventFlags = False
+    """As for a backfill."""
+    balances: bool = False
     """As for a backfill."""
     on_incomplete: Literal["raise", "warn"] = "raise"
     """As for a backfill."""
@@ -240,7 +250,7 @@ class _Driver:
             ) from None
         service = await asyncio.to_thread(task.result)
         details = describe_flags(as_flags(job.details))
-        reader = PlanReader(service.address, service.now, job.format, details=details)
+        reader = PlanReader(service.address, service.now, job.format, details=details, balances=job.balances)
         await plan.update(job.queries, reader, size=job.shard_size, exact=job.exact)
         self._limit = self._shared_limit(service.address)
 

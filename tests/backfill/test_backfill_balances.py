@@ -311,7 +311,7 @@ async def test_books_of_shards(tmp_path: Path, kind: str) -> None:
             wanted(), out=out, connect=connect, end=END, size=1, format=kind, balances=True, concurrency=1
         )
         manifests = {shard.number: await asyncio.to_thread(run_shard, shard) for shard in shards}
-    write_manifest(merge_manifests(manifests, "shards/{}/", planned=0, duplicates=0), tmp_path / "whose")
+    write_manifest(merge_manifests(manifests, planned=0, duplicates=0), tmp_path / "whose")
 
     check = check_directory(tmp_path / "whose")
 

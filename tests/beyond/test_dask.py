@@ -18,7 +18,7 @@ from support.dask_jobs import connect, connect_by_environment, set_environment
 from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
 
 from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
-from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, verify
+from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, ObjectStore, verify
 from capledger.backfill.sharded import open_plan
 from capledger.dask import BackfillJob, run_backfill, run_backfills
 from capledger.sandbox import Rules, faults
@@ -248,3 +248,18 @@ def test_what_an_earlier_run_has_leased_is_known_from_the_disk(tmp_path: Path) -
     assert first == 0.0
     assert after_crash == pytest.approx(140.0, abs=5)
     assert after_end == pytest.approx(30.0, abs=5)
+
+
+async def test_shards_can_be_put_into_a_store(client: Client, tmp_path: Path) -> None:
+    """Without a shared directory the data is in a store, by one manifest there; a second run finds every commit."""
+    store, state = f"file://{tmp_path}/store", tmp_path / "state"
+    async with sandbox([2] * 10) as box:
+        settings: dict[str, Any] = {"state": state, "shard_size": 4}
+        manifest = await run(client, box, store, queries(11), **settings)  # type: ignore[arg-type]  # a URL
+        sent = len(box.requests)
+        again = await run(client, box, store, queries(11), **settings)  # type: ignore[arg-type]  # a URL
+
+    assert entries_of(manifest, tmp_path / "store") == expected([2] * 10)
+    assert ObjectStore(store).read_manifest().files == again.files == manifest.files
+    assert len(box.requests) == sent
+    assert [row["identifier_value"] for row in set_aside(state)] == [mobile(10)]

@@ -51,7 +51,7 @@ async def test_the_same_command_goes_on(tmp_path: Path) -> None:
         (("--workers", "2"), "--workers needs --dask"),
         (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler needs --dask"),
         (("--dask", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "exclude each other"),
-        (("--dask", "--balances"), "--balances does not work with --dask"),
+        (("--dask", "--shard-size", "0"), "Invalid value for '--shard-size'"),
         (("--dask", "--scheduler", "nonsense://1"), "no scheduler of Dask can be reached"),
     ],
 )

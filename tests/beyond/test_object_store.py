@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 from support.dask_jobs import connect
-from support.jobs import backfill, expected, queries, rows_of, sandbox
+from support.jobs import backfill, expected, mobile, queries, rows_of, sandbox
 from support.object_stores import BUCKET, make_bucket, moto_server, settings
+from support.shell import run as run_command
 
 from capledger import ConfigurationError
 from capledger.backfill import ObjectStore, Shard, StorageError, run_shard
@@ -127,3 +128,26 @@ def test_failures_name_no_secret(url: str, monkeypatch: pytest.MonkeyPatch) -> N
             ObjectStore(wrong)
     with pytest.raises(StorageError, match=r"the object store cannot be used \(\w+\)"):
         ObjectStore("s3://no-such-bucket/x").read_manifest()
+
+
+async def test_the_command_puts_its_data_into_the_store(url: str, tmp_path: Path) -> None:
+    """With a URL the state stays here, the data is there, and the same command sends nothing and puts nothing."""
+    file = tmp_path / "customers.csv"
+    file.write_text("mobile\n" + "".join(f"{mobile(number)}\n" for number in range(5)), encoding="utf-8")
+    state = str(tmp_path / "state")
+    command = ("backfill", str(file), "--out", url, "--state", state, "--format", "jsonl", "--balances")
+    async with sandbox(SIZES) as box:
+        first = await run_command(box, *command)
+        sent = len(box.requests)
+        again = await run_command(box, *command)
+
+    store = ObjectStore(url)
+    manifest = store.read_manifest()
+    assert (first.code, again.code, first.out) == (3, 3, again.out)
+    assert f"{url}/manifest.json has the result" in first.err
+    assert len(box.requests) == sent
+    assert download(store, manifest, tmp_path) == expected(SIZES)
+    assert manifest.balances is not None
+    assert store._get(manifest.balances.file)
+    assert mobile(4).encode() in store._get("set-aside.csv")
+    assert store._latest("job") == 1
