@@ -1,19 +1,17 @@
-"""The entries that a page adds to a walk, and the position behind each of them."""
+"""The entries that rows read add to a walk, and the position behind each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, evolve, field
 
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.cursor import Position
-from capledger.walk.listing import Listing, PageView
+from capledger.walk.listing import Listing
 from capledger.walk.ordering import by_date, second_of, start_of_last_second
 from capledger.walk.server_profile import ServerProfile
-from capledger.walk.validation import Contradiction, Edge, entries_behind
-from capledger.walk.windows import Window
+from capledger.walk.validation import Contradiction, Edge, entries_behind, is_past
 
 #: How many different seconds in order show that the service has an order.
 _SECONDS_IN_ORDER: Final = 8
@@ -26,18 +24,13 @@ class Batch:
     page: LedgerPage
     rows: list[LedgerEntry]
     """The rows that were read for it in the order of reading, also those outside the walk's range."""
-    indexes: Sequence[int]
-    """The index of each of them in its listing."""
-    end_index: int
-    """The index of the next row."""
-    total: int
-    """The total by which the indexes were counted; 0 where it changed among them."""
+    index: int | None
+    """Rows of the listing up to the last of them; None where that is not known."""
+    total: int | None
+    """The total by which ``index`` was counted."""
     before: Position | None
     """Where the walk stood before it."""
-    window: Window | None
-    backward: bool | None
-    """Whether the listing is read from its last page back; None where that must be discovered again."""
-
+    listing: Listing
     entries: list[LedgerEntry] = field(init=False)
     """The entries to yield."""
     end: Position | None = field(init=False)
@@ -55,34 +48,20 @@ class Batch:
         """Return the position behind so many of the entries."""
         if not count:
             return self.before
-        return Position(
-            edge=self._edge(count),
-            window=self.window,
-            index=self._index(count),
-            total=self.total,
-            backward=self.backward,
-        )
+        edge = Edge.behind(self.entries[:count], None if self.before is None else self.before.edge)
+        index = None if self.index is None else self.index - self._left(count, edge.second)
+        return Position(edge=edge, window=self.listing.window, index=index, total=self.total)
 
-    def _edge(self, count: int) -> Edge:
-        before = None if self.before is None else self.before.edge
-        return Edge.behind(self.entries[:count], before)
-
-    def _index(self, count: int) -> int:
-        """Return the index of the first row that is still to be yielded."""
-        if count == len(self.entries):
-            return self.end_index
-        left = {id(entry) for entry in self.entries[count:]}
-        return next(index for index, row in zip(self.indexes, self.rows, strict=False) if id(row) in left)
-
-
-@define
-class HeldRows:
-    """HeldRows of a listing and their indexes."""
-
-    indexes: list[int] = field(factory=list)
-    rows: list[LedgerEntry] = field(factory=list)
-    total: int = 0
-    """The total by which the indexes were counted; 0 where it changed among them."""
+    def _left(self, count: int, second: int) -> int:
+        """Return how many rows lie behind so many entries, the last of which are of this second."""
+        left = 0
+        for row in reversed(self.rows):
+            moment = second_of(row.ledger_created_date)
+            if moment != second and not is_past(moment, second, self.listing.order):
+                break
+            left += 1
+        yielded = self.entries[:count]
+        return left - (count - start_of_last_second(yielded))
 
 
 @define(eq=False)
@@ -93,28 +72,34 @@ class BatchBuilder:
     profile: ServerProfile
     position: Position | None
     """Behind the last entry of the batches so far."""
-    yielded: Edge | None
-    """What was yielded from another listing: entries up to there are left out."""
-    yielded_count: int | None = None
-    """How many entries that were, if all of them must be in this listing as well."""
-    left_out: int = 0
-    held: HeldRows = field(factory=HeldRows)
-    """HeldRows that wait for the rest of their second."""
+    skipped: Edge | None = None
+    """Entries up to there were yielded before, and are left out."""
+    most_skipped: int | None = None
+    """How many entries that are at most; None where that is not known."""
+    _skipped_count: int = 0
+    _held: list[LedgerEntry] = field(factory=list)
+    """Rows that wait for the rest of their second."""
+    _total: int | None = None
+    """The total by which the rows held were counted."""
 
-    def add(self, view: PageView, new: Sequence[int], total: int, *, backward: bool | None) -> Batch | None:
-        """Return the batch of a page's new rows, if there is any; ``total`` is that of their indexes."""
-        held = self.held
-        indexes = [*held.indexes, *view.indexes(new)]
-        rows = [*held.rows, *view.select(new)]
-        total = total if not held.rows or held.total == total else 0
-        ready = len(rows) if view.at_end else self._ready(rows)
-        self.held = HeldRows(indexes[ready:], rows[ready:], total)
-        return self._batch(HeldRows(indexes, rows[:ready], total), view.page, backward)
-
-    def finish(self, page: LedgerPage, *, backward: bool | None) -> Batch | None:
-        """Return the batch of the rows that still wait when the listing has ended; ``page`` may be yielded already."""
-        held, self.held = self.held, HeldRows()
-        return self._batch(held, evolve(page), backward)
+    def add(
+        self, rows: list[LedgerEntry], page: LedgerPage, index: int | None = None, total: int | None = None,
+        *, ends: bool = False,
+    ) -> Batch | None:  # fmt: skip
+        """Return the batch of rows, if there is any; ``index`` rows of a listing of ``total`` are read with them."""
+        if self._held and total != self._total:
+            index = None
+        rows = [*self._held, *rows] if self._held else rows
+        ready = len(rows) if ends else self._ready(rows)
+        self._held, self._total = rows[ready:], total
+        entries = self._entries(rows[:ready])
+        if not entries:
+            return None
+        index = None if index is None else index - len(self._held)
+        page = evolve(page, entries=entries)
+        batch = Batch(page, rows[:ready], index, total, self.position, self.listing)
+        self.position = batch.end
+        return batch
 
     def _ready(self, rows: list[LedgerEntry]) -> int:
         """Return how many rows may be yielded: whole seconds, and none before it is known that there is an order."""
@@ -123,24 +108,16 @@ class BatchBuilder:
             self.profile.ordered = len(seconds) >= _SECONDS_IN_ORDER
         return start_of_last_second(rows) if self.profile.ordered else 0
 
-    def _batch(self, ready: HeldRows, page: LedgerPage, backward: bool | None) -> Batch | None:  # noqa: FBT001 - not an option
+    def _entries(self, rows: list[LedgerEntry]) -> list[LedgerEntry]:
+        """Return the entries to yield: of the walk's range, and not yielded before."""
         order, span = self.listing.order, self.listing.span
-        entries = by_date(ready.rows, order)
+        entries = by_date(rows, order)
         if entries and not (span.holds(entries[0].ledger_created_date) and span.holds(entries[-1].ledger_created_date)):
             entries = [entry for entry in entries if span.holds(entry.ledger_created_date)]
-        if self.yielded is not None:
-            behind = entries_behind(entries, self.yielded, order)
-            self.left_out += len(entries) - len(behind)
-            if self.yielded_count is not None and self.left_out > self.yielded_count:
-                raise Contradiction(
-                    "dates", "entries before those that were yielded were not read: begin the walk anew"
-                )
-            entries = behind
-        if not entries:
-            return None
-        page.entries = entries
-        end_index = ready.indexes[len(ready.rows) - 1] + 1
-        window = self.listing.window
-        batch = Batch(page, ready.rows, ready.indexes, end_index, ready.total, self.position, window, backward)
-        self.position = batch.end
-        return batch
+        if self.skipped is None:
+            return entries
+        behind = entries_behind(entries, self.skipped, order)
+        self._skipped_count += len(entries) - len(behind)
+        if self.most_skipped is not None and self._skipped_count > self.most_skipped:
+            raise Contradiction("edge", "entries before those that were yielded were not read: begin the walk anew")
+        return behind

@@ -38,12 +38,10 @@ class Position:
     """What was yielded of the last entry's second."""
     window: Window | None
     """The window in which it lies; None for the whole history."""
-    index: int
-    """Rows of the listing before the first one that is still to be yielded, in the order of reading."""
-    total: int
-    """The total of the listing by which ``index`` was counted; 0 if that is not known."""
-    backward: bool | None
-    """Whether the listing is read from its last page back; None where that must be discovered again."""
+    index: int | None
+    """Rows of the listing before the edge's second, and those of it that were yielded; None if that is not known."""
+    total: int | None
+    """The total of the listing by which ``index`` was counted."""
 
 
 @define(kw_only=True)
@@ -120,25 +118,23 @@ def _checksum(body: bytes) -> bytes:
 
 
 def _position_values(position: Position) -> list[Any]:
-    window, backward = position.window, position.backward
+    window = position.window
     return [
         position.edge.second,
         [_key_text(key) for key in position.edge.keys.elements()],
         None if window is None else [_ticks(window.start), _ticks(window.end)],
         position.index,
         position.total,
-        None if backward is None else int(backward),
     ]
 
 
 def _position(values: list[Any]) -> Position:
-    second, keys, window, index, total, backward = values
+    second, keys, window, index, total = values
     return Position(
         edge=Edge(second, known=Counter(map(_key, keys))),
         window=None if window is None else Window(*map(_moment, window)),
         index=index,
         total=total,
-        backward=None if backward is None else bool(backward),
     )
 
 

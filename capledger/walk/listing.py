@@ -1,16 +1,11 @@
-"""One filter's rows as the service lists them in pages, and where each page lies in the order of reading.
-
-A walk reads a listing from its first entry wanted to its last. Where the service lists rows the other way round,
-pages are read from the last one back, and rows are counted from the end: their *index* is their place in the order of
-reading.
-"""
+"""One filter's rows as the service lists them in pages, and how it does that."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
@@ -20,7 +15,6 @@ from capledger.walk.server_profile import OffsetRule
 from capledger.walk.windows import MARGIN_DAYS, Span, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from capledger._sansio.requests import Request
@@ -73,27 +67,21 @@ def page_count(rows: int, page_size: int) -> int:
 class Layout:
     """How a service pages one listing. It never changes; a contradiction leads to another layout."""
 
-    total: int | None
-    """Rows of the listing when it was discovered: as stated, or as found."""
-    page_size: int
-    """Rows that a page holds."""
     limit: int
     """Rows that are requested for a page."""
+    page_size: int
+    """Rows that a page holds."""
+    total: int | None
+    """Rows of the listing when it was discovered; None where no total counts them."""
+    stated: int | None = None
+    """What the first response states as the total."""
     offset_rule: OffsetRule = "page"
-    backward: bool = False
-    """Whether the service lists rows in the other order than the walk's."""
-    counted: bool = True
-    """Whether the stated totals count the rows; otherwise only a page without rows shows the end."""
-    hides: bool = False
-    """Whether pages show fewer rows than they hold."""
-    stated: bool = True
-    """Whether the service states a total for the listing at all."""
-    ordered: bool = True
-    """Whether the service lists rows in an order at all."""
+    order: ListingOrder | None = "asc"
+    """The order in which rows are listed, whatever was requested; None where pages cannot be read one by one."""
 
     def key(self, listing: Listing, number: int, size: int | None = None) -> PageKey:
         """Return the key of a page, by the number from 0; with ``size``, of a page of another size."""
-        limit = self.limit if size is None else size
+        limit = size or self.limit
         size = size or self.page_size
         offset = number
         if self.offset_rule == "row":
@@ -102,71 +90,38 @@ class Layout:
             offset = number + 1
         return PageKey(listing, number, size, limit, offset)
 
-    def number_of(self, index: int, total: int) -> int:
-        """Return the number of the page that holds the row with this index."""
-        return (total - 1 - index if self.backward else index) // self.page_size
-
-    def upcoming(self, number: int, total: int) -> Iterator[int]:
-        """Return the numbers of the pages that are read after this one."""
-        return iter(
-            range(number - 1, -1, -1) if self.backward else range(number + 1, page_count(total, self.page_size))
-        )
-
-    def view(self, key: PageKey, page: LedgerPage) -> PageView:
-        """Return a response in the order of reading."""
-        stated = stated_total(page)
-        total = stated if self.counted and stated is not None else self.total
-        rows, position = page.entries, key.number * key.size
-        expected = len(rows) if total is None else max(0, min(key.size, total - position))
-        if not self.counted and not self.backward:
-            total, expected = None, key.size
-        if not self.backward or total is None:
-            at_end = total is not None and position + expected >= total
-            return PageView(page, list(rows), position, expected, total, at_end)
-        return PageView(page, rows[::-1], total - position - expected, expected, total, position == 0)
-
-    def turned(self) -> Layout:
-        """Return the layout of a service that lists rows in the other order."""
-        return evolve(self, backward=not self.backward)
-
 
 @define(eq=False)
 class PageView:
-    """One response: its rows in the order of reading, and where they lie."""
+    """One response, and where its rows lie in the listing."""
 
+    key: PageKey
     page: LedgerPage
-    rows: list[LedgerEntry]
-    first_index: int
-    expected: int
-    """Rows that its place and the total leave for it."""
     total: int | None
-    at_end: bool
-    """Whether the listing ends with it."""
+    """Rows of the listing by this response; None where no total counts them."""
 
     @property
-    def at_start(self) -> bool:
-        """Whether the listing begins with it."""
-        return self.first_index <= 0
+    def rows(self) -> list[LedgerEntry]:
+        """The rows of the page."""
+        return self.page.entries
 
     @property
-    def end_index(self) -> int:
-        """Return the index after its last row; a page that shows fewer rows than it holds stands for all of them."""
-        return self.first_index + max(self.expected, len(self.rows))
+    def first(self) -> int:
+        """The index in the listing of its first row."""
+        return self.key.number * self.key.size
 
-    def select(self, places: Sequence[int]) -> list[LedgerEntry]:
-        """Return the rows at these places of the page."""
-        if isinstance(places, range):
-            return self.rows[places.start : places.stop]
-        return [self.rows[place] for place in places]
+    @property
+    def expected(self) -> int:
+        """Rows that its place and the total leave for it."""
+        left = self.key.size if self.total is None else self.total - self.first
+        return max(0, min(self.key.size, left))
 
-    def indexes(self, places: Sequence[int]) -> Sequence[int]:
-        """Return the indexes in the listing of the rows at these places of the page."""
-        first = self.first_index
-        if isinstance(places, range):
-            return range(first + places.start, first + places.stop)
-        return [first + place for place in places]
+    @property
+    def ends(self) -> bool:
+        """Whether the listing ends with it."""
+        return len(self.rows) < self.key.size if self.total is None else self.first + len(self.rows) >= self.total
 
     @cached_property
     def seconds(self) -> list[int]:
-        """Return the second of each row."""
+        """The second of each row."""
         return [second_of(row.ledger_created_date) for row in self.rows]

@@ -124,7 +124,7 @@ class WalkPlan:
             return None
         if whole is not None and position is None and not self.profile.ignores_dates:
             first = history.discovery.first
-            if layout.counted and _prefers_windows(self, whole, layout, first):
+            if layout.total is not None and _prefers_windows(self, whole, layout, first):
                 self._coming = deque(self._cut(whole))
                 self.prefetch.stop()
                 return None
@@ -156,7 +156,7 @@ class WalkPlan:
             else:
                 self.outcome.listings += 1
                 self.prefetch.note_end()
-                self._listings.pop(reading.listing.window, None)
+                self._listings.pop(reading.discovery.listing.window, None)
                 return
 
     async def _read_history(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
@@ -189,9 +189,7 @@ class WalkPlan:
                     self._read_history_instead()
         if self._instead:
             self._instead = False
-            reading = self._reading(None)
-            reading.yielded_count = self.yielded
-            async for batch in self._read_history(reading):
+            async for batch in self._read_history(self._reading(None)):
                 yield batch
 
     def _cut_shallow(self, contradiction: Contradiction) -> None:
@@ -243,7 +241,16 @@ class WalkPlan:
         listing.following = [self._listing(other) for other in islice(self._coming, _MOST_FOLLOWING)]
         unseen = self.unseen if not self.outcome.listings and self.position is None else 0
         discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, unseen)
-        return ListingReading(listing, self.prefetch, self.profile, discovery, self.position)
+        position = self.position if window is None or self._may_hold(window) else None
+        known = self.yielded if window is None else None if position is not None else 0
+        return ListingReading(discovery, position, known)
+
+    def _may_hold(self, window: Window) -> bool:
+        """Return whether the position may lie in a window."""
+        if self.position is None:
+            return False
+        reached = windows.from_posix(self.position.edge.second)
+        return window.start - _DAY <= reached < window.end + _DAY
 
     def _listing(self, window: Window | None) -> Listing:
         """Return the listing of a window, always the same one, since pages requested ahead are known by it."""

@@ -1,274 +1,210 @@
-"""Reading an ordered listing: page after page, each checked against the layout and the edge before it."""
+"""Reading a listing that has an order: page after page, each checked against the rows and the total before it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve
 
-from capledger.errors import ApiError, IncompleteLedgerError, LimitTooLargeError
-from capledger.walk.batch import Batch, BatchBuilder
-from capledger.walk.discovery import RETRIES, Discovery, infer_rule
-from capledger.walk.ending import is_at_end
-from capledger.walk.listing import Layout, Listing, PageView, stated_total
-from capledger.walk.ordering import by_date, keys_of, second_of
-from capledger.walk.prefetch import PageKey, Prefetch
-from capledger.walk.read_progress import ReadProgress
-from capledger.walk.server_profile import ServerProfile
+from capledger.errors import IncompleteLedgerError, LimitTooLargeError
+from capledger.walk.discovery import RETRIES, Discovery
+from capledger.walk.listing import Layout, PageView, page_count, stated_total
+from capledger.walk.ordering import by_date, row_key, second_of
 from capledger.walk.settlement import settled
-from capledger.walk.validation import (
-    Contradiction,
-    Edge,
-    check_count,
-    check_dates,
-    check_order,
-    rows_behind,
-)
+from capledger.walk.validation import Contradiction, Edge, check_count, check_order, is_past, new_rows, second_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from capledger.models import LedgerPage
+    from capledger.models import LedgerEntry, LedgerPage
+    from capledger.walk.ordering import ListingOrder
+    from capledger.walk.prefetch import PageKey
+
+#: Pages without rows, one after the other, that show the end where no total does.
+_EMPTY_PAGES: Final = 2
 
 
 @define(eq=False)
 class Reader:
-    """The pages of one listing from a position on."""
+    """The pages of one listing from a position on, in the order of the service."""
 
-    listing: Listing
-    prefetch: Prefetch
-    profile: ServerProfile
-    layout: Layout
-    progress: ReadProgress
     discovery: Discovery
-    builder: BatchBuilder
-    last: tuple[PageKey, PageView] | None = None
-    """The latest response."""
+    layout: Layout
+    order: ListingOrder
+    index: int = 0
+    """Rows of the listing that were read, or lie before those that were."""
+    total: int | None = None
+    """The total by which ``index`` is counted; None where no total counts the rows."""
+    edge: Edge | None = None
+    read: int = 0
+    """Rows that were read."""
+    lost: bool = False
+    """Whether rows that were not read have vanished: they were deleted, or a replica does not have them yet."""
+    empty_pages: int = 0
+    page: LedgerPage | None = None
+    """The latest page."""
+    next_page: tuple[int, int] | None = None
+    """Number and size of the page behind the latest one, if that ends the listing and has no room for another row."""
 
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Read to the end of the listing."""
-        progress = self.progress
-        if progress.edge is not None and progress.edge_total != progress.total:
-            batch = self._added(*await settled(self, progress.edge))
-            if batch is not None:
-                yield batch
-        while not await is_at_end(self):
-            try:
-                view, new = await self._agreed_view()
-            except Contradiction as contradiction:
-                if not self._may_end(contradiction):
-                    raise
-                break
-            batch = self._added(view, new)
-            if batch is not None:
-                yield batch
-        if self.last is not None:
-            batch = self.builder.finish(self.last[1].page, backward=self._known_direction())
-            if batch is not None:
-                yield batch
-
-    def _may_end(self, contradiction: Contradiction) -> bool:
-        """Return whether a page that is refused may well be behind the end, of which no total tells."""
-        if contradiction.kind != "depth" or self.layout.counted or self.layout.backward:
-            return False
-        return self.progress.empty_pages > 0 or self.listing.is_shortest
-
-    def _added(self, view: PageView, new: Sequence[int]) -> Batch | None:
-        """Go on behind a page, and return what it adds to the walk."""
-        self._advance(view, new)
-        return self.builder.add(view, new, self.progress.edge_total, backward=self._known_direction())
-
-    def _known_direction(self) -> bool | None:
-        """Return whether the listing is read backward, if a resumed walk may rely on that and on its totals."""
-        return self.layout.backward if self.layout.counted and not self.progress.hides else None
+    async def views(self) -> AsyncIterator[tuple[PageView, list[LedgerEntry]]]:
+        """Yield each page with the rows that it adds, to the end of the listing."""
+        while not await self._ended():
+            view, new = await self._next()
+            rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
+            self._advance(view, rows)
+            yield view, rows
+            del view, new, rows  # makes room before the next page is decoded
 
     def shortfall(self) -> IncompleteLedgerError | None:
-        """Return what keeps the listing from being proven; None when it is."""
-        return self.progress.shortfall(self.layout)
-
-    # The next page
-
-    def _probe_due(self) -> bool:
-        """Return whether the page behind the last one is worth requesting ahead."""
-        total = self.progress.total
-        return total > self.profile.counted_to and total % self.layout.page_size == 0
-
-    async def _agreed_view(self) -> tuple[PageView, Sequence[int]]:
-        """Return the next page and its new rows; one that contradicts what is known is requested again, or settled."""
-        before: Contradiction | None = None
-        for _ in range(1 + RETRIES):
-            view = await self.view(self.layout.number_of(self.progress.index, self.progress.total))
-            try:
-                return view, self._new_rows(view)
-            except Contradiction as contradiction:
-                if before is None and (contradiction.kind != "edge" or self._shows_rule()):
-                    before = contradiction
-                    continue
-                if await self._rule_revised():
-                    continue
-                self._check_rule_known()
-                if contradiction.kind == "edge":
-                    return await self._settled(view)
-                if before is not None and str(before) == str(contradiction):
-                    return await self._as_it_is(view, contradiction)
-                before = contradiction
-        raise before or Contradiction("edge", "no response agrees with another")
-
-    async def _settled(self, disputed: PageView) -> tuple[PageView, Sequence[int]]:
-        """Return a page that shows how the listing continues where one does not."""
-        progress = self.progress
-        if disputed.total is not None and disputed.total > progress.total:
-            progress.note_total(disputed.total)
-        if progress.edge is None:  # rows were added before the first one: read from there
-            view = await self.view(self.layout.number_of(0, progress.total))
-            return view, range(max(0, -view.first_index), len(view.rows))
-        if self.profile.offset_rule is None and self.layout.page_size == 1:
-            self.layout = await self.discovery.rule_of_larger_pages(self.layout)
-        return await settled(self, progress.edge, disputed)
-
-    def _check_rule_known(self) -> None:
-        """Check that it is proven what ``offset`` counts before anything is made of a page that contradicts others."""
-        unknown = not self.discovery.resumes or self.progress.hides
-        if self.profile.offset_rule is None and unknown and self.layout.page_size > 1:
-            raise Contradiction("rule", "it is not proven what offset counts")
-
-    def _shows_rule(self) -> bool:
-        """Return whether the latest page repeats the first one as it would if ``offset`` counted something else."""
-        if self.profile.offset_rule is not None or self.last is None or self.layout.backward:
-            return False
-        key, view = self.last
-        if self.layout.counted and view.total != self.progress.edge_total:
-            return False
-        return key.number > 0 and infer_rule(self.discovery.first, view.page.entries, key) is not None
-
-    async def _rule_revised(self) -> bool:
-        """Find out what ``offset`` counts from a page that repeats the first one; return whether that is news."""
-        if self.last is None or not self._shows_rule():
-            return False
-        key, view = self.last
-        rule = await self.discovery.rule_shown_by(self.layout, key, view.page.entries)
-        if rule in {None, self.layout.offset_rule}:
-            return False
-        self.layout = evolve(self.layout, offset_rule=rule)
-        return True
+        """Return what keeps a listing that was read to its end from being proven; None when it is."""
+        if self.lost:
+            text = "the stated total fell while the ledger was read, and the entries that were deleted were not seen"
+            return IncompleteLedgerError(text, self.layout.total, self.read)
+        stated = self.layout.stated
+        if self.total is not None or (stated is not None and self.discovery.states_more and self.read >= stated):
+            return None
+        text = "the service does not state how many entries there are, so nothing proves that these are all"
+        return IncompleteLedgerError(text, None, self.read)
 
     async def view(self, number: int, size: int | None = None) -> PageView:
-        """Request a page; with ``size``, one of another size than the listing is read in."""
-        layout = self.layout
-        key = layout.key(self.listing, number, size)
-        self.last = None  # makes room before the next page is decoded
-        page = await self.page(key)
-        if layout.total is None and stated_total(page) is not None:  # the first page alone stated none
-            self._take_total(stated_total(page) or 0)
-        view = self.layout.view(key, page)
-        self.last = key, view
-        return view
-
-    def _take_total(self, total: int) -> None:
-        self.layout = evolve(self.layout, total=total, counted=True, stated=True)
-        self.progress.total = self.progress.edge_total = total
-
-    async def page(self, key: PageKey) -> LedgerPage:
-        """Request a page, and what follows it ahead."""
-        try:
-            page = await self.prefetch.take(key, lambda: self._following(key))
-        except ApiError as refusal:
-            of_limit = isinstance(refusal, LimitTooLargeError)
-            if key.number and not (of_limit and (key.limit > self.layout.limit or not self.progress.read)):
-                raise Contradiction("depth", str(refusal)) from refusal
-            raise
-        check_dates(self.listing, page)
-        if page.entries and stated_total(page) == self.layout.total != len(page.entries):
-            self.progress.exceeds = True
-        return page
+        """Request a page, and what follows it ahead; with ``size``, one of another size than usual."""
+        key = self.layout.key(self.discovery.listing, number, size)
+        self.page = None
+        page = await self.discovery.page(key, lambda: self._following(key))
+        self.page = page
+        return PageView(key, page, None if self.total is None else stated_total(page))
 
     def _following(self, key: PageKey) -> Iterator[PageKey]:
         """Yield the pages that are read after this one."""
-        layout, total = self.layout, self.progress.total
-        if not layout.counted and not layout.backward:
-            total = max(total, (key.number + 2) * layout.page_size)
-        elif self._probe_due() and not layout.backward:
-            total += layout.page_size
-        if self.profile.offset_rule is None and self.listing.cautious:
-            total = min(total, 2 * layout.page_size)
-        for number in layout.upcoming(key.number, total):
-            yield layout.key(self.listing, number)
-        limit = self.profile.page_size(layout.limit)
-        for listing in self.listing.following:
-            yield evolve(layout, limit=limit, page_size=limit).key(listing, 0)
+        layout, listing, profile = self.layout, self.discovery.listing, self.discovery.profile
+        end = key.number + 3
+        if self.total is not None:
+            end = page_count(self.total, layout.page_size)
+            if self.total > profile.counted_to and self.total % layout.page_size == 0:
+                end += 1
+        if profile.offset_rule is None and listing.cautious:
+            end = min(end, 2)
+        for number in range(key.number + 1, end):
+            yield layout.key(listing, number)
+        limit = profile.page_size(layout.limit)
+        for other in listing.following:
+            yield evolve(layout, limit=limit, page_size=limit).key(other, 0)
+
+    async def _next(self) -> tuple[PageView, Sequence[int]]:
+        """Return the next page and its new rows; one that contradicts what is known is requested again, or settled."""
+        before: Contradiction | None = None
+        while True:
+            view = await self.view(self.index // self.layout.page_size)
+            try:
+                return view, self._new_rows(view)
+            except Contradiction as contradiction:
+                if await self._rule_revised(view):
+                    continue
+                again = before is not None and str(before) == str(contradiction)
+                if self.edge is not None and (contradiction.kind == "edge" or (again and contradiction.kind == "fall")):
+                    return await settled(self, self.edge, view)
+                if again:
+                    raise
+                before = contradiction
 
     def _new_rows(self, view: PageView) -> Sequence[int]:
         """Return which rows of a page continue what was read."""
-        progress, order = self.progress, self.listing.order
-        if self.layout.counted and view.total is not None:
-            if view.total < progress.total:
-                raise Contradiction("fall", f"{progress.total} entries were stated and then {view.total}")
-            if not progress.hides:
-                check_count(view)
-        if view.at_start and view.at_end:
-            view.rows = by_date(view.rows, order)
-        check_order(view, order)
-        self._check_direction(view)
-        grown = 0 if view.total is None else view.total - progress.edge_total
-        return rows_behind(view, progress.edge, order, index=progress.index, grown=grown)
+        if self.total is not None:
+            if view.total is None:
+                raise Contradiction("count", "a page states no total", self.total, self.index)
+            if view.total < self.total:
+                raise Contradiction("fall", f"{self.total} entries were stated and then {view.total}")
+            check_count(view)
+        if view.first == 0 and view.ends:
+            view.page.entries = by_date(view.rows, self.order)
+        check_order(view.rows, self.order)
+        edge, rows = self.edge, view.rows
+        if edge is None and (view.first == 0 or (view.first == self.index and view.total == self.total)):
+            return range(len(rows))
+        if edge is None:
+            raise Contradiction("edge", "the page does not begin where reading does")
+        first, last = second_range(view, edge.second, self.order)
+        if view.first == self.index and view.total == self.total and first == 0:
+            is_apart = not rows or is_past(view.seconds[0], edge.second, self.order)
+            if is_apart or not any(row_key(row) in edge.keys for row in rows[:last]):
+                return range(len(rows))
+        if first > 0 or view.first == 0:
+            new, missing = new_rows(view, edge, first, last)
+            if not missing and not self.rows_vanished(view, first + edge.count):
+                return new
+        raise Contradiction("edge", "the rows do not continue those read before")
 
-    def _check_direction(self, view: PageView) -> None:
-        """Check that rows after a first page of one second alone are in the order that was assumed."""
-        edge = self.progress.edge
-        if edge is None or self.builder.position is not None or edge.count != self.progress.read or not view.rows:
-            return
-        second = second_of(view.rows[0].ledger_created_date)
-        if second != edge.second and (second < edge.second) == (self.listing.order == "asc"):
-            raise Contradiction("turn", "the rows come in the other order")
+    def rows_vanished(self, view: PageView, known: int) -> int:
+        """Return how many rows fewer lie behind the first ``known`` ones of a page than lay behind those read."""
+        behind = view.first + known
+        if self.total is None or view.total is None:
+            return max(0, behind - self.index)
+        return max(0, (self.total - self.index) - (view.total - behind))
 
-    async def _as_it_is(self, view: PageView, contradiction: Contradiction) -> tuple[PageView, Sequence[int]]:
-        """Read a page that two responses gave alike, although it contradicts what is known."""
-        progress, kind = self.progress, contradiction.kind
-        key = self.layout.key(self.listing, self.layout.number_of(progress.index, progress.total))
-        if kind == "fall" and view.total is not None:
-            progress.note_total(view.total)
-            return await self._settled(view)
-        if kind == "short" and self.listing.window is None:
-            progress.hides = True
-        elif len(keys_of(view.rows)) == view.expected < len(view.rows):
-            raise contradiction  # a row that comes twice by mistake
-        elif kind == "long" and not self.layout.backward and len(view.rows) <= self.layout.page_size:
-            self.layout = evolve(self.layout, counted=False)
-        elif kind == "long" and not self.layout.backward and len(view.rows) <= self.layout.limit:
-            self.layout = evolve(self.layout, page_size=self.layout.limit)  # earlier pages hid rows
-            progress.index, progress.hides = key.number * self.layout.limit, True
-            progress.hidden = progress.index - progress.read
-        elif kind == "short":
-            raise Contradiction("dates", contradiction.text)
-        else:
-            raise contradiction
-        number = self.layout.number_of(progress.index, progress.total)
-        self.prefetch.keep(self.layout.key(self.listing, number), view.page)
-        return await self._agreed_view()
+    async def _rule_revised(self, view: PageView) -> bool:
+        """Find out what ``offset`` counts where that is not proven; return whether it is not what was assumed."""
+        discovery, layout = self.discovery, self.layout
+        if discovery.profile.offset_rule is not None or not view.key.number:
+            return False
+        rule = await discovery.offset_rule(layout, view.key, view.rows)
+        discovery.profile.offset_rule = rule
+        self.layout = evolve(layout, offset_rule=rule)
+        return rule != layout.offset_rule
 
-    def _advance(self, view: PageView, new: Sequence[int]) -> None:
-        progress = self.progress
-        key = self.last[0] if self.last is not None else None
-        is_usual = key is None or key.size == self.layout.page_size
-        end_index = view.end_index if is_usual else view.first_index + len(view.rows)
-        if end_index < progress.index and not new and view.rows:
-            if self.layout.counted or self.layout.backward:
-                raise Contradiction("edge", "the service repeats a page that was read")
-            end_index = progress.index + self.layout.page_size
-        elif end_index == progress.index and not new and not is_usual and progress.empty_pages:
-            end_index += self.layout.page_size  # what is read again and again: the page shows no row of its own
-            progress.hidden += self.layout.page_size
-        if new and key is not None and key.number and is_usual and key.size > 1 and view.total:
-            self.profile.offset_rule = self.layout.offset_rule
-            if self.layout.page_size < self.layout.limit and not progress.hides:
-                self.profile.page_cap = self.layout.page_size
-        if new:
-            self.prefetch.note_new_rows()
-            progress.edge = Edge.behind(view.select(new), progress.edge)
+    async def _ended(self) -> bool:
+        """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
+        profile, total = self.discovery.profile, self.total
+        if total is None:
+            return self.empty_pages >= _EMPTY_PAGES
+        is_full = self.next_page is not None or (self.page is None and total > 0)
+        if self.index < total or not is_full or total <= profile.counted_to:
+            return self.index >= total
+        number, size = self.next_page or (total // self.layout.page_size, None)
+        key = self.layout.key(self.discovery.listing, number, size)
+        try:
+            page = await self.discovery.page(key)
+        except Contradiction as contradiction:  # the service refuses to look behind the last page
+            if contradiction.kind == "depth" and self.discovery.listing.is_shortest:
+                return True
+            raise
+        if key.number * key.size + len(page.entries) <= total:
+            profile.counted_to = total
+            return True
+        if self.edge is not None and not is_past(second_of(page.entries[0].ledger_created_date), self.edge.second, self.order):
+            if not await self._goes_on(total):  # the last page again, or the first where pages are counted from 1
+                profile.counted_to = total
+                return True
+        self.discovery.prefetch.keep(key, page)
+        self.total = stated if (stated := stated_total(page) or 0) > total else None
+        return False
+
+    async def _goes_on(self, total: int) -> bool:
+        """Return whether a page of another size has rows behind the stated last one."""
+        listing, profile, usual = self.discovery.listing, self.discovery.profile, self.layout.page_size
+        for size in range(usual + 1, profile.largest_page() + 1):
+            if total % size:
+                try:
+                    page = await self.discovery.page(self.layout.key(listing, total // size, size))
+                except LimitTooLargeError as refusal:
+                    profile.lower_page_cap(refusal, size)
+                    return True
+                return len(page.entries) > total % size
+        return True
+
+    def _advance(self, view: PageView, rows: list[LedgerEntry]) -> None:
+        """Go on behind a page."""
+        key, profile = view.key, self.discovery.profile
+        if rows:
+            self.discovery.prefetch.note_new_rows()
+            self.edge = Edge.behind(rows, self.edge)
+            if key.number and key.size == self.layout.page_size > 1 and view.total:
+                profile.offset_rule = self.layout.offset_rule
+                if key.size < self.layout.limit:
+                    profile.page_cap = key.size
+        self.empty_pages = 0 if rows else self.empty_pages + 1
+        self.read += len(rows)
+        self.index = view.first + (len(view.rows) if self.total is not None else key.size)
         if view.total is not None:
-            progress.note_total(view.total)
-            progress.edge_total = view.total
-            progress.hidden += max(0, view.expected - len(view.rows))
-        progress.index = end_index
-        progress.read += len(new)
-        progress.empty_pages = 0 if new else progress.empty_pages + 1
+            self.total = view.total
+        is_full = len(view.rows) >= key.size and view.ends
+        self.next_page = (key.number + 1, key.size) if is_full else None

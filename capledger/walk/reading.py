@@ -1,47 +1,43 @@
-"""Reading one listing from a position on: discover its layout, read its pages, discover again where they disagree."""
+"""Reading one listing from a position on: discover its layout, then read its pages one by one, or collect them all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve
+from attrs import define
 
 from capledger.errors import IncompleteLedgerError
 from capledger.walk.batch import BatchBuilder
+from capledger.walk.collector import Collector
 from capledger.walk.cursor import Position
 from capledger.walk.discovery import Discovery
-from capledger.walk.listing import Layout, Listing
-from capledger.walk.prefetch import Prefetch
-from capledger.walk.read_progress import ReadProgress
+from capledger.walk.listing import Layout
+from capledger.walk.ordering import by_date
 from capledger.walk.reader import Reader
-from capledger.walk.server_profile import ServerProfile
-from capledger.walk.unordered import UnorderedReader
 from capledger.walk.validation import Contradiction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from capledger.models import LedgerEntry, LedgerPage
     from capledger.walk.batch import Batch
 
-#: How often a listing is discovered anew.
-_REDISCOVERIES: Final = 3
+#: How often a listing is discovered before its rows are collected.
+_DISCOVERIES: Final = 2
 
 
 @define(eq=False)
 class ListingReading:
     """The batches of one listing."""
 
-    listing: Listing
-    prefetch: Prefetch
-    profile: ServerProfile
     discovery: Discovery
     position: Position | None
     """Behind the last entry yielded; None before the first one of the walk."""
-    yielded_count: int | None = None
-    """Entries that were yielded from other listings, if all of them must be in this one as well."""
+    yielded: int | None = 0
+    """Entries that were yielded from this listing, or from others that this one holds; None if that is not known."""
     layout: Layout | None = None
-    hidden: int = 0
-    """Rows that pages did not show, as far as it was read before it was discovered anew."""
+    total: int | None = None
+    """The first total of the listing, also of an earlier session."""
     shortfall: IncompleteLedgerError | None = None
     """After the end: what keeps the listing from being proven."""
     states_totals: bool = True
@@ -55,90 +51,98 @@ class ListingReading:
         Raises:
             Contradiction: the responses cannot be brought into agreement.
         """
-        for left in range(_REDISCOVERIES, -1, -1):
-            reader = None
+        in_window = self.discovery.listing.window is not None
+        for _ in range(_DISCOVERIES):
+            layout = await self.discovered()
+            if layout.order is None:
+                break
             try:
-                layout = await self.discovered()
-                if not layout.ordered:
-                    self.layout = layout = await self.discovery.proven_rule(layout)
-                reader = self._reader(layout)
-                async for batch in reader.batches():
-                    self.position = batch.end
-                    yield batch
+                async for batch in self._read(layout):
+                    yield self._noted(batch)
             except Contradiction as contradiction:
-                if not left or contradiction.kind in {"dates", "depth", "short", "long", "silence"}:
+                if contradiction.kind in {"dates", "depth"}:
                     raise
-                if isinstance(reader, Reader):
-                    self.hidden = reader.progress.hidden
-                self.layout = (
-                    None
-                    if reader is None
-                    else await self._revised(reader, contradiction, first_time=left == _REDISCOVERIES)
-                )
+                if contradiction.kind == "count" and in_window:
+                    raise Contradiction("dates", contradiction.text) from None
+                if contradiction.kind in {"count", "order"}:
+                    break
+                self.layout = None
             else:
-                self.shortfall = reader.shortfall()
-                self.states_totals = reader.layout.stated
-                self.fell = isinstance(reader, Reader) and reader.progress.fallen > 0
                 return
+        async for batch in self._collect(self.layout or await self.discovered()):
+            yield self._noted(batch)
 
     async def discovered(self) -> Layout:
         """Return the layout of the listing; what a resumed walk knows of it need not be discovered."""
         if self.layout is None:
-            own = self._own_position()
-            self.discovery.resumes = own is not None and own.index > 0
-            known = self._resumed_layout()
-            self.layout = known or await self.discovery.layout()
+            own, rule = self._ranked_position(), self.discovery.profile.offset_rule
+            if own is not None and own.total and rule is not None:
+                size = self.discovery.profile.page_size(self.discovery.page_size)
+                self.layout = Layout(size, size, own.total, own.total, rule, self.discovery.listing.order)
+            else:
+                self.layout = await self.discovery.layout()
+            if self.total is None:
+                self.total = self.layout.total
         return self.layout
 
-    def _resumed_layout(self) -> Layout | None:
-        position = self._own_position()
-        if position is None or position.backward is None or not position.total or self.profile.offset_rule is None:
-            return None
-        size = self.profile.page_size(self.discovery.page_size)
-        return Layout(position.total, size, size, self.profile.offset_rule, backward=position.backward)
+    def _noted(self, batch: Batch) -> Batch:
+        self.position = batch.end
+        if self.yielded is not None:
+            self.yielded += len(batch.entries)
+        return batch
 
-    def _own_position(self) -> Position | None:
-        """Return the position, if it lies in this listing."""
+    def _ranked_position(self) -> Position | None:
+        """Return the position, if it is known where in this listing it lies."""
         position = self.position
-        return position if position is not None and position.window == self.listing.window else None
+        is_own = position is not None and position.window == self.discovery.listing.window
+        return position if is_own and position is not None and position.index is not None else None
 
-    def _reader(self, layout: Layout) -> Reader | UnorderedReader:
-        own = self._own_position()
-        index = 0 if own is None else own.index
-        if not layout.ordered:
-            return UnorderedReader(
-                self.listing, self.prefetch, self.profile, layout, self.position, max(0, index - self.hidden)
-            )
-        if own is not None and layout.counted and own.backward is None and index > (layout.total or 0):
-            layout = evolve(layout, counted=False)  # more rows were read than are stated
-        edge = None if own is None else own.edge
-        yielded = None if own is not None or self.position is None else self.position.edge
-        total = edge_total = layout.total or 0
-        if own is not None and layout.counted:
-            edge_total = own.total if own.backward is not None else 0
-            total = edge_total or total
-        progress = ReadProgress(
-            index=index,
-            total=total,
-            edge_total=edge_total,
-            edge=edge,
-            read=max(0, index - self.hidden),
-            hidden=self.hidden,
-            hides=layout.hides,
-        )
-        builder = BatchBuilder(self.listing, self.profile, self.position, yielded, self.yielded_count)
-        return Reader(self.listing, self.prefetch, self.profile, layout, progress, self.discovery, builder)
+    async def _read(self, layout: Layout) -> AsyncIterator[Batch]:
+        """Read page by page; where the service lists rows the other way round, collect them first."""
+        order, listing = layout.order or "asc", self.discovery.listing
+        own = self._ranked_position() if order == listing.order and layout.total is not None else None
+        reader = Reader(self.discovery, layout, order, total=layout.total)
+        if own is not None and own.index is not None:
+            reader.index = reader.read = own.index
+            reader.edge, reader.total = own.edge, own.total
+        builder = self._builder(skips=own is None)
+        collected: list[LedgerEntry] = []
+        async for view, rows in reader.views():
+            if order != listing.order:
+                collected += rows
+                continue
+            batch = builder.add(rows, view.page, reader.index if reader.total else None, reader.total)
+            del view, rows
+            if batch is not None:
+                yield batch
+        self.shortfall, self.states_totals, self.fell = reader.shortfall(), layout.stated is not None, reader.lost
+        if order == listing.order and reader.page is not None:
+            batch = builder.add([], reader.page, reader.index if reader.total else None, reader.total, ends=True)
+            if batch is not None:
+                yield batch
+        for batch in self._chunks(builder, collected, reader.page):
+            yield batch
 
-    async def _revised(
-        self, reader: Reader | UnorderedReader, contradiction: Contradiction, *, first_time: bool
-    ) -> Layout:
-        """Return another layout, in the light of a contradiction."""
-        layout = reader.layout
-        if isinstance(reader, UnorderedReader):
-            raise contradiction
-        if contradiction.kind == "turn" and first_time:
-            return await self.discovery.proven_backward(layout.turned())
-        if contradiction.kind in {"order", "turn"}:
-            return evolve(layout, ordered=False)
-        self.discovery.resumes = True
-        return await self.discovery.layout()
+    async def _collect(self, layout: Layout) -> AsyncIterator[Batch]:
+        collector = Collector(self.discovery, layout)
+        rows = await collector.collect()
+        builder = self._builder(skips=True)
+        if builder.most_skipped is not None and collector.total is not None and self.total is not None:
+            builder.most_skipped += max(0, collector.total - self.total)
+        for batch in self._chunks(builder, rows, collector.page):
+            yield batch
+        self.shortfall, self.states_totals = collector.shortfall, collector.total is not None
+
+    def _builder(self, *, skips: bool) -> BatchBuilder:
+        listing, position = self.discovery.listing, self.position
+        if not skips or position is None:
+            return BatchBuilder(listing, self.discovery.profile, position)
+        return BatchBuilder(listing, self.discovery.profile, position, position.edge, self.yielded)
+
+    def _chunks(self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage | None) -> list[Batch]:
+        """Return batches of sorted rows, of a page each."""
+        if page is None:
+            return []
+        rows, size = by_date(rows, self.discovery.listing.order), self.discovery.page_size
+        batches = [builder.add(rows[start : start + size], page, ends=True) for start in range(0, len(rows), size)]
+        return [batch for batch in batches if batch is not None]

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from capledger.walk.listing import Listing, PageView
     from capledger.walk.ordering import ListingOrder
 
-#: "short", "long": rows that do not fit the total; "fall": a total lower than before; "order": dates that run
-#: backwards; "turn": rows in the other order than assumed; "edge": rows that do not continue those read before; "rule":
-#: it is not known what ``offset`` counts; "depth": a page that is refused although it was stated; "dates": rows or
-#: totals that the window does not explain; "silence": a response that says nothing.
-ContradictionKind = Literal["short", "long", "fall", "order", "turn", "edge", "rule", "depth", "dates", "silence"]
+#: "count": rows that do not fit the total; "fall": a total lower than before; "order": dates that run backwards;
+#: "edge": rows that do not continue those read before; "depth": a page that is refused although it was stated;
+#: "dates": rows or totals that the window does not explain; "silence": a response that says nothing.
+ContradictionKind = Literal["count", "fall", "order", "edge", "depth", "dates", "silence"]
 
 
 class Contradiction(Exception):  # noqa: N818 - raised and caught within a walk; may be settled
@@ -45,7 +44,7 @@ class Contradiction(Exception):  # noqa: N818 - raised and caught within a walk;
 
     def error(self) -> CapledgerError:
         """Return the error to raise where nothing settles it."""
-        if self.kind in {"short", "long", "silence"}:
+        if self.kind in {"count", "silence"}:
             return IncompleteLedgerError(self.text, self.expected, self.received)
         return PaginationError(self.text)
 
@@ -91,44 +90,15 @@ def check_dates(listing: Listing, page: LedgerPage) -> None:
 def check_count(view: PageView) -> None:
     """Check that a page holds as many rows as its place and the total say."""
     received = len(view.rows)
-    if received == view.expected or view.total is None:
-        return
-    text = f"{view.total} entries are stated, so this page has {view.expected}; {received} came"
-    raise Contradiction("short" if received < view.expected else "long", text, view.total, view.first_index + received)
+    if received != view.expected:
+        text = f"{view.total} entries are stated, so this page has {view.expected}; {received} came"
+        raise Contradiction("count", text, view.total, view.first + received)
 
 
-def check_order(view: PageView, order: ListingOrder) -> None:
+def check_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> None:
     """Check that rows are in the order of their seconds."""
-    if not is_in_order(view.rows, order):
+    if not is_in_order(rows, order):
         raise Contradiction("order", "the rows are not in the order of their dates")
-
-
-def rows_behind(view: PageView, edge: Edge | None, order: ListingOrder, *, index: int, grown: int) -> Sequence[int]:
-    """Return which rows of a page were not read before, as indexes; a page in order.
-
-    A contiguous page begins at ``index``, where reading is, and its total has not ``grown`` since. Any other one must
-    show where the edge's second begins and all rows of it that were read: then date and key alone say what is new. Rows
-    may have moved as far as the growth explains.
-
-    Raises:
-        Contradiction: the page does not show how it continues what was read.
-    """
-    rows = view.rows
-    contiguous = grown == 0 and view.first_index == index
-    if edge is None:
-        if contiguous or view.at_start:
-            return range(len(rows))
-        raise Contradiction("edge", "the page does not begin where reading does")
-    if contiguous and (not rows or _is_past(second_of(rows[0].ledger_created_date), edge.second, order)):
-        return range(len(rows))
-    first, last = second_range(view, edge.second, order)
-    if contiguous and first == 0 and not any(row_key(row) in edge.keys for row in rows[:last]):
-        return range(len(rows))
-    new, missing = new_rows(view, edge, first, last)
-    moved = view.first_index + first - max(grown, 0), view.first_index + last - min(grown, 0)
-    if (first > 0 or view.at_start) and not missing and moved[0] <= index <= moved[1]:
-        return new
-    raise Contradiction("edge", "the rows do not continue those read before")
 
 
 def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[int], Counter[int]]:
@@ -147,7 +117,7 @@ def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) 
     behind = []
     for entry in entries:
         second = second_of(entry.ledger_created_date)
-        if _is_past(second, edge.second, order) or (second == edge.second and not _take(rest, entry)):
+        if is_past(second, edge.second, order) or (second == edge.second and not _take(rest, entry)):
             behind.append(entry)
     return behind
 
@@ -159,7 +129,8 @@ def second_range(view: PageView, second: int, order: ListingOrder) -> tuple[int,
     return bisect_left(seconds, sign * second), bisect_right(seconds, sign * second)
 
 
-def _is_past(second: int, edge: int, order: ListingOrder) -> bool:
+def is_past(second: int, edge: int, order: ListingOrder) -> bool:
+    """Return whether a second lies behind another one in the order of reading."""
     return second > edge if order == "asc" else second < edge
 
 
@@ -169,8 +140,3 @@ def _take(rest: Counter[int], row: LedgerEntry) -> bool:
     found = rest[key] > 0
     rest[key] -= found
     return found
-
-
-def holds_repeats(rows: list[LedgerEntry]) -> bool:
-    """Return whether two rows have the same key."""
-    return len(keys_of(rows)) < len(rows)

@@ -1,0 +1,164 @@
+"""Reading a listing whose pages cannot be read one by one: all of its rows are collected and told apart by key.
+
+One response is one query of the service, so the rows that it has are all different. The most rows of a key that one
+response has are therefore a lower bound; where these bounds add up to the stated total, they are the listing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from capledger.errors import IncompleteLedgerError, LimitTooLargeError
+from capledger.models import LedgerEntry, LedgerPage
+from capledger.walk.discovery import Discovery
+from capledger.walk.listing import Layout, page_count, stated_total
+from capledger.walk.ordering import row_key
+from capledger.walk.validation import Contradiction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from capledger.walk.prefetch import PageKey
+
+#: How often all pages are read, and how many readings must agree where rows are the same.
+_READINGS, _AGREEING = 8, 3
+#: Pages without rows, one after the other, that show the end; the same before the stated total is reached.
+_EMPTY_PAGES, _MOST_HIDDEN = 2, 20
+
+
+@define
+class Reading:
+    """What one reading of all pages has brought."""
+
+    keys: Counter[int] = field(factory=Counter)
+    totals: list[int | None] = field(factory=list)
+    """What each page with rows states as the total."""
+
+    @property
+    def total(self) -> int | None:
+        """Return the total that all pages state; None where there is none, or they differ."""
+        return self.totals[0] if len(set(self.totals)) == 1 else None
+
+
+@define(eq=False)
+class Collector:
+    """All rows of a listing, in no order."""
+
+    discovery: Discovery
+    layout: Layout
+    rows: dict[int, list[LedgerEntry]] = field(factory=dict)
+    """Rows by key, as many of each as one response had at most."""
+    page: LedgerPage = field(factory=LedgerPage)
+    """The latest page with rows."""
+    shortfall: IncompleteLedgerError | None = None
+    """After the end: what keeps the listing from being proven."""
+    total: int | None = None
+    """After the end: the total that is stated."""
+
+    async def collect(self) -> list[LedgerEntry]:
+        """Return all rows.
+
+        Raises:
+            Contradiction: the pages do not add up to all rows.
+        """
+        before: Reading | None = None
+        agreeing = 1
+        size = await self._largest_size()
+        for number in range(_READINGS):
+            reading = await self._reading(max(1, size - number))
+            agreeing = agreeing + 1 if before is not None and reading.keys == before.keys else 1
+            if self._is_whole(reading, agreeing):
+                return self._whole(reading)
+            before = reading
+        raise Contradiction("order", "the rows are in no order, and their pages do not add up to all of them")
+
+    def _is_whole(self, reading: Reading, agreeing: int) -> bool:
+        """Return whether the rows found so far are all rows, as far as that can be known."""
+        total, found = self._total(reading), self.known
+        if agreeing >= _AGREEING or (total is not None and found == total):
+            return True
+        has_no_repeats = reading.keys.total() == found
+        return has_no_repeats and (agreeing > 1 or (total is not None and found >= total))
+
+    @property
+    def known(self) -> int:
+        """Rows that are known to be different."""
+        return sum(map(len, self.rows.values()))
+
+    def _whole(self, reading: Reading) -> list[LedgerEntry]:
+        """Return the rows of an accepted reading, and keep what is missing for its proof."""
+        total, stated = self._total(reading), self.layout.stated
+        rows = [row for rows in self.rows.values() for row in rows]
+        if len(rows) != total == reading.keys.total():
+            rows = [row for key, count in reading.keys.items() for row in (self.rows[key] * count)[:count]]
+        self.total = total
+        if total is None:
+            text = "the service does not state how many entries there are, so nothing proves that these are all"
+            self.shortfall = IncompleteLedgerError(text, None, len(rows))
+        elif len(rows) < max(total, stated or 0):
+            text = f"{max(total, stated or 0)} entries are stated and {len(rows)} came"
+            self.shortfall = IncompleteLedgerError(text, max(total, stated or 0), len(rows))
+        return rows
+
+    async def _largest_size(self) -> int:
+        """Return the most rows that a page can have, if the service honours that; else its own page size."""
+        profile, usual = self.discovery.profile, self.layout.page_size
+        largest = profile.largest_page()
+        if self.layout.stated is None or usual >= largest:
+            return usual
+        try:
+            page = await self._page(0, largest)
+        except LimitTooLargeError as refusal:
+            profile.lower_page_cap(refusal, largest)
+            return max(usual, profile.largest_page())
+        self.discovery.prefetch.keep(self.layout.key(self.discovery.listing, 0, largest), page)
+        return largest if len(page.entries) > usual else usual
+
+    async def _reading(self, size: int) -> Reading:
+        """Read all pages once."""
+        reading, number, empty = Reading(), 0, 0
+        before: Counter[int] | None = None
+        while True:
+            page = await self._page(number, size)
+            keys = Counter(map(row_key, page.entries))
+            number += 1
+            is_behind = number > page_count(self._total(reading) or self.layout.stated or 0, size)
+            if keys and not (is_behind and keys == before):  # a page that comes twice is no page of its own
+                reading.keys += keys
+                reading.totals.append(stated_total(page))
+                before, empty = keys, 0
+            else:
+                empty += 1
+            total = self._total(reading)
+            is_behind = number >= page_count(total or self.layout.stated or 0, size)
+            if empty >= _MOST_HIDDEN or (is_behind and (empty >= _EMPTY_PAGES or self.known == total)):
+                return reading
+
+    def _total(self, reading: Reading) -> int | None:
+        """Return the total that a reading states, unless it may be that of each page."""
+        is_of_page = self.known > (self.layout.stated or 0) and not self.discovery.states_more
+        return None if is_of_page else reading.total
+
+    async def _page(self, number: int, size: int) -> LedgerPage:
+        key = self.layout.key(self.discovery.listing, number, size)
+        page = await self.discovery.page(key, lambda: self._following(key))
+        known = self.known
+        rows: dict[int, list[LedgerEntry]] = {}
+        for row in page.entries:
+            rows.setdefault(row_key(row), []).append(row)
+        for row_id, same in rows.items():
+            if len(same) > len(self.rows.get(row_id, ())):
+                self.rows[row_id] = same
+        if self.known > known:
+            self.discovery.prefetch.note_new_rows()
+        if page.entries:
+            self.page = page
+        return page
+
+    def _following(self, key: PageKey) -> Iterator[PageKey]:
+        last = page_count(self.layout.total or self.layout.stated or 0, key.size)
+        for number in range(key.number + 1, last):
+            yield self.layout.key(self.discovery.listing, number, key.size)
