@@ -7,7 +7,7 @@ response has are therefore a lower bound; where these bounds add up to the state
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
@@ -65,20 +65,22 @@ class Collector:
             Contradiction: the pages do not add up to all rows.
         """
         before: Reading | None = None
-        agreeing = 1
+        agreeing = unchanged = 1
         size = await self._largest_size()
         for number in range(_READINGS):
-            reading = await self._reading(max(1, size - number))
+            known = self.known
+            reading = await self._reading(max(1, size - number % 2))  # other rows stand at the edges of pages
             agreeing = agreeing + 1 if before is not None and reading.keys == before.keys else 1
-            if self._is_whole(reading, agreeing):
-                return self._whole(reading)
+            unchanged = unchanged + 1 if self.known == known else 1
+            if self._is_whole(reading, agreeing, unchanged):
+                return self._whole(reading, agreeing)
             before = reading
         raise Contradiction("order", "the rows are in no order, and their pages do not add up to all of them")
 
-    def _is_whole(self, reading: Reading, agreeing: int) -> bool:
+    def _is_whole(self, reading: Reading, agreeing: int, unchanged: int) -> bool:
         """Return whether the rows found so far are all rows, as far as that can be known."""
         total, found = self._total(reading), self.known
-        if agreeing >= _AGREEING or (total is not None and found == total):
+        if found == total or max(agreeing, unchanged) >= _AGREEING:
             return True
         has_no_repeats = reading.keys.total() == found
         return has_no_repeats and (agreeing > 1 or (total is not None and found >= total))
@@ -88,11 +90,11 @@ class Collector:
         """Rows that are known to be different."""
         return sum(map(len, self.rows.values()))
 
-    def _whole(self, reading: Reading) -> list[LedgerEntry]:
+    def _whole(self, reading: Reading, agreeing: int) -> list[LedgerEntry]:
         """Return the rows of an accepted reading, and keep what is missing for its proof."""
         total, stated = self._total(reading), self.layout.stated
         rows = [row for rows in self.rows.values() for row in rows]
-        if len(rows) != total == reading.keys.total():
+        if len(rows) != total == reading.keys.total() and agreeing >= _AGREEING:
             rows = [row for key, count in reading.keys.items() for row in (self.rows[key] * count)[:count]]
         self.total = total
         if total is None:
@@ -107,7 +109,7 @@ class Collector:
         """Return the most rows that a page can have, if the service honours that; else its own page size."""
         profile, usual = self.discovery.profile, self.layout.page_size
         largest = profile.largest_page()
-        if self.layout.stated is None or usual >= largest:
+        if self.layout.stated is None or usual >= min(largest, self.layout.total or largest):
             return usual
         try:
             page = await self._page(0, largest)
@@ -134,13 +136,14 @@ class Collector:
                 empty += 1
             total = self._total(reading)
             is_behind = number >= page_count(total or self.layout.stated or 0, size)
-            if empty >= _MOST_HIDDEN or (is_behind and (empty >= _EMPTY_PAGES or self.known == total)):
+            ends = self.known == total and (empty > 0 or len(page.entries) < size)
+            if empty >= _MOST_HIDDEN or (is_behind and (empty >= _EMPTY_PAGES or ends)):
                 return reading
 
     def _total(self, reading: Reading) -> int | None:
         """Return the total that a reading states, unless it may be that of each page."""
-        is_of_page = self.known > (self.layout.stated or 0) and not self.discovery.states_more
-        return None if is_of_page else reading.total
+        exceeded = self.discovery.exceeded or self.known > (self.layout.stated or 0)
+        return None if exceeded and not self.discovery.states_more else reading.total
 
     async def _page(self, number: int, size: int) -> LedgerPage:
         key = self.layout.key(self.discovery.listing, number, size)

@@ -46,6 +46,8 @@ class Discovery:
     """The rows of the first page, once it has come."""
     states_more: bool = False
     """Whether a stated total was seen that is not the number of rows of its own page."""
+    exceeded: bool = False
+    """Whether there are rows behind the stated last one, so that the total does not count them all."""
 
     async def layout(self) -> Layout:
         """Return how the listing is paged; the first page is kept for reading.
@@ -62,16 +64,38 @@ class Discovery:
             page = await self.page(key, lambda: ahead)
             self.first = page.entries
             try:
-                layout = _shown_by(page, draft)
+                layout = self._shown_by(page, draft)
             except Contradiction as contradiction:
                 if str(contradiction) != before:
                     before = str(contradiction)
                     continue
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.keep(layout.key(self.listing, 0), page)
-            several_pages = layout.total is None or layout.total > layout.page_size
-            return self._ordered(layout) if several_pages else layout
+            order = order_of(self.first)
+            if layout.order is not None and order != "one second":
+                layout = evolve(layout, order=None if order == "none" else order)
+            return layout
         raise Contradiction("silence", "no response agrees with another")
+
+    def _shown_by(self, page: LedgerPage, draft: Layout) -> Layout:
+        """Return the layout that a first page shows; raise where it contradicts itself."""
+        total, rows = stated_total(page), len(page.entries)
+        if not rows:
+            if total or not says_empty(page):
+                text = "the response has no entries and does not say that there are none"
+                raise Contradiction("silence", text, total, 0)
+            return evolve(draft, total=0, stated=total)
+        if self.exceeded:
+            return evolve(draft, stated=total)
+        if total is None:
+            if rows < draft.limit:
+                raise Contradiction("count", "no total is stated, and a first page with few rows may be an accident")
+            return draft
+        size = _stated_page_size(page, draft.limit)
+        if rows != min(size, total):
+            text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
+            raise Contradiction("count", text, total, rows)
+        return evolve(draft, total=total, page_size=size, stated=total)
 
     def _read_as_it_is(self, page: LedgerPage, draft: Layout, contradiction: Contradiction) -> Layout:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""
@@ -91,12 +115,6 @@ class Discovery:
         if _states_usual_pages(page, draft.limit):  # rows are hidden
             return evolve(draft, order=None, stated=total)
         return evolve(draft, total=total, page_size=rows, stated=total)
-
-    def _ordered(self, layout: Layout) -> Layout:
-        order = order_of(self.first)
-        if layout.order is None or order == "one second":
-            return layout
-        return evolve(layout, order=None if order == "none" else order)
 
     async def page(self, key: PageKey, following: Callable[[], Iterable[PageKey]] = tuple) -> LedgerPage:
         """Request a page; a further one that is refused is a contradiction."""
@@ -119,8 +137,10 @@ class Discovery:
         """
         inferred = infer_rule(self.first, rows, key)
         size, total = max(2, layout.page_size), layout.total
-        if total is None or (inferred == layout.offset_rule == "page" and layout.page_size > 1):
+        if inferred == layout.offset_rule == "page" and layout.page_size > 1:
             return inferred
+        if total is None:
+            return await self._rule_of_larger_page(layout, key, rows, inferred)
         for _ in range(1 + RETRIES):
             number = page_count(total, size)
             try:
@@ -135,6 +155,23 @@ class Discovery:
             if number == page_count(total, size):
                 return await self._rule_at(key, page, number, total, size, inferred)
         return inferred
+
+    async def _rule_of_larger_page(
+        self, layout: Layout, key: PageKey, rows: list[LedgerEntry], inferred: OffsetRule
+    ) -> OffsetRule:
+        """Return what ``offset`` counts, by where a larger first page has the rows of a page."""
+        usual = layout.page_size
+        size = min(2 * usual, self.profile.largest_page())
+        if inferred == "page" or size <= usual:
+            return inferred
+        try:
+            whole = (await self.page(layout.key(self.listing, 0, size))).entries
+        except LimitTooLargeError as refusal:
+            self.profile.lower_page_cap(refusal, size)
+            return inferred
+        keys, begin = keys_of(rows), key.offset if inferred == "row" else 0
+        as_page = (keys_of(whole[usual:]) & keys).total()
+        return inferred if (keys_of(whole[begin : begin + usual]) & keys).total() > as_page else "page"
 
     async def _rule_at(
         self, key: PageKey, page: LedgerPage, number: int, total: int, size: int, inferred: OffsetRule
@@ -154,25 +191,6 @@ class Discovery:
 def says_empty(page: LedgerPage) -> bool:
     """Return whether a response without entries says that there are none."""
     return stated_total(page) == 0 or any(notice.code == _NO_ENTRIES for notice in page.warnings)
-
-
-def _shown_by(page: LedgerPage, draft: Layout) -> Layout:
-    """Return the layout that a first page shows; raise where it contradicts itself."""
-    total, rows = stated_total(page), len(page.entries)
-    if not rows:
-        if total or not says_empty(page):
-            text = "the response has no entries and does not say that there are none"
-            raise Contradiction("silence", text, total, 0)
-        return evolve(draft, total=0, stated=total)
-    if total is None:
-        if rows < draft.limit:
-            raise Contradiction("count", "no total is stated, and a first page with few rows may be an accident")
-        return evolve(draft, stated=None)
-    size = _stated_page_size(page, draft.limit)
-    if rows != min(size, total):
-        text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
-        raise Contradiction("count", text, total, rows)
-    return evolve(draft, total=total, page_size=size, stated=total)
 
 
 def infer_rule(first: list[LedgerEntry], rows: list[LedgerEntry], key: PageKey) -> OffsetRule:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
-from capledger.walk.discovery import RETRIES, Discovery
+from capledger.models import LedgerPage
+from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import by_date, row_key, second_of
+from capledger.walk.ordering import ListingOrder, row_key, second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_count, check_order, is_past, new_rows, second_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from capledger.models import LedgerEntry, LedgerPage
-    from capledger.walk.ordering import ListingOrder
+    from capledger.models import LedgerEntry
     from capledger.walk.prefetch import PageKey
 
 #: Pages without rows, one after the other, that show the end where no total does.
@@ -49,7 +49,12 @@ class Reader:
     async def views(self) -> AsyncIterator[tuple[PageView, list[LedgerEntry]]]:
         """Yield each page with the rows that it adds, to the end of the listing."""
         while not await self._ended():
-            view, new = await self._next()
+            try:
+                view, new = await self._next()
+            except Contradiction as contradiction:
+                if contradiction.kind == "depth" and self.total is None and self.empty_pages:
+                    return  # there is nothing in front of the page that is refused
+                raise
             rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
             self._advance(view, rows)
             yield view, rows
@@ -115,8 +120,6 @@ class Reader:
             if view.total < self.total:
                 raise Contradiction("fall", f"{self.total} entries were stated and then {view.total}")
             check_count(view)
-        if view.first == 0 and view.ends:
-            view.page.entries = by_date(view.rows, self.order)
         check_order(view.rows, self.order)
         edge, rows = self.edge, view.rows
         if edge is None and (view.first == 0 or (view.first == self.index and view.total == self.total)):
@@ -170,12 +173,16 @@ class Reader:
         if key.number * key.size + len(page.entries) <= total:
             profile.counted_to = total
             return True
-        if self.edge is not None and not is_past(second_of(page.entries[0].ledger_created_date), self.edge.second, self.order):
-            if not await self._goes_on(total):  # the last page again, or the first where pages are counted from 1
-                profile.counted_to = total
-                return True
+        if self.edge is not None and not is_past(
+            second_of(page.entries[0].ledger_created_date), self.edge.second, self.order
+        ) and not await self._goes_on(total):  # the last page again, or the first where pages are counted from 1
+            profile.counted_to = total
+            return True
         self.discovery.prefetch.keep(key, page)
-        self.total = stated if (stated := stated_total(page) or 0) > total else None
+        stated = stated_total(page) or 0
+        self.total = stated if stated > total else None
+        if self.total is None:
+            self.discovery.exceeded, self.layout = True, evolve(self.layout, total=None)
         return False
 
     async def _goes_on(self, total: int) -> bool:

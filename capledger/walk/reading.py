@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define
 
 from capledger.errors import IncompleteLedgerError
+from capledger.models import LedgerPage
 from capledger.walk.batch import BatchBuilder
 from capledger.walk.collector import Collector
 from capledger.walk.cursor import Position
@@ -19,7 +20,7 @@ from capledger.walk.validation import Contradiction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from capledger.models import LedgerEntry, LedgerPage
+    from capledger.models import LedgerEntry
     from capledger.walk.batch import Batch
 
 #: How often a listing is discovered before its rows are collected.
@@ -116,11 +117,12 @@ class ListingReading:
             if batch is not None:
                 yield batch
         self.shortfall, self.states_totals, self.fell = reader.shortfall(), layout.stated is not None, reader.lost
-        if order == listing.order and reader.page is not None:
-            batch = builder.add([], reader.page, reader.index if reader.total else None, reader.total, ends=True)
+        page = reader.page or LedgerPage()
+        if order == listing.order:
+            batch = builder.add([], page, reader.index if reader.total else None, reader.total, ends=True)
             if batch is not None:
                 yield batch
-        for batch in self._chunks(builder, collected, reader.page):
+        for batch in self._chunks(builder, collected, page):
             yield batch
 
     async def _collect(self, layout: Layout) -> AsyncIterator[Batch]:
@@ -139,10 +141,8 @@ class ListingReading:
             return BatchBuilder(listing, self.discovery.profile, position)
         return BatchBuilder(listing, self.discovery.profile, position, position.edge, self.yielded)
 
-    def _chunks(self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage | None) -> list[Batch]:
+    def _chunks(self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage) -> list[Batch]:
         """Return batches of sorted rows, of a page each."""
-        if page is None:
-            return []
         rows, size = by_date(rows, self.discovery.listing.order), self.discovery.page_size
         batches = [builder.add(rows[start : start + size], page, ends=True) for start in range(0, len(rows), size)]
         return [batch for batch in batches if batch is not None]

@@ -44,7 +44,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
             reader.discovery.profile.lower_page_cap(refusal, size)
             largest = reader.discovery.profile.largest_page()
             continue
-        if size > reader.layout.page_size and 0 < len(view.rows) < view.expected:
+        if size > reader.layout.page_size and view.total is not None and 0 < len(view.rows) < view.expected:
             largest = max(len(view.rows), reader.layout.page_size)  # smaller pages than requested
             continue
         check_order(view.rows, reader.order)
