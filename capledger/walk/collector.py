@@ -13,7 +13,7 @@ from attrs import define, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
-from capledger.walk.discovery import Discovery
+from capledger.walk.discovery import Discovery, has_repeats
 from capledger.walk.listing import Layout, page_count, stated_total
 from capledger.walk.ordering import row_key
 from capledger.walk.validation import Contradiction
@@ -83,7 +83,8 @@ class Collector:
         if found == total or max(agreeing, unchanged) >= _AGREEING:
             return True
         has_no_repeats = reading.keys.total() == found
-        return has_no_repeats and (agreeing > 1 or (total is not None and found >= total))
+        exceeds = self.layout.total is None and total is not None and found > total
+        return has_no_repeats and (agreeing > 1 or exceeds)
 
     @property
     def known(self) -> int:
@@ -148,6 +149,8 @@ class Collector:
     async def _page(self, number: int, size: int) -> LedgerPage:
         key = self.layout.key(self.discovery.listing, number, size)
         page = await self.discovery.page(key, lambda: self._following(key))
+        if len(page.entries) > key.limit and has_repeats(page.entries):
+            raise Contradiction("count", "a page has more entries than requested, some of them twice")
         known = self.known
         rows: dict[int, list[LedgerEntry]] = {}
         for row in page.entries:

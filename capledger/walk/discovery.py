@@ -88,9 +88,7 @@ class Discovery:
         if self.exceeded:
             return evolve(draft, stated=total)
         if total is None:
-            if rows < draft.limit:
-                raise Contradiction("count", "no total is stated, and a first page with few rows may be an accident")
-            return draft
+            raise Contradiction("count", "the first page states no total")
         size = _stated_page_size(page, draft.limit)
         if rows != min(size, total):
             text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
@@ -105,9 +103,11 @@ class Discovery:
                 raise contradiction
             return evolve(draft, order=None, stated=total)  # all rows of the page may be hidden
         if total is None or total < rows:  # the total has stopped counting, or is that of something else
-            if rows > draft.limit and total is not None:
+            if rows > draft.limit or (total is not None and has_repeats(page.entries)):
                 raise contradiction
-            return evolve(draft, page_size=max(rows, draft.limit) if total else draft.limit, stated=total)
+            return evolve(draft, stated=total)
+        if rows > draft.limit and has_repeats(page.entries):  # a row that comes twice by mistake
+            raise contradiction
         if rows > draft.limit:  # the service's own page size
             return evolve(draft, total=total, page_size=rows, stated=total)
         if in_window:
@@ -137,8 +137,6 @@ class Discovery:
         """
         inferred = infer_rule(self.first, rows, key)
         size, total = max(2, layout.page_size), layout.total
-        if inferred == layout.offset_rule == "page" and layout.page_size > 1:
-            return inferred
         if total is None:
             return await self._rule_of_larger_page(layout, key, rows, inferred)
         for _ in range(1 + RETRIES):
@@ -191,6 +189,11 @@ class Discovery:
 def says_empty(page: LedgerPage) -> bool:
     """Return whether a response without entries says that there are none."""
     return stated_total(page) == 0 or any(notice.code == _NO_ENTRIES for notice in page.warnings)
+
+
+def has_repeats(rows: list[LedgerEntry]) -> bool:
+    """Return whether two rows have the same key."""
+    return len(keys_of(rows)) < len(rows)
 
 
 def infer_rule(first: list[LedgerEntry], rows: list[LedgerEntry], key: PageKey) -> OffsetRule:

@@ -8,7 +8,7 @@ from attrs import define, evolve
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
-from capledger.walk.discovery import Discovery
+from capledger.walk.discovery import Discovery, infer_rule
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
 from capledger.walk.ordering import ListingOrder, row_key, second_of
 from capledger.walk.settlement import settled
@@ -103,14 +103,23 @@ class Reader:
             try:
                 return view, self._new_rows(view)
             except Contradiction as contradiction:
-                if await self._rule_revised(view):
-                    continue
                 again = before is not None and str(before) == str(contradiction)
-                if self.edge is not None and (contradiction.kind == "edge" or (again and contradiction.kind == "fall")):
+                before, kind = contradiction, contradiction.kind
+                if self._doubts_rule(view):
+                    if again and not await self._rule_revised(view):
+                        before = None
+                elif self.edge is not None and (kind == "edge" or (kind == "fall" and again)):
                     return await settled(self, self.edge, view)
-                if again:
+                elif again and kind == "count" and view.expected < len(view.rows) <= view.key.size:
+                    self._distrust_total(view.key, view.page)
+                elif again:
                     raise
-                before = contradiction
+
+    def _distrust_total(self, key: PageKey, page: LedgerPage) -> None:
+        """Read on by pages alone, after one that has rows behind the stated last one."""
+        self.discovery.prefetch.keep(key, page)
+        self.total, self.layout = None, evolve(self.layout, total=None)
+        self.discovery.exceeded = True
 
     def _new_rows(self, view: PageView) -> Sequence[int]:
         """Return which rows of a page continue what was read."""
@@ -121,20 +130,20 @@ class Reader:
                 raise Contradiction("fall", f"{self.total} entries were stated and then {view.total}")
             check_count(view)
         check_order(view.rows, self.order)
-        edge, rows = self.edge, view.rows
+        edge = self.edge
         if edge is None and (view.first == 0 or (view.first == self.index and view.total == self.total)):
-            return range(len(rows))
+            return range(len(view.rows))
         if edge is None:
             raise Contradiction("edge", "the page does not begin where reading does")
         first, last = second_range(view, edge.second, self.order)
-        if view.first == self.index and view.total == self.total and first == 0:
-            is_apart = not rows or is_past(view.seconds[0], edge.second, self.order)
-            if is_apart or not any(row_key(row) in edge.keys for row in rows[:last]):
-                return range(len(rows))
-        if first > 0 or view.first == 0:
-            new, missing = new_rows(view, edge, first, last)
-            if not missing and not self.rows_vanished(view, first + edge.count):
+        new, missing = new_rows(view, edge, first, last)
+        read = self.index - view.first
+        if view.total == self.total and read >= 0:
+            begins = first == max(0, read - edge.count)
+            if begins and edge.count - missing.total() == min(read, edge.count):
                 return new
+        elif (first > 0 or view.first == 0) and not missing and not self.rows_vanished(view, first + edge.count):
+            return new
         raise Contradiction("edge", "the rows do not continue those read before")
 
     def rows_vanished(self, view: PageView, known: int) -> int:
@@ -144,15 +153,18 @@ class Reader:
             return max(0, behind - self.index)
         return max(0, (self.total - self.index) - (view.total - behind))
 
-    async def _rule_revised(self, view: PageView) -> bool:
-        """Find out what ``offset`` counts where that is not proven; return whether it is not what was assumed."""
-        discovery, layout = self.discovery, self.layout
-        if discovery.profile.offset_rule is not None or not view.key.number:
+    def _doubts_rule(self, view: PageView) -> bool:
+        """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
+        if self.discovery.profile.offset_rule is not None or not view.key.number:
             return False
-        rule = await discovery.offset_rule(layout, view.key, view.rows)
-        discovery.profile.offset_rule = rule
-        self.layout = evolve(layout, offset_rule=rule)
-        return rule != layout.offset_rule
+        return self.layout.page_size == 1 or infer_rule(self.discovery.first, view.rows, view.key) != "page"
+
+    async def _rule_revised(self, view: PageView) -> bool:
+        """Find out what ``offset`` counts; return whether it is not what was assumed."""
+        rule = await self.discovery.offset_rule(self.layout, view.key, view.rows)
+        is_new = rule != self.layout.offset_rule
+        self.discovery.profile.offset_rule, self.layout = rule, evolve(self.layout, offset_rule=rule)
+        return is_new
 
     async def _ended(self) -> bool:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
@@ -173,16 +185,18 @@ class Reader:
         if key.number * key.size + len(page.entries) <= total:
             profile.counted_to = total
             return True
-        if self.edge is not None and not is_past(
-            second_of(page.entries[0].ledger_created_date), self.edge.second, self.order
-        ) and not await self._goes_on(total):  # the last page again, or the first where pages are counted from 1
+        if (
+            self.edge is not None
+            and not is_past(second_of(page.entries[0].ledger_created_date), self.edge.second, self.order)
+            and not await self._goes_on(total)
+        ):  # the last page again, or the first where pages are counted from 1
             profile.counted_to = total
             return True
-        self.discovery.prefetch.keep(key, page)
-        stated = stated_total(page) or 0
-        self.total = stated if stated > total else None
-        if self.total is None:
-            self.discovery.exceeded, self.layout = True, evolve(self.layout, total=None)
+        if (stated := stated_total(page) or 0) > total:
+            self.discovery.prefetch.keep(key, page)
+            self.total = stated
+        else:
+            self._distrust_total(key, page)
         return False
 
     async def _goes_on(self, total: int) -> bool:

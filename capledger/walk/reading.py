@@ -83,7 +83,8 @@ class ListingReading:
             else:
                 self.layout = await self.discovery.layout()
             if self.total is None:
-                self.total = self.layout.total
+                is_own = self.position is not None and self.position.window == self.discovery.listing.window
+                self.total = self.position.total if is_own and self.position is not None else self.layout.total
         return self.layout
 
     def _noted(self, batch: Batch) -> Batch:
@@ -122,16 +123,14 @@ class ListingReading:
             batch = builder.add([], page, reader.index if reader.total else None, reader.total, ends=True)
             if batch is not None:
                 yield batch
-        for batch in self._chunks(builder, collected, page):
+        for batch in self._chunks(builder, collected, page, reader.total):
             yield batch
 
     async def _collect(self, layout: Layout) -> AsyncIterator[Batch]:
         collector = Collector(self.discovery, layout)
         rows = await collector.collect()
         builder = self._builder(skips=True)
-        if builder.most_skipped is not None and collector.total is not None and self.total is not None:
-            builder.most_skipped += max(0, collector.total - self.total)
-        for batch in self._chunks(builder, rows, collector.page):
+        for batch in self._chunks(builder, rows, collector.page, collector.total):
             yield batch
         self.shortfall, self.states_totals = collector.shortfall, collector.total is not None
 
@@ -141,8 +140,14 @@ class ListingReading:
             return BatchBuilder(listing, self.discovery.profile, position)
         return BatchBuilder(listing, self.discovery.profile, position, position.edge, self.yielded)
 
-    def _chunks(self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage) -> list[Batch]:
-        """Return batches of sorted rows, of a page each."""
+    def _chunks(
+        self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage, total: int | None
+    ) -> list[Batch]:
+        """Return batches of all rows of a listing, of a page each; rows may have been added before the position."""
+        if builder.most_skipped is not None and total is not None and self.total is not None:
+            builder.most_skipped += max(0, total - self.total)
         rows, size = by_date(rows, self.discovery.listing.order), self.discovery.page_size
-        batches = [builder.add(rows[start : start + size], page, ends=True) for start in range(0, len(rows), size)]
+        batches = [
+            builder.add(rows[start : start + size], page, total=total, ends=True) for start in range(0, len(rows), size)
+        ]
         return [batch for batch in batches if batch is not None]
