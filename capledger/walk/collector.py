@@ -98,7 +98,7 @@ class Collector:
         if len(rows) != total == reading.keys.total() and agreeing >= _AGREEING:
             rows = [row for key, count in reading.keys.items() for row in (self.rows[key] * count)[:count]]
         self.total = total
-        if total is None:
+        if total is None or (len(rows) > total and reading.keys.total() != len(rows)):
             text = "the service does not state how many entries there are, so nothing proves that these are all"
             self.shortfall = IncompleteLedgerError(text, None, len(rows))
         elif len(rows) < max(total, stated or 0):

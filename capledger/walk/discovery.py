@@ -99,11 +99,13 @@ class Discovery:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""
         rows, total, in_window = len(page.entries), stated_total(page), self.listing.window is not None
         if contradiction.kind == "silence":
-            if not total or in_window:
+            if not total:
                 raise contradiction
+            if in_window:
+                raise Contradiction("dates", contradiction.text)
             return evolve(draft, order=None, stated=total)  # all rows of the page may be hidden
         if total is None or total < rows:  # the total has stopped counting, or is that of something else
-            if rows > draft.limit or (total is not None and has_repeats(page.entries)):
+            if rows > draft.limit or len(keys_of(page.entries)) == total:  # or a row comes twice by mistake
                 raise contradiction
             return evolve(draft, stated=total)
         if rows > draft.limit and has_repeats(page.entries):  # a row that comes twice by mistake
@@ -151,7 +153,7 @@ class Discovery:
                 return inferred
             total = stated_total(page) or total
             if number == page_count(total, size):
-                return await self._rule_at(key, page, number, total, size, inferred)
+                return await self._rule_at(page, key._replace(size=size, offset=number), total, inferred)
         return inferred
 
     async def _rule_of_larger_page(
@@ -171,19 +173,19 @@ class Discovery:
         as_page = (keys_of(whole[usual:]) & keys).total()
         return inferred if (keys_of(whole[begin : begin + usual]) & keys).total() > as_page else "page"
 
-    async def _rule_at(
-        self, key: PageKey, page: LedgerPage, number: int, total: int, size: int, inferred: OffsetRule
-    ) -> OffsetRule:
+    async def _rule_at(self, page: LedgerPage, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
         """Return what ``offset`` counts, by the page at the offset behind the last page of this size."""
-        rows, as_rows, as_pages = len(page.entries), min(size, total - number), total - (number - 1) * size
+        rows, size, number = len(page.entries), key.size, key.offset
+        as_rows, as_pages = min(size, total - number), total - (number - 1) * size
         if not rows:
             return "page"
         if as_rows != as_pages:
-            return "row" if rows == as_rows else inferred if inferred != "row" else "page"
-        if number + 1 >= total:
+            counts_rows = rows == as_rows
+        elif number + 1 < total:
+            counts_rows = bool((await self.page(key._replace(limit=size, offset=number + 1))).entries)
+        else:
             return inferred
-        further = await self.page(key._replace(number=number, size=size, limit=size, offset=number + 1))
-        return "row" if further.entries else inferred if inferred != "row" else "page"
+        return "row" if counts_rows else inferred if inferred != "row" else "page"
 
 
 def says_empty(page: LedgerPage) -> bool:

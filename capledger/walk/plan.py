@@ -72,6 +72,8 @@ class WalkPlan:
     """Windows that are still to be read."""
     _instead: bool = field(init=False, default=False)
     """Whether the history must be read instead of windows."""
+    _owed: int | None = field(init=False, default=None)
+    """Entries that all windows must have, as the history states them."""
     _listings: dict[Window | None, Listing] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -165,6 +167,8 @@ class WalkPlan:
                 yield batch
         except Contradiction as contradiction:
             self._cut_shallow(contradiction)
+            if self.query.start is None and self.query.end is None:
+                self._owed = reading.total
         else:
             self._note(reading.shortfall)
 
@@ -187,6 +191,9 @@ class WalkPlan:
                     self._note(reading.shortfall)
                 elif reading.shortfall is not None:
                     self._read_history_instead()
+        if self._owed is not None and self.yielded < self._owed:
+            text = f"{self._owed} entries are stated, and windows from 2000 on have {self.yielded}"
+            self._note(IncompleteLedgerError(text, self._owed, self.yielded))
         if self._instead:
             self._instead = False
             async for batch in self._read_history(self._reading(None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve
@@ -10,15 +11,16 @@ from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
 from capledger.walk.discovery import Discovery, infer_rule
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, row_key, second_of
+from capledger.walk.ordering import ListingOrder, second_of
 from capledger.walk.settlement import settled
-from capledger.walk.validation import Contradiction, Edge, check_count, check_order, is_past, new_rows, second_range
+from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from capledger.models import LedgerEntry
     from capledger.walk.prefetch import PageKey
+    from capledger.walk.validation import ContradictionKind
 
 #: Pages without rows, one after the other, that show the end where no total does.
 _EMPTY_PAGES: Final = 2
@@ -97,14 +99,14 @@ class Reader:
 
     async def _next(self) -> tuple[PageView, Sequence[int]]:
         """Return the next page and its new rows; one that contradicts what is known is requested again, or settled."""
-        before: Contradiction | None = None
+        before: ContradictionKind | None = None
         while True:
             view = await self.view(self.index // self.layout.page_size)
             try:
                 return view, self._new_rows(view)
             except Contradiction as contradiction:
-                again = before is not None and str(before) == str(contradiction)
-                before, kind = contradiction, contradiction.kind
+                kind, again = contradiction.kind, before == contradiction.kind
+                before = kind
                 if self._doubts_rule(view):
                     if again and not await self._rule_revised(view):
                         before = None
@@ -124,34 +126,9 @@ class Reader:
     def _new_rows(self, view: PageView) -> Sequence[int]:
         """Return which rows of a page continue what was read."""
         if self.total is not None:
-            if view.total is None:
-                raise Contradiction("count", "a page states no total", self.total, self.index)
-            if view.total < self.total:
-                raise Contradiction("fall", f"{self.total} entries were stated and then {view.total}")
-            check_count(view)
+            check_total(view, self.total)
         check_order(view.rows, self.order)
-        edge = self.edge
-        if edge is None and (view.first == 0 or (view.first == self.index and view.total == self.total)):
-            return range(len(view.rows))
-        if edge is None:
-            raise Contradiction("edge", "the page does not begin where reading does")
-        first, last = second_range(view, edge.second, self.order)
-        new, missing = new_rows(view, edge, first, last)
-        read = self.index - view.first
-        if view.total == self.total and read >= 0:
-            begins = first == max(0, read - edge.count)
-            if begins and edge.count - missing.total() == min(read, edge.count):
-                return new
-        elif (first > 0 or view.first == 0) and not missing and not self.rows_vanished(view, first + edge.count):
-            return new
-        raise Contradiction("edge", "the rows do not continue those read before")
-
-    def rows_vanished(self, view: PageView, known: int) -> int:
-        """Return how many rows fewer lie behind the first ``known`` ones of a page than lay behind those read."""
-        behind = view.first + known
-        if self.total is None or view.total is None:
-            return max(0, behind - self.index)
-        return max(0, (self.total - self.index) - (view.total - behind))
+        return rows_behind(view, self.edge, self.order, index=self.index, total=self.total)
 
     def _doubts_rule(self, view: PageView) -> bool:
         """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
@@ -170,7 +147,7 @@ class Reader:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
         profile, total = self.discovery.profile, self.total
         if total is None:
-            return self.empty_pages >= _EMPTY_PAGES
+            return self.empty_pages >= _EMPTY_PAGES and await self._compared_totals()
         is_full = self.next_page is not None or (self.page is None and total > 0)
         if self.index < total or not is_full or total <= profile.counted_to:
             return self.index >= total
@@ -182,7 +159,7 @@ class Reader:
             if contradiction.kind == "depth" and self.discovery.listing.is_shortest:
                 return True
             raise
-        if key.number * key.size + len(page.entries) <= total:
+        if not page.entries or key.number * key.size + len(page.entries) <= total:
             profile.counted_to = total
             return True
         if (
@@ -198,6 +175,15 @@ class Reader:
         else:
             self._distrust_total(key, page)
         return False
+
+    async def _compared_totals(self) -> bool:
+        """Request a larger first page: a total that is not the number of its rows is not that of each page."""
+        discovery, usual = self.discovery, self.layout.page_size
+        size = min(2 * usual, discovery.profile.largest_page())
+        if size > usual and self.layout.stated is not None and not discovery.states_more:
+            with suppress(LimitTooLargeError):
+                await discovery.page(self.layout.key(discovery.listing, 0, size))
+        return True
 
     async def _goes_on(self, total: int) -> bool:
         """Return whether a page of another size has rows behind the stated last one."""

@@ -75,5 +75,5 @@ class ServerProfile:
 
 
 def _stated(text: str, refused: int) -> int | None:
-    """Return the cap that a refusal states ("cannot be greater than 10"), if it is below what was refused."""
-    return max((number for number in map(int, _NUMBER.findall(text)) if 0 < number < refused), default=None)
+    """Return the cap that a refusal states ("cannot be greater than 10"), if it is below what was refused; 1 is none."""
+    return max((number for number in map(int, _NUMBER.findall(text)) if 1 < number < refused), default=None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from capledger.errors import LimitTooLargeError
-from capledger.walk.validation import Contradiction, check_order, is_past, new_rows, second_range
+from capledger.walk.validation import Contradiction, check_order, is_past, new_rows, rows_vanished, second_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
         if begins and ends:
             new, missing = new_rows(view, edge, first, last)
             known = first + edge.count - missing.total()
-            vanished = reader.rows_vanished(view, known)
+            vanished = rows_vanished(view, known, index=reader.index, total=reader.total)
             if (not missing and not vanished) or (missing, vanished, view.total) == before:
                 _accept(reader, view, vanished)
                 return view, new

@@ -87,18 +87,59 @@ def check_dates(listing: Listing, page: LedgerPage) -> None:
         raise Contradiction("dates", "rows came that the dates requested do not explain")
 
 
-def check_count(view: PageView) -> None:
-    """Check that a page holds as many rows as its place and the total say."""
-    received = len(view.rows)
+def check_total(view: PageView, before: int) -> None:
+    """Check that a page states a total no lower than before, and has the rows that its place and the total say."""
+    received, total = len(view.rows), view.total
+    if total is None:
+        raise Contradiction("count", "a page states no total", before, view.first + received)
+    if total < before:
+        raise Contradiction("fall", f"{before} entries were stated and then {total}")
     if received != view.expected:
-        text = f"{view.total} entries are stated, so this page has {view.expected}; {received} came"
-        raise Contradiction("count", text, view.total, view.first + received)
+        text = f"{total} entries are stated, so this page has {view.expected}; {received} came"
+        raise Contradiction("count", text, total, view.first + received)
 
 
 def check_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> None:
     """Check that rows are in the order of their seconds."""
     if not is_in_order(rows, order):
         raise Contradiction("order", "the rows are not in the order of their dates")
+
+
+def rows_behind(
+    view: PageView, edge: Edge | None, order: ListingOrder, *, index: int, total: int | None
+) -> Sequence[int]:
+    """Return which rows of a page were not read before, as indexes; ``index`` rows of ``total`` were read.
+
+    Where the total is the same, the page has as many of the rows read as its place says. Where it is not, the page must
+    show where the edge's second begins and all rows of it that were read, and leave no fewer rows behind them.
+
+    Raises:
+        Contradiction: the page does not show how it continues what was read.
+    """
+    is_same = view.total == total
+    if edge is None:
+        if view.first == 0 or (view.first == index and is_same):
+            return range(len(view.rows))
+        raise Contradiction("edge", "the page does not begin where reading does")
+    first, last = second_range(view, edge.second, order)
+    new, missing = new_rows(view, edge, first, last)
+    known, read = edge.count - missing.total(), index - view.first
+    if is_same and read >= 0:
+        continues = first == max(0, read - edge.count) and known == min(read, edge.count)
+    else:
+        begins = first > 0 or view.first == 0
+        continues = begins and not missing and not rows_vanished(view, first + known, index=index, total=total)
+    if not continues:
+        raise Contradiction("edge", "the rows do not continue those read before")
+    return new
+
+
+def rows_vanished(view: PageView, known: int, *, index: int, total: int | None) -> int:
+    """Return how many rows fewer lie behind the first ``known`` ones of a page than lay behind those read."""
+    behind = view.first + known
+    if total is None or view.total is None:
+        return max(0, behind - index)
+    return max(0, (total - index) - (view.total - behind))
 
 
 def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[int], Counter[int]]:

@@ -117,7 +117,6 @@ positions = st.builds(
     window=st.none() | st.tuples(moments, moments).map(lambda pair: Window(min(pair), max(pair))),
     index=st.integers(0, 10**9),
     total=st.integers(0, 10**9),
-    backward=st.none() | st.booleans(),
 )
 cursors = st.builds(
     Cursor,

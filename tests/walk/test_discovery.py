@@ -65,7 +65,7 @@ async def test_a_healthy_first_page_shows_everything() -> None:
 
     layout = await layout_of(service)
 
-    assert layout == Layout(30, 10, 10)
+    assert layout == Layout(10, 10, 30, 30)
     assert service.sent == [(0, 10)]
 
 
@@ -90,52 +90,41 @@ async def test_pages_unseen_are_requested_beside_the_first() -> None:
     assert service.sent == [(0, 10), (1, 10), (2, 10)]
 
 
-@pytest.mark.parametrize("rule", ["page", "page from 1", "row"])
-async def test_rows_in_the_other_order_are_read_from_the_last_page_back(rule: OffsetRule) -> None:
-    """Once it is proven what offset counts, and that nothing lies behind the last page."""
-    service = Service(rule=rule)
-    discovery = service.discovery("desc")
-
-    layout = await discovery.layout()
-
-    assert layout == Layout(30, 10, 10, rule, backward=True)
-    last = layout.key(discovery.listing, 2)
-    assert (await discovery.prefetch.take(last, tuple)).entries == LEDGER[20:]
-
-
 @pytest.mark.parametrize(
-    ("rows", "ordered", "backward"),
+    ("rows", "order"),
     [
-        (LEDGER, True, False),
-        (LEDGER[::-1], True, True),
-        ([LEDGER[index * 7 % 30] for index in range(30)], False, False),
-        (entries(*[1] * 30), True, False),
+        (LEDGER, "asc"),
+        (LEDGER[::-1], "desc"),
+        ([LEDGER[index * 7 % 30] for index in range(30)], None),
+        (entries(*[1] * 30), "asc"),
     ],
     ids=["asc", "desc", "none", "one second"],
 )
 async def test_the_order_of_the_first_page_is_that_of_the_service(
-    rows: list[LedgerEntry], *, ordered: bool, backward: bool
+    rows: list[LedgerEntry], order: ListingOrder | None
 ) -> None:
     """A page of one second leaves it to the pages after it."""
     layout = await layout_of(Service(rows))
 
-    assert (layout.ordered, layout.backward) == (ordered, backward)
+    assert layout.order == order
 
 
-@pytest.mark.parametrize("total", [30, 32, 45])
-async def test_rows_behind_the_stated_last_page_are_found(total: int) -> None:
-    """Backward, reading begins with the last row that there is, whatever the total."""
-    rows = entries(*range(total))
+@pytest.mark.parametrize("size", [2, 3, 10])
+@pytest.mark.parametrize("count", [4, 11, 30])
+@pytest.mark.parametrize("rule", ["page", "page from 1", "row"])
+@pytest.mark.parametrize("seconds", [range(30), [1] * 30], ids=["different seconds", "one second"])
+async def test_what_lies_behind_the_last_page_shows_what_offset_counts(
+    rule: OffsetRule, count: int, size: int, seconds: Any
+) -> None:
+    """Pages, pages from 1, or rows: also where nothing but the number of rows tells."""
+    service = Service(entries(*seconds)[:count], rule=rule)
+    discovery = service.discovery(page_size=size)
+    layout = await discovery.layout()
+    key = layout.key(discovery.listing, 1)
+    second = await discovery.page(key)
 
-    class StopsCounting(Service):
-        async def value(self) -> LedgerPage:
-            came = await Service.value(self)
-            return page(came.entries, min(30, total))
-
-    layout = await StopsCounting(rows).discovery("desc").layout()
-
-    assert layout.total == total
-    assert layout.counted is (total == 30)
+    if count > size:
+        assert await discovery.offset_rule(layout, key, second.entries) == rule
 
 
 async def test_pages_that_are_smaller_than_requested_are_taken_as_they_are() -> None:
@@ -163,7 +152,7 @@ async def test_a_first_page_that_is_odd_once_is_requested_again(place: int) -> N
     ):
         service = Service(odd=[odd, page(LEDGER[:7], 30)][:place])
 
-        assert await layout_of(service) == Layout(30, 10, 10)
+        assert await layout_of(service) == Layout(10, 10, 30, 30)
         assert len(service.sent) == place + 1
 
 
@@ -186,41 +175,41 @@ async def test_an_empty_ledger_says_so() -> None:
 
 async def test_without_a_total_the_end_is_where_pages_have_no_rows() -> None:
     """What is not stated cannot be counted."""
-    layout = await layout_of(Service(odd=[page(LEDGER[:10])]))
+    layout = await layout_of(Service(odd=[page(LEDGER[:10])] * 2))
 
-    assert (layout.total, layout.counted, layout.stated) == (None, False, False)
+    assert (layout.total, layout.stated) == (None, None)
 
 
 async def test_what_the_session_knows_is_not_found_out_again() -> None:
     """What offset counts, and how many rows a page has."""
     service = Service(rule="row")
-    discovery = service.discovery("desc")
-    discovery.profile.offset_rule, discovery.profile.page_cap, discovery.profile.counted_to = "row", 5, 30
+    discovery = service.discovery()
+    discovery.profile.offset_rule, discovery.profile.page_cap = "row", 5
 
     layout = await discovery.layout()
 
-    assert layout == Layout(30, 5, 5, "row", backward=True)
-    assert service.sent == [(0, 5), (25, 5)]
+    assert layout == Layout(5, 5, 30, 30, "row")
+    assert service.sent == [(0, 5)]
 
 
 @pytest.mark.parametrize(
     ("offset", "first", "rows", "rule"),
     [
-        (1, range(10), range(10, 20), None),
+        (1, range(10), range(10, 20), "page"),
         (1, range(10), range(10), "page from 1"),
         (1, range(10), range(1, 11), "row"),
         (2, range(10), range(2, 12), "row"),
-        (2, range(10), range(10), None),
-        (2, range(10), range(20, 30), None),
-        (1, range(10), [], None),
-        (12, range(10), range(12, 22), None),
+        (2, range(10), range(10), "page"),
+        (2, range(10), range(20, 30), "page"),
+        (1, range(10), [], "page"),
+        (12, range(10), range(12, 22), "page"),
     ],
 )
 def test_a_page_that_repeats_the_first_one_shows_what_offset_counts(
-    offset: int, first: Any, rows: Any, rule: OffsetRule | None
+    offset: int, first: Any, rows: Any, rule: OffsetRule
 ) -> None:
     """Page 1 is the first page where pages count from 1, and one row further where rows do."""
-    key = Layout(30, 10, 10).key(listing(), offset)
+    key = Layout(10, 10, 30).key(listing(), offset)
 
     assert infer_rule([LEDGER[index] for index in first], [LEDGER[index] for index in rows], key) == rule
 
