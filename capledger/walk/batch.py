@@ -80,24 +80,31 @@ class BatchBuilder:
     _held: list[LedgerEntry] = field(factory=list)
     """Rows that wait for the rest of their second."""
     _total: int | None = None
-    """The total by which the rows held were counted."""
+    """The total by which the first of the rows held was counted."""
 
     def add(
-        self, rows: list[LedgerEntry], page: LedgerPage, index: int | None = None, total: int | None = None,
-        *, ends: bool = False,
-    ) -> Batch | None:  # fmt: skip
+        self,
+        rows: list[LedgerEntry],
+        page: LedgerPage,
+        index: int | None = None,
+        total: int | None = None,
+        *,
+        ends: bool = False,
+    ) -> Batch | None:
         """Return the batch of rows, if there is any; ``index`` rows of a listing of ``total`` are read with them."""
+        all_rows = [*self._held, *rows] if self._held else rows
         if self._held and total != self._total:
-            index = None
-        rows = [*self._held, *rows] if self._held else rows
-        ready = len(rows) if ends else self._ready(rows)
-        self._held, self._total = rows[ready:], total
-        entries = self._entries(rows[:ready])
+            index, total = None, self._total
+        ready = len(all_rows) if ends else self._ready(all_rows)
+        self._held = all_rows[ready:]
+        if len(self._held) <= len(rows):
+            self._total = total
+        entries = self._entries(all_rows[:ready])
         if not entries:
             return None
         index = None if index is None else index - len(self._held)
         page = evolve(page, entries=entries)
-        batch = Batch(page, rows[:ready], index, total, self.position, self.listing)
+        batch = Batch(page, all_rows[:ready], index, total, self.position, self.listing)
         self.position = batch.end
         return batch
 

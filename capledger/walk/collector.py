@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
-from capledger.walk.discovery import Discovery, has_repeats
+from capledger.walk.discovery import Discovery, has_repeats, infer_rule
 from capledger.walk.listing import Layout, page_count, stated_total
 from capledger.walk.ordering import row_key
 from capledger.walk.validation import Contradiction
@@ -66,6 +66,7 @@ class Collector:
         """
         before: Reading | None = None
         agreeing = unchanged = 1
+        await self._prove_rule()
         size = await self._largest_size()
         for number in range(_READINGS):
             known = self.known
@@ -105,6 +106,19 @@ class Collector:
             text = f"{max(total, stated or 0)} entries are stated and {len(rows)} came"
             self.shortfall = IncompleteLedgerError(text, max(total, stated or 0), len(rows))
         return rows
+
+    async def _prove_rule(self) -> None:
+        """Find out what ``offset`` counts, if that is not known and makes a difference."""
+        discovery, layout = self.discovery, self.layout
+        if discovery.profile.offset_rule is not None or (layout.stated or 0) <= layout.page_size:
+            return
+        key = layout.key(discovery.listing, 1)
+        page = await discovery.page(key)
+        if infer_rule(discovery.first, page.entries, key) == "page":
+            discovery.prefetch.keep(key, page)
+            return
+        rule = await discovery.offset_rule(layout, key, page.entries)
+        discovery.profile.offset_rule, self.layout = rule, evolve(layout, offset_rule=rule)
 
     async def _largest_size(self) -> int:
         """Return the most rows that a page can have, if the service honours that; else its own page size."""

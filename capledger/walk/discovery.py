@@ -134,44 +134,41 @@ class Discovery:
     async def offset_rule(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> OffsetRule:
         """Return what ``offset`` counts, after a page that does not continue the rows before it.
 
-        Pages are counted where there is nothing at the offset behind the last page. Otherwise the number of rows there
-        shows what is counted, or whether there are rows at the next offset.
+        A first page of twice the size has the rows of the second page in its second half where pages are counted; where
+        rows are the same or change their places, what lies behind the stated last page tells.
         """
         inferred = infer_rule(self.first, rows, key)
-        size, total = max(2, layout.page_size), layout.total
-        if total is None:
-            return await self._rule_of_larger_page(layout, key, rows, inferred)
-        for _ in range(1 + RETRIES):
-            number = page_count(total, size)
-            try:
-                page = await self.page(key._replace(number=number, size=size, limit=size, offset=number))
-            except LimitTooLargeError as refusal:
-                self.profile.lower_page_cap(refusal, size)
-                size = layout.page_size
-                continue
-            except Contradiction:
-                return inferred
-            total = stated_total(page) or total
-            if number == page_count(total, size):
-                return await self._rule_at(page, key._replace(size=size, offset=number), total, inferred)
-        return inferred
-
-    async def _rule_of_larger_page(
-        self, layout: Layout, key: PageKey, rows: list[LedgerEntry], inferred: OffsetRule
-    ) -> OffsetRule:
-        """Return what ``offset`` counts, by where a larger first page has the rows of a page."""
-        usual = layout.page_size
-        size = min(2 * usual, self.profile.largest_page())
-        if inferred == "page" or size <= usual:
-            return inferred
+        size = max(2, layout.page_size)
         try:
-            whole = (await self.page(layout.key(self.listing, 0, size))).entries
+            rules = await self._fitting_rules(key._replace(number=1, size=size, limit=size, offset=1))
+            if len(rules) == 1 or layout.total is None:
+                return rules[0] if len(rules) == 1 else inferred
+            return await self._rule_behind(key._replace(size=size, limit=size), layout.total, inferred)
         except LimitTooLargeError as refusal:
             self.profile.lower_page_cap(refusal, size)
+            return "page" if layout.page_size == 1 and inferred == "row" else inferred
+        except Contradiction:
             return inferred
-        keys, begin = keys_of(rows), key.offset if inferred == "row" else 0
-        as_page = (keys_of(whole[usual:]) & keys).total()
-        return inferred if (keys_of(whole[begin : begin + usual]) & keys).total() > as_page else "page"
+
+    async def _fitting_rules(self, key: PageKey) -> list[OffsetRule]:
+        """Return by which rules a second page has the rows that a page of twice the size has at its place."""
+        size = key.size
+        whole = (await self.page(key._replace(number=0, size=2 * size, limit=2 * size, offset=0))).entries
+        if len(whole) <= size:
+            return []
+        rows = keys_of((await self.page(key)).entries)
+        places: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
+        return [rule for rule, place in places.items() if rows == keys_of(whole[place : place + size])]
+
+    async def _rule_behind(self, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
+        """Return what ``offset`` counts, by the page behind the last one that is stated."""
+        for _ in range(1 + RETRIES):
+            number = page_count(total, key.size)
+            page = await self.page(key._replace(number=number, offset=number))
+            total = stated_total(page) or total
+            if number == page_count(total, key.size):
+                return await self._rule_at(page, key._replace(offset=number), total, inferred)
+        return inferred
 
     async def _rule_at(self, page: LedgerPage, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
         """Return what ``offset`` counts, by the page at the offset behind the last page of this size."""

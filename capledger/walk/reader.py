@@ -43,6 +43,8 @@ class Reader:
     lost: bool = False
     """Whether rows that were not read have vanished: they were deleted, or a replica does not have them yet."""
     empty_pages: int = 0
+    is_short: bool = False
+    """Whether the latest page has room for another row."""
     page: LedgerPage | None = None
     """The latest page."""
     next_page: tuple[int, int] | None = None
@@ -54,8 +56,8 @@ class Reader:
             try:
                 view, new = await self._next()
             except Contradiction as contradiction:
-                if contradiction.kind == "depth" and self.total is None and self.empty_pages:
-                    return  # there is nothing in front of the page that is refused
+                if contradiction.kind == "depth" and self.total is None and self.is_short:
+                    return  # the page before the one that is refused is the last one
                 raise
             rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
             self._advance(view, rows)
@@ -213,5 +215,5 @@ class Reader:
         self.index = view.first + (len(view.rows) if self.total is not None else key.size)
         if view.total is not None:
             self.total = view.total
-        is_full = len(view.rows) >= key.size and view.ends
-        self.next_page = (key.number + 1, key.size) if is_full else None
+        self.is_short = len(view.rows) < key.size
+        self.next_page = (key.number + 1, key.size) if view.ends and not self.is_short else None
