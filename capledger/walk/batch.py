@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from attrs import define, evolve, field
@@ -77,10 +78,15 @@ class BatchBuilder:
     most_skipped: int | None = None
     """How many entries that are at most; None where that is not known."""
     _skipped_count: int = 0
+    _rest: Counter[int] = field(init=False)
+    """Keys of the edge that no entry had yet."""
     _held: list[LedgerEntry] = field(factory=list)
     """Rows that wait for the rest of their second."""
     _total: int | None = None
     """The total by which the first of the rows held was counted."""
+
+    def __attrs_post_init__(self) -> None:
+        self._rest = Counter() if self.skipped is None else self.skipped.keys.copy()
 
     def add(
         self,
@@ -123,7 +129,7 @@ class BatchBuilder:
             entries = [entry for entry in entries if span.holds(entry.ledger_created_date)]
         if self.skipped is None:
             return entries
-        behind = entries_behind(entries, self.skipped, order)
+        behind = entries_behind(entries, self.skipped, order, self._rest)
         self._skipped_count += len(entries) - len(behind)
         if self.most_skipped is not None and self._skipped_count > self.most_skipped:
             raise Contradiction("edge", "entries before those that were yielded were not read: begin the walk anew")

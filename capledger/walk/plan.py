@@ -106,6 +106,13 @@ class WalkPlan:
                 yield batch
         async for batch in self._read_windows():
             yield batch
+        if self._owed is not None and self.yielded < self._owed:
+            text = f"{self._owed} entries are stated, and windows from 2000 on have {self.yielded}"
+            self._note(IncompleteLedgerError(text, self._owed, self.yielded))
+        if self._instead:
+            self._instead = False
+            async for batch in self._read_history(self._reading(None)):
+                yield batch
 
     async def _begin(self) -> ListingReading | None:
         """Decide with what to begin: the history, or the windows that are left then."""
@@ -191,13 +198,6 @@ class WalkPlan:
                     self._note(reading.shortfall)
                 elif reading.shortfall is not None:
                     self._read_history_instead()
-        if self._owed is not None and self.yielded < self._owed:
-            text = f"{self._owed} entries are stated, and windows from 2000 on have {self.yielded}"
-            self._note(IncompleteLedgerError(text, self._owed, self.yielded))
-        if self._instead:
-            self._instead = False
-            async for batch in self._read_history(self._reading(None)):
-                yield batch
 
     def _cut_shallow(self, contradiction: Contradiction) -> None:
         """Go on with windows where further pages of the history are refused."""

@@ -75,5 +75,5 @@ class ServerProfile:
 
 
 def _stated(text: str, refused: int) -> int | None:
-    """Return the cap that a refusal states ("cannot be greater than 10"), if it is below what was refused; 1 is none."""
+    """Return the cap that a refusal states ("cannot be greater than 10"): below what was refused, and more than 1."""
     return max((number for number in map(int, _NUMBER.findall(text)) if 1 < number < refused), default=None)

@@ -152,9 +152,14 @@ def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[in
     return [*new, *range(last, len(view.rows))], +rest
 
 
-def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) -> list[LedgerEntry]:
-    """Return the entries, in the order of reading, that were not yielded up to an edge."""
-    rest = edge.keys.copy()
+def entries_behind(
+    entries: list[LedgerEntry], edge: Edge, order: ListingOrder, rest: Counter[int] | None = None
+) -> list[LedgerEntry]:
+    """Return the entries, in the order of reading, that were not yielded up to an edge.
+
+    ``rest`` has the keys of the edge that no entry had yet; they are taken out.
+    """
+    rest = edge.keys.copy() if rest is None else rest
     behind = []
     for entry in entries:
         second = second_of(entry.ledger_created_date)
