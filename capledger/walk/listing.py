@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
-from capledger.walk.ordering import ListingOrder, second_of
+from capledger.walk.ordering import ListingOrder
 from capledger.walk.prefetch import PageKey
 from capledger.walk.server_profile import OffsetRule
 from capledger.walk.windows import MARGIN_DAYS, Span, Window
@@ -120,8 +120,3 @@ class PageView:
     def ends(self) -> bool:
         """Whether the listing ends with it."""
         return len(self.rows) < self.key.size if self.total is None else self.first + len(self.rows) >= self.total
-
-    @cached_property
-    def seconds(self) -> list[int]:
-        """The second of each row."""
-        return [second_of(row.ledger_created_date) for row in self.rows]

@@ -50,6 +50,8 @@ class Outcome:
     """Rows that the service states for all listings so far."""
     shortfall: IncompleteLedgerError | None = None
     """Why one of them, the first one, could not be proven whole."""
+    owed: int | None = None
+    """Entries that the walk must have, as a history states them whose further pages are refused."""
 
 
 @define(eq=False)
@@ -68,12 +70,8 @@ class WalkPlan:
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
     _requests: LedgerRequests = field(init=False)
-    _coming: deque[Window] = field(init=False, factory=deque)
-    """Windows that are still to be read."""
-    _instead: bool = field(init=False, default=False)
-    """Whether the history must be read instead of windows."""
-    _owed: int | None = field(init=False, default=None)
-    """Entries that all windows must have, as the history states them."""
+    _coming: deque[Window | None] = field(init=False, factory=deque)
+    """What is still to be read: windows, or the whole history."""
     _listings: dict[Window | None, Listing] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -104,15 +102,16 @@ class WalkPlan:
         if history is not None:
             async for batch in self._read_history(history):
                 yield batch
-        async for batch in self._read_windows():
-            yield batch
-        if self._owed is not None and self.yielded < self._owed:
-            text = f"{self._owed} entries are stated, and windows from 2000 on have {self.yielded}"
-            self._note(IncompleteLedgerError(text, self._owed, self.yielded))
-        if self._instead:
-            self._instead = False
-            async for batch in self._read_history(self._reading(None)):
+        while self._coming:
+            window = self._coming.popleft()
+            reading = self._reading(window)
+            read = self._read_history(reading) if window is None else self._read_window(reading, window)
+            async for batch in read:
                 yield batch
+        owed = self.outcome.owed
+        if owed is not None and self.yielded < owed:
+            text = f"{owed} entries are stated, and windows from 2000 on have {self.yielded}"
+            self._note(IncompleteLedgerError(text, owed, self.yielded))
 
     async def _begin(self) -> ListingReading | None:
         """Decide with what to begin: the history, or the windows that are left then."""
@@ -175,29 +174,26 @@ class WalkPlan:
         except Contradiction as contradiction:
             self._cut_shallow(contradiction)
             if self.query.start is None and self.query.end is None:
-                self._owed = reading.total
+                self.outcome.owed = reading.total
         else:
             self._note(reading.shortfall)
 
-    async def _read_windows(self) -> AsyncGenerator[Batch, None]:
-        while self._coming:
-            window = self._coming.popleft()
-            if self._is_behind(window):
-                continue
-            reading = self._reading(window)
-            try:
-                async for batch in self._read(reading):
-                    yield batch
-            except SpanTooLongError as refusal:
-                self._shorten(window, refusal)
-            except Contradiction as contradiction:
-                if not self._halve(window, contradiction):
-                    self._read_history_instead(contradiction)
-            else:
-                if reading.shortfall is not None and (reading.fell or not reading.states_totals):
-                    self._note(reading.shortfall)
-                elif reading.shortfall is not None:
-                    self._read_history_instead()
+    async def _read_window(self, reading: ListingReading, window: Window) -> AsyncGenerator[Batch, None]:
+        if self._is_behind(window):
+            return
+        try:
+            async for batch in self._read(reading):
+                yield batch
+        except SpanTooLongError as refusal:
+            self._shorten(window, refusal)
+        except Contradiction as contradiction:
+            if not self._halve(window, contradiction):
+                self._read_history_instead(contradiction)
+        else:
+            if reading.shortfall is not None and (reading.fell or not reading.states_totals):
+                self._note(reading.shortfall)
+            elif reading.shortfall is not None:
+                self._read_history_instead()
 
     def _cut_shallow(self, contradiction: Contradiction) -> None:
         """Go on with windows where further pages of the history are refused."""
@@ -208,7 +204,8 @@ class WalkPlan:
     def _shorten(self, window: Window, refusal: SpanTooLongError) -> None:
         """Cut shorter windows from one on whose span is refused."""
         self.profile.lower_span(refusal, window.days(self.span.zone))
-        self._coming = deque(piece for longer in (window, *self._coming) for piece in self._cut(longer))
+        longer = [window, *filter(None, self._coming)]
+        self._coming = deque(piece for whole in longer for piece in self._cut(whole))
 
     def _halve(self, window: Window, contradiction: Contradiction) -> bool:
         """Read two halves of a window whose further pages are refused; return False for any other contradiction."""
@@ -226,8 +223,8 @@ class WalkPlan:
         """Leave windows for the whole history, which is read behind the position."""
         if contradiction is not None and contradiction.kind != "dates":
             raise contradiction
-        self.profile.ignores_dates = self._instead = True
-        self._coming.clear()
+        self.profile.ignores_dates = True
+        self._coming = deque([None])
         self.prefetch.stop()
 
     def _is_behind(self, window: Window) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from capledger.errors import LimitTooLargeError
-from capledger.walk.validation import Contradiction, check_order, is_past, new_rows, rows_vanished, second_range
+from capledger.walk.validation import Contradiction, check_order, new_rows, rows_vanished, second_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
                 return view, new
             before = missing, vanished, view.total
         elif first == last:
-            is_before = not view.rows or is_past(view.seconds[0], edge.second, reader.order)
-            low, high = (low - size, low) if is_before else (high, high + size)
+            low, high = (low - size, low) if first == 0 else (high, high + size)
         else:
             low, high = low - (not begins) * (1 + last - first), high + (not ends) * (1 + last - first)
     raise Contradiction("edge", "no page shows how the rows continue those read before")

@@ -121,6 +121,8 @@ def rows_behind(
         if view.first == 0 or (view.first == index and is_same):
             return range(len(view.rows))
         raise Contradiction("edge", "the page does not begin where reading does")
+    if is_same and view.first == index and _begins_past(view, edge, order):
+        return range(len(view.rows))
     first, last = second_range(view, edge.second, order)
     new, missing = new_rows(view, edge, first, last)
     known, read = edge.count - missing.total(), index - view.first
@@ -171,8 +173,16 @@ def entries_behind(
 def second_range(view: PageView, second: int, order: ListingOrder) -> tuple[int, int]:
     """Return where the rows of a second begin and end in a page in order; where they would be, if there are none."""
     sign = 1 if order == "asc" else -1
-    seconds = [sign * value for value in view.seconds]
-    return bisect_left(seconds, sign * second), bisect_right(seconds, sign * second)
+
+    def place(row: LedgerEntry) -> int:
+        return sign * second_of(row.ledger_created_date)
+
+    return bisect_left(view.rows, sign * second, key=place), bisect_right(view.rows, sign * second, key=place)
+
+
+def _begins_past(view: PageView, edge: Edge, order: ListingOrder) -> bool:
+    """Return whether no row of a page is of the edge's second."""
+    return not view.rows or is_past(second_of(view.rows[0].ledger_created_date), edge.second, order)
 
 
 def is_past(second: int, edge: int, order: ListingOrder) -> bool:
