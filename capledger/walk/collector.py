@@ -56,7 +56,7 @@ class Collector:
     shortfall: IncompleteLedgerError | None = None
     """After the end: what keeps the listing from being proven."""
     total: int | None = None
-    """After the end: the total that is stated."""
+    """The total that is stated; after the end, if it counts the rows."""
 
     async def collect(self) -> list[LedgerEntry]:
         """Return all rows.
@@ -165,6 +165,10 @@ class Collector:
         page = await self.discovery.page(key, lambda: self._following(key))
         if len(page.entries) > key.limit and has_repeats(page.entries):
             raise Contradiction("count", "a page has more entries than requested, some of them twice")
+        stated = stated_total(page)
+        if stated is not None and self.total is not None and stated < self.total and self.discovery.states_more:
+            self.rows = {}  # one of them may be deleted
+        self.total = stated if stated is not None else self.total
         known = self.known
         rows: dict[int, list[LedgerEntry]] = {}
         for row in page.entries:

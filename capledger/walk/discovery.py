@@ -6,6 +6,7 @@ listing checks each page against it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
@@ -137,18 +138,20 @@ class Discovery:
         A first page of twice the size has the rows of the second page in its second half where pages are counted; where
         rows are the same or change their places, what lies behind the stated last page tells.
         """
-        inferred = infer_rule(self.first, rows, key)
-        size = max(2, layout.page_size)
+        inferred, size = infer_rule(self.first, rows, key), max(2, layout.page_size)
+        rules: list[OffsetRule] = []
         try:
             rules = await self._fitting_rules(key._replace(number=1, size=size, limit=size, offset=1))
-            if len(rules) == 1 or layout.total is None:
-                return rules[0] if len(rules) == 1 else inferred
-            return await self._rule_behind(key._replace(size=size, limit=size), layout.total, inferred)
         except LimitTooLargeError as refusal:
             self.profile.lower_page_cap(refusal, size)
-            return "page" if layout.page_size == 1 and inferred == "row" else inferred
+            size = layout.page_size
         except Contradiction:
             return inferred
+        if len(rules) == 1:
+            return rules[0]
+        if layout.total is None:
+            return inferred
+        return await self._rule_behind(key._replace(size=size, limit=size), layout.total, inferred)
 
     async def _fitting_rules(self, key: PageKey) -> list[OffsetRule]:
         """Return by which rules a second page has the rows that a page of twice the size has at its place."""
@@ -162,12 +165,13 @@ class Discovery:
 
     async def _rule_behind(self, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
         """Return what ``offset`` counts, by the page behind the last one that is stated."""
-        for _ in range(1 + RETRIES):
-            number = page_count(total, key.size)
-            page = await self.page(key._replace(number=number, offset=number))
-            total = stated_total(page) or total
-            if number == page_count(total, key.size):
-                return await self._rule_at(page, key._replace(offset=number), total, inferred)
+        with suppress(Contradiction, LimitTooLargeError):
+            for _ in range(1 + RETRIES):
+                number = page_count(total, key.size)
+                page = await self.page(key._replace(number=number, offset=number))
+                total = stated_total(page) or total
+                if number == page_count(total, key.size):
+                    return await self._rule_at(page, key._replace(offset=number), total, inferred)
         return inferred
 
     async def _rule_at(self, page: LedgerPage, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
