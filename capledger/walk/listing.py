@@ -102,12 +102,12 @@ class PageView:
 
     @property
     def rows(self) -> list[LedgerEntry]:
-        """The rows of the page."""
+        """Return the rows of the page."""
         return self.page.entries
 
     @property
     def first(self) -> int:
-        """The index in the listing of its first row."""
+        """Return the index in the listing of its first row."""
         return self.key.number * self.key.size
 
     @property

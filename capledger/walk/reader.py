@@ -50,9 +50,10 @@ class Reader:
     next_page: tuple[int, int] | None = None
     """Number and size of the page behind the latest one, if that ends the listing and has no room for another row."""
 
-    async def views(self) -> AsyncIterator[tuple[PageView, list[LedgerEntry]]]:
-        """Yield each page with the rows that it adds, to the end of the listing."""
-        while not await self._ended():
+    async def views(self) -> AsyncIterator[tuple[PageView, list[LedgerEntry], bool]]:
+        """Yield each page with the rows that it adds, and whether the listing is proven to end with it."""
+        ended = await self._ended()
+        while not ended:
             try:
                 view, new = await self._next()
             except Contradiction as contradiction:
@@ -61,7 +62,8 @@ class Reader:
                 raise
             rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
             self._advance(view, rows)
-            yield view, rows
+            ended = await self._ended()
+            yield view, rows, ended
             del view, new, rows  # makes room before the next page is decoded
 
     def shortfall(self) -> IncompleteLedgerError | None:
@@ -116,7 +118,7 @@ class Reader:
                     return await settled(self, self.edge, view)
                 elif again and kind == "count" and view.expected < len(view.rows) <= view.key.size:
                     self._distrust_total(view.key, view.page)
-                elif again:
+                elif again or (kind == "order" and self.order != self.discovery.listing.order):
                     raise
 
     def _distrust_total(self, key: PageKey, page: LedgerPage) -> None:

@@ -65,7 +65,9 @@ class ListingReading:
                     raise
                 if contradiction.kind == "count" and in_window:
                     raise Contradiction("dates", contradiction.text) from None
-                if contradiction.kind in {"count", "order"}:
+                if contradiction.kind == "count":
+                    break
+                if contradiction.kind == "order" and layout.order == self.discovery.listing.order:
                     break
                 self.layout = None
             else:
@@ -109,11 +111,12 @@ class ListingReading:
             reader.edge, reader.total = own.edge, own.total
         builder = self._builder(skips=own is None)
         collected: list[LedgerEntry] = []
-        async for view, rows in reader.views():
+        async for view, rows, ended in reader.views():
             if order != listing.order:
                 collected += rows
                 continue
-            batch = builder.add(rows, view.page, reader.index if reader.total else None, reader.total)
+            index = reader.index if reader.total else None
+            batch = builder.add(rows, view.page, index, reader.total, ends=ended)
             del view, rows
             if batch is not None:
                 yield batch

@@ -55,7 +55,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
             known = first + edge.count - missing.total()
             vanished = rows_vanished(view, known, index=reader.index, total=reader.total)
             if (not missing and not vanished) or (missing, vanished, view.total) == before:
-                _accept(reader, view, vanished)
+                _accept(reader, edge, view, vanished)
                 return view, new
             before = missing, vanished, view.total
         elif first == last:
@@ -65,13 +65,14 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
     raise Contradiction("edge", "no page shows how the rows continue those read before")
 
 
-def _accept(reader: Reader, view: PageView, vanished: int) -> None:
+def _accept(reader: Reader, edge: Edge, view: PageView, vanished: int) -> None:
     """Note that rows that were not read have vanished; without a fall of the total, they stand before the edge."""
     if not vanished:
         return
     if reader.total is None or view.total is None or view.total >= reader.total:
         raise Contradiction("order", "entries that were not read stand before those that were")
-    reader.lost = True
+    if edge.rows:  # what was deleted before a resumed walk went on is not of this walk
+        reader.lost = True
 
 
 def _page_around(reader: Reader, low: int, high: int, largest: int) -> tuple[int, int]:
