@@ -72,6 +72,13 @@ Active = Annotated[
     str | None,
     typer.Option(metavar="FILE", rich_help_panel=JOB, help="A list of those to be asked, the others are kept as is."),
 ]
+RenewBalances = Annotated[
+    bool | None,
+    typer.Option(
+        "--balances/--no-balances",
+        help="Renew DIR/balances.parquet with each run, by one or two requests a customer.",
+    ),
+]
 Overlap = Annotated[
     timedelta,
     typer.Option(
@@ -92,6 +99,7 @@ def sync(
     format_: OptionalFormat = None,
     column: Columns = None,
     active: Active = None,
+    balances: RenewBalances = None,
     overlap: Overlap = "3d",  # type: ignore[assignment]  # typer parses the default
     rate: options.Rate = None,
     concurrency: Concurrency = None,
@@ -118,7 +126,7 @@ def sync(
             as_json=as_json,
             active=active,
         )
-        job = {"start": start, "format": format_, "overlap": overlap, "repair": repair}
+        job = {"start": start, "format": format_, "balances": balances, "overlap": overlap, "repair": repair}
         code = asyncio.run(command.run(job, interval=progress_interval))
     raise typer.Exit(code)
 

@@ -45,6 +45,23 @@ async def test_a_run_is_one_line(tmp_path: Path) -> None:
     assert [(result.code, result.err) for result in (first, second, third)] == [(0, "")] * 3
 
 
+async def test_books_of_a_data_set(tmp_path: Path) -> None:
+    """With --balances the books of a data set can be checked after each run, until --no-balances."""
+    ledgers, out = Ledgers([3, 40, 0]), tmp_path / "out"
+    async with ledgers.box as box:
+        first = await sync(box, tmp_path, "--format", "jsonl", "--balances")
+        ledgers.append_late(1, 3)
+        second = await sync(box, tmp_path)
+        checked = await run(None, "check-books", str(out))
+        third = await sync(box, tmp_path, "--no-balances")
+
+    assert first.out.endswith("3 customers proven in 6 requests\n")
+    assert second.out == "1 new entry of 1 customer, 1 late; 3 customers proven in 6 requests\n"
+    assert (checked.code, checked.err.startswith("capledger: the books add up: 44 entries and ")) == (0, True)
+    assert third.out == "no new entries; 3 customers proven in 3 requests\n"
+    assert not (out / "balances.csv").exists()
+
+
 async def test_what_needs_attention(tmp_path: Path) -> None:
     """Vanished entries, customers set aside and ledgers without proof exit with 3, and say why."""
     ledgers = Ledgers([3, 4, 5])
