@@ -22,6 +22,7 @@ _FORMATTED_MOBILE: Final = re.compile(r"[+(]{0,2}[0-9][0-9\s()\-\u2010\u2011\u20
 #: Most digits of a telephone number (E.164).
 _MOBILE_DIGITS: Final = 15
 _DIGITS: Final = re.compile(r"[0-9]+")
+_ADDRESS: Final = re.compile(r"[^\s,;<>]+@[^\s,;<>@]+")
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -109,14 +110,14 @@ def check_identifier(name: str, value: str) -> None:
     """Check that an identifier can be one of its kind, so that no request is sent for one that cannot.
 
     Raises:
-        CustomersError: there is none, a mobile number has no digits, or an address has no @.
+        CustomersError: there is none, a mobile number has no digits, or an address is none or several.
     """
     if not (name and value):
         raise CustomersError("it names no customer: fill in the identifier, or remove the line")
     if name.casefold() == "mobile" and not _DIGITS.fullmatch(value):
         raise CustomersError("a mobile number has other characters than digits: correct it, or remove the line")
-    if name.casefold() == "email" and "@" not in value:
-        raise CustomersError("an e-mail address has no @: correct it, or remove the line")
+    if name.casefold() == "email" and not _ADDRESS.fullmatch(value):
+        raise CustomersError("an e-mail address is not like name@host: correct it, or remove the line")
 
 
 def digits_of_mobile(value: str) -> str:

@@ -193,6 +193,9 @@ def test_spoiled_addresses_are_refused() -> None:
     assert read(b"email\n'o@b.example\n") == [CustomerLedgerQuery.email("'o@b.example")]
     with pytest.raises(CustomersError, match=r"line 2 .* a formula"):
         read(b'email\n"=""a@b.example"""\n')
+    for value in ("a.b.example", "a@b.example; c@d.example", "Ada <a@b.example>", "a@", "@b.example"):
+        with pytest.raises(CustomersError, match="line 2 of the customers: an e-mail address is not like name@host"):
+            read(f"email\n{value}\n".encode())
 
 
 @pytest.mark.parametrize(
