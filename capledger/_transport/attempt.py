@@ -81,6 +81,7 @@ class Attempt(Generic[T]):
             self.number,
             kind,
             error=kind,
+            reason=failure.error.message,
             wait=wait,
             status=failure.status,
             request_id=failure.response and failure.response.request_id,

@@ -142,13 +142,13 @@ def _options(
     """Declare the options that come before a command."""
 
 
-def _add(name: str, command: Command, epilog: str) -> None:
+def _add(name: str, command: Command, epilog: str, *, shows_progress: bool = False) -> None:
     @wraps(command)
     def run(**values: Any) -> None:  # noqa: ANN401 - options of any type
         handle_signals_of_command()
         command(**values)
 
-    app.command(name, cls=PlainCommand, epilog=epilog)(with_logging(run))
+    app.command(name, cls=PlainCommand, epilog=epilog)(with_logging(run, shows_progress=shows_progress))
 
 
 _add("demo", demo, DEMO_EPILOG)
@@ -157,8 +157,8 @@ _add("entries", entries, ENTRIES_EPILOG)
 _add("events", events, EVENTS_EPILOG)
 _add("balance", balance, BALANCE_EPILOG)
 _add("statement", statement, STATEMENT_EPILOG)
-_add("backfill", backfill, BACKFILL_EPILOG)
-_add("sync", sync, SYNC_EPILOG)
+_add("backfill", backfill, BACKFILL_EPILOG, shows_progress=True)
+_add("sync", sync, SYNC_EPILOG, shows_progress=True)
 _add("compact", compact, COMPACT_EPILOG)
 _add("verify", verify, VERIFY_EPILOG)
 _add("check-books", check_books, CHECK_BOOKS_EPILOG)

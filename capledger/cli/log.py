@@ -12,12 +12,15 @@ from typing import Annotated, Any, Final, TypedDict
 import msgspec
 import typer
 
+from capledger.cli.exit_codes import print_message
 from capledger.cli.options import Command, accepts
 from capledger.cli.tables import printable
 
 #: Attributes that every record has; all others are the record's own data.
 _USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PANEL: Final = "Messages"
+#: Age of the process, in milliseconds, from which a failed request is worth a line.
+_SLOW_MILLISECONDS: Final = 5_000
 
 
 class LogOptions(TypedDict, total=False):
@@ -50,6 +53,17 @@ class StderrHandler(logging.Handler):
             sys.stderr.flush()
 
 
+class SlowFailureHandler(logging.Handler):
+    """Prints the first failure of a request that took seconds, since retries would be minutes of silence."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the reason, once."""
+        reason = getattr(record, "reason", None)
+        if reason is not None and record.relativeCreated > _SLOW_MILLISECONDS:
+            logging.getLogger("capledger").removeHandler(self)
+            print_message(f"{reason}: trying again; -v shows each attempt, Ctrl-C ends")
+
+
 class LineFormatter(logging.Formatter):
     """Formats a record as ``2026-06-30 23:59:59 INFO capledger.transport: message``, local time, on one line."""
 
@@ -78,12 +92,14 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(content, enc_hook=str).decode()
 
 
-def with_logging(command: Command) -> Command:
-    """Return the command with the options of :class:`LogOptions`."""
+def with_logging(command: Command, *, shows_progress: bool) -> Command:
+    """Return the command with the options of :class:`LogOptions`; one that shows progress shows failures too."""
 
     @wraps(command)
     def call(*, verbose: int = 0, log_json: bool = False, **values: Any) -> None:  # noqa: ANN401 - options of any type
         set_up_logging(verbose or int(log_json), as_json=log_json)
+        if not verbose and not log_json and not shows_progress and sys.stderr.isatty():
+            _log_to(SlowFailureHandler(), logging.INFO)
         command(**values)
 
     return accepts(LogOptions)(call)
@@ -97,8 +113,13 @@ def set_up_logging(verbosity: int, *, as_json: bool) -> None:
     if verbosity:
         handler = StderrHandler()
         handler.setFormatter(JsonFormatter() if as_json else LineFormatter())
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+        _log_to(handler, logging.DEBUG if verbosity > 1 else logging.INFO)
+
+
+def _log_to(handler: logging.Handler, level: int) -> None:
+    logger = logging.getLogger("capledger")
+    logger.addHandler(handler)
+    logger.setLevel(level)
 
 
 def local_time(timestamp: float) -> str:

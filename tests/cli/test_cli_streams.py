@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 
 import pytest
 from support.shell import ENTRIES, MOBILE, PASSWORD, finish, run, sandbox, start
 
+from capledger.cli.log import SlowFailureHandler
 from capledger.sandbox import faults
 
 FULL = Path("/dev/full")
@@ -94,7 +96,20 @@ async def test_verbose_logs_failed_attempts() -> None:
 
     [line] = [line for line in result.err.splitlines() if "capledger.transport" in line]
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO capledger.transport: customer_ledger: attempt 1 ", line)
+    assert line.endswith(": the service failed (HTTP 503)")
     assert silent.err == "capledger: 3 entries, 2 requests, 1 page, complete\n"
+
+
+def test_slow_failure_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal the first failure after some seconds is a line, so that retries are no silence of minutes."""
+    logger = logging.getLogger("capledger")
+    logger.addHandler(SlowFailureHandler())
+    for age in (200.0, 6_000.0, 7_000.0):
+        data = {"levelno": logging.INFO, "reason": "no complete response within 30 s", "relativeCreated": age}
+        logger.handle(logging.makeLogRecord(data))
+
+    line = "no complete response within 30 s: trying again; -v shows each attempt, Ctrl-C ends"
+    assert capsys.readouterr().err == f"capledger: {line}\n"
 
 
 @pytest.mark.parametrize(
