@@ -90,7 +90,7 @@ WithEventDetails = Annotated[bool, typer.Option("--details", help="Add each entr
 def backfill(
     *,
     customers: Customers,
-    out: stores.Out,
+    out: stores.OutOrStore,
     start: options.Start = None,
     end: options.End = None,
     format_: Format = "parquet",

@@ -26,7 +26,7 @@ def parse_out(text: str) -> Path | str:
     return text if "://" in text else parse_directory(text)
 
 
-Out = Annotated[
+OutOrStore = Annotated[
     Any,
     typer.Option(
         "--out",
