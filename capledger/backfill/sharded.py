@@ -76,7 +76,7 @@ class ShardedPlan:
             change = await update_plan(self._database, queries, reader, exact=exact)
             settings = {"shard_size": str(size), "job": uuid4().hex}
             connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", settings.items())
-        self.duplicates = change.duplicates
+        self.duplicates: int = change.duplicates
         return change
 
     @property

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from capledger.backfill import JobProgress
     from capledger.backfill.shard import Shard
 
-logger = logging.getLogger("capledger.dask")
+logger: logging.Logger = logging.getLogger("capledger.dask")
 
 #: Shards under way for each thread of a worker, so that none waits for the driver.
 _AHEAD: Final = 4
