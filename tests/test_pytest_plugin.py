@@ -82,7 +82,7 @@ def test_fixtures(pytester: pytest.Pytester, source: str, passed: int) -> None:
     """A test gets a sandbox and a session, in strict mode, without a warning."""
     pytester.makepyfile(source)
 
-    pytester.runpytest_inprocess(*OPTIONS).assert_outcomes(passed=passed)
+    pytester.runpytest_subprocess(*OPTIONS).assert_outcomes(passed=passed)
 
 
 def test_fixtures_with_anyio(pytester: pytest.Pytester) -> None:

@@ -64,7 +64,7 @@ class ShardedPlan:
     def __init__(self, database: Database, directory: Path) -> None:
         self._database = database
         self._directory = directory
-        self.duplicates = 0
+        self.duplicates: int = 0
 
     async def update(self, queries: Queries, reader: PlanReader, *, size: int, exact: bool = False) -> ListChange:
         """Record the customers, and on the first run the size of shards and a name for the job.
@@ -76,7 +76,7 @@ class ShardedPlan:
             change = await update_plan(self._database, queries, reader, exact=exact)
             settings = {"shard_size": str(size), "job": uuid4().hex}
             connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", settings.items())
-        self.duplicates: int = change.duplicates
+        self.duplicates = change.duplicates
         return change
 
     @property

@@ -79,7 +79,7 @@ def test_tests_of_the_page_on_testing_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_first=sources[0], test_second=f"from capledger import CustomerLedgerQuery\n{sources[1]}")
 
     options = ("-p", "no:capledger", "-p", "capledger.pytest_plugin", "-p", "no:cacheprovider")
-    pytester.runpytest_inprocess(*options).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
 
 
 async def test_programs_of_the_page_on_testing_run(reader: Reader) -> None:
