@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import decode, imports, instructions, latency, many, memory, requests_sent, walk
+from benchmarks import cluster, decode, imports, instructions, latency, many, memory, requests_sent, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Table]]] = {
     "requests": requests_sent.measure,
     "import": imports.measure,
     "instructions": instructions.measure,
+    "cluster": cluster.measure,
 }
 
 

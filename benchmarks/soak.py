@@ -5,14 +5,22 @@ A part that fails exits with a line that says what is wrong.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import kills
+from benchmarks import cluster, kills
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS: Final[dict[str, Callable[[], None]]] = {"a backfill, killed thirty times in each format": kills.main}
+PARTS: Final[dict[str, Callable[[], object]]] = {
+    "a backfill, killed thirty times in each format": kills.main,
+    "600 requests a minute over three workers for three minutes, one killed": lambda: asyncio.run(
+        cluster.check_limit()
+    ),
+    "a cluster whose worker, driver and scheduler are killed": lambda: asyncio.run(cluster.check_kills()),
+    "10,000 customers in shards on two workers, and in one process": lambda: asyncio.run(cluster.check_rows()),
+}
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from capledger.backfill.manifest import DataFile, DateRange, Manifest
 from capledger.backfill.object_store import ObjectStore
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
+from capledger.backfill.publish import Publication, publish_delta, publish_iceberg
 from capledger.backfill.runs import RunRecord
 from capledger.backfill.shard import Shard, cut_shards, run_shard
 from capledger.backfill.sinks import Chunks, Sink
@@ -49,6 +50,7 @@ __all__ = [
     "MisfitError",
     "ObjectStore",
     "PlanSummary",
+    "Publication",
     "Row",
     "RunRecord",
     "Shard",
@@ -62,6 +64,8 @@ __all__ = [
     "compact",
     "cut_shards",
     "estimate",
+    "publish_delta",
+    "publish_iceberg",
     "read_customers",
     "run_shard",
     "verify",

@@ -162,6 +162,15 @@ class ObjectStore:
     def _read(self, path: str) -> Manifest:
         return msgspec.json.decode(self._get(path), type=Manifest)
 
+    def read(self, path: str) -> bytes:
+        """Return an object.
+
+        Raises:
+            StorageError: it is not there, or the store fails.
+        """
+        with self._storage_errors():
+            return self._get(path)
+
     def _get(self, path: str) -> bytes:
         return bytes(self._obstore.get(self._store, path).bytes())
 

@@ -37,6 +37,8 @@ from capledger.cli.exit_codes import (
 )
 from capledger.cli.log import with_logging
 from capledger.cli.options import CONNECTION, Command, exit_code_help
+from capledger.cli.publish import EPILOG as PUBLISH_EPILOG
+from capledger.cli.publish import publish
 from capledger.cli.sandbox import EPILOG as SANDBOX_EPILOG
 from capledger.cli.sandbox import sandbox
 from capledger.cli.statement import EPILOG as STATEMENT_EPILOG
@@ -162,4 +164,5 @@ _add("sync", sync, SYNC_EPILOG, shows_progress=True)
 _add("compact", compact, COMPACT_EPILOG)
 _add("verify", verify, VERIFY_EPILOG)
 _add("check-books", check_books, CHECK_BOOKS_EPILOG)
+_add("publish", publish, PUBLISH_EPILOG)
 _add("sandbox", sandbox, SANDBOX_EPILOG)
