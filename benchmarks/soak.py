@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import cluster, kills
+from benchmarks import cluster, kills, syncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PARTS: Final[dict[str, Callable[[], object]]] = {
     "a backfill, killed thirty times in each format": kills.main,
+    "four nights of a sync in each format, killed in every other one": syncs.main,
     "600 requests a minute over three workers for three minutes, one killed": lambda: asyncio.run(
         cluster.check_limit()
     ),
