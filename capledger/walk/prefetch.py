@@ -83,6 +83,10 @@ class Prefetch:
         """Hold a page that is needed again later."""
         self._kept[key] = page
 
+    def pop(self, key: PageKey) -> LedgerPage | None:
+        """Return a page that is held, and hold it no longer."""
+        return self._kept.pop(key, None)
+
     def note_new_rows(self) -> None:
         """Count the latest page as one with rows that no page had before."""
         self._useful_count += 1
@@ -101,10 +105,9 @@ class Prefetch:
 
     async def take(self, key: PageKey, following: Callable[[], Iterable[PageKey]]) -> LedgerPage:
         """Return the page that is needed now; what follows is requested before it is decoded."""
-        if key in self._kept:
-            page = self._kept.pop(key)
+        if (held := self.pop(key)) is not None:
             self.start(following())
-            return page
+            return held
         if key not in self._tasks and not self._tasks and next(iter(following()), None) is None:
             page = await self._directly(key)
         else:

@@ -52,6 +52,25 @@ class ListingReading:
         Raises:
             Contradiction: the responses cannot be brought into agreement.
         """
+        page = self._single_page(await self.discovered())
+        if page is None:
+            async for batch in self._read_or_collect():
+                yield self._noted(batch)
+            return
+        rows = page.entries
+        single = self._builder(skips=False).add(rows, page, len(rows), len(rows), ends=True)
+        if single is not None:
+            yield self._noted(single)
+
+    def _single_page(self, layout: Layout) -> LedgerPage | None:
+        """Return a first page that has all rows, and room for another one: nothing follows it."""
+        listing, rows = self.discovery.listing, len(self.discovery.first)
+        if self.position is not None or listing.following or layout.order != listing.order:
+            return None
+        is_single = rows == layout.total and 0 < rows < layout.page_size
+        return self.discovery.prefetch.pop(layout.key(listing, 0)) if is_single else None
+
+    async def _read_or_collect(self) -> AsyncIterator[Batch]:
         in_window = self.discovery.listing.window is not None
         for _ in range(_DISCOVERIES):
             layout = await self.discovered()
@@ -59,7 +78,7 @@ class ListingReading:
                 break
             try:
                 async for batch in self._read(layout):
-                    yield self._noted(batch)
+                    yield batch
             except Contradiction as contradiction:
                 if contradiction.kind in {"dates", "depth"}:
                     raise
@@ -73,7 +92,7 @@ class ListingReading:
             else:
                 return
         async for batch in self._collect(self.layout or await self.discovered()):
-            yield self._noted(batch)
+            yield batch
 
     async def discovered(self) -> Layout:
         """Return the layout of the listing; what a resumed walk knows of it need not be discovered."""
