@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MARGIN: Final = 2.0
 #: Seconds without a request after which places are returned and requests reported.
 _IDLE: Final = 1.0
+#: Seconds that the end of a session waits for the last report.
+_LAST_REPORT: Final = 2.0
 #: Seconds between attempts while the source fails: the first wait, and the longest.
 _BACKOFF: Final = (0.1, 5.0)
 
@@ -115,7 +117,8 @@ class LeasedRateLimiter(RateLimiter):
         self._return_places()
         if self._has_reports:
             with suppress(Exception):  # the book frees the places by itself, only later
-                await self._lease(0)
+                async with asyncio.timeout(_LAST_REPORT):
+                    await self._lease(0)
         close = getattr(self._source, "close", None)
         if close is not None:
             await close()

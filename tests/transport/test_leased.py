@@ -191,6 +191,21 @@ async def test_a_place_that_is_too_old_is_not_used() -> None:
         await asyncio.wait_for(send(limiter), 60)
 
 
+@virtual_time
+async def test_the_end_of_a_session_reports_and_does_not_wait_for_a_book_that_hangs() -> None:
+    """Places are returned when a session ends, or after two seconds by themselves where the book does not respond."""
+    home = Home(600)
+    reported, hanging = new_limiter(home), new_limiter(home)
+    await asyncio.gather(send(reported), send(hanging))
+    await reported._rate_limiter.close()
+    home.latency = 100.0
+    started = now()
+    await hanging._rate_limiter.close()
+
+    assert now() - started <= 2.0
+    assert len(home.book._unsettled) == 1
+
+
 def test_a_limiter_belongs_to_one_session() -> None:
     """Two sessions take two limiters of one source; a second use is an error, and so is a timeout beyond the grace."""
 
