@@ -40,6 +40,8 @@ class SandboxProxy(LoopbackServer):
     """
     An HTTP proxy on loopback, which passes everything on to one sandbox, whatever host the client names.
 
+    While the sandbox is not running, it responds with 502.
+
     ::
 
         async with Sandbox(ssl=certificate) as box, SandboxProxy(box) as proxy:
@@ -50,7 +52,7 @@ class SandboxProxy(LoopbackServer):
 
     def __init__(self, box: Sandbox, *, users: Mapping[str, str] | None = None, status: int | None = None) -> None:
         """
-        Create a proxy before a sandbox that runs.
+        Create a proxy before a sandbox.
 
         ``users`` are plain passwords by name: without one of them a request gets 407. ``status`` is responded to every
         request instead of passing it on; it may be replaced at any time.
@@ -101,6 +103,10 @@ class SandboxProxy(LoopbackServer):
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Respond to requests of one connection, or make it a tunnel."""
+        if not self._box.running:
+            await reader.readuntil(_HEAD_END)
+            writer.write(_response(502))
+            return
         address = urlsplit(self._box.url)
         far_reader, far_writer = await asyncio.open_connection(address.hostname, address.port)
         responses = asyncio.create_task(_pipe(far_reader, writer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import get_type_hints
@@ -184,9 +185,12 @@ async def test_full_stdout_names_the_manifest(tmp_path: Path) -> None:
 
 async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     """Where nothing listens, exit code 1 and the reason; the same command goes on once the service is there."""
-    customers(tmp_path / "c.csv")
-    dead = await backfill(None, tmp_path, "--progress-interval", "0")
-    plan = await backfill(None, tmp_path, "--plan")
+    for name in ("job", "plan"):
+        (tmp_path / name).mkdir()
+        customers(tmp_path / name / "c.csv")
+    dead, plan = await asyncio.gather(  # each retries for some seconds
+        backfill(None, tmp_path / "job", "--progress-interval", "0"), backfill(None, tmp_path / "plan", "--plan")
+    )
 
     assert (dead.code, plan.code) == (1, 1)
     assert "ECONNREFUSED" in dead.err

@@ -77,6 +77,15 @@ async def test_a_proxy_refuses(options: dict[str, Any], status: int) -> None:
     assert [request.status for request in proxy.requests] == [status, status]
 
 
+async def test_a_sandbox_that_is_not_running() -> None:
+    """A bad gateway, until it runs again."""
+    box = Sandbox()
+    async with SandboxProxy(box) as proxy:
+        assert await get(f"http://ledger.example{PATH}", proxy.url) == 502
+        async with box:
+            assert await get(f"http://ledger.example{PATH}", proxy.url) == 401
+
+
 async def test_connections_are_dropped() -> None:
     """A connection that was idle is reset, and a new one can be made."""
     async with Sandbox() as box, SandboxProxy(box) as proxy, aiohttp.ClientSession() as http:
