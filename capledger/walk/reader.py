@@ -173,9 +173,8 @@ class Reader:
         ):  # the last page again, or the first where pages are counted from 1
             profile.counted_to = total
             return True
-        if (stated := stated_total(page) or 0) > total:
+        if (stated_total(page) or 0) > total:  # rows were added
             self.discovery.prefetch.keep(key, page)
-            self.total = stated
         else:
             self._distrust_total(key, page)
         return False

@@ -169,6 +169,16 @@ def test_rows_are_added_at_the_new_end_while_the_walk_runs(order: Order, directi
 
 
 @both_orders
+def test_rows_are_added_between_a_stop_after_the_last_entry_and_a_resume(order: Order) -> None:
+    """The walk ends where it stood, also where the page behind the last one is the only one."""
+    for size, count in product((2, 3, 5), (2, 3, 6)):
+        new = Row(NOW, 9_000, "new")
+        asked, writes = Asked(order=order, page_size=size), [Write(stop=0, adds=(new,))]
+        came = walk_of(Service(ROWS[:count], writes=writes), asked, Plan(stops=(count,)))
+        assert came.outcome == "right", came.problem
+
+
+@both_orders
 def test_lagging_replicas(order: Order) -> None:
     """The entries before the lag, exact, or an error."""
     for seed in range(20):
