@@ -11,7 +11,7 @@ from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
 from capledger.walk.discovery import Discovery, infer_rule
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, second_of
+from capledger.walk.ordering import ListingOrder, keys_of, second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
 
@@ -169,7 +169,7 @@ class Reader:
         if (
             self.edge is not None
             and not is_past(second_of(page.entries[0].ledger_created_date), self.edge.second, self.order)
-            and not await self._goes_on(total)
+            and not await self._goes_on(total, page)
         ):  # the last page again, or the first where pages are counted from 1
             profile.counted_to = total
             return True
@@ -188,8 +188,9 @@ class Reader:
                 await discovery.page(self.layout.key(discovery.listing, 0, size))
         return True
 
-    async def _goes_on(self, total: int) -> bool:
-        """Return whether a page of another size has rows behind the stated last one."""
+    async def _goes_on(self, total: int, further: LedgerPage) -> bool:
+        """Return whether there are rows behind the stated last one, by a page of another size if that is allowed."""
+        last = self.page
         listing, profile, usual = self.discovery.listing, self.discovery.profile, self.layout.page_size
         for size in range(usual + 1, profile.largest_page() + 1):
             if total % size:
@@ -197,9 +198,9 @@ class Reader:
                     page = await self.discovery.page(self.layout.key(listing, total // size, size))
                 except LimitTooLargeError as refusal:
                     profile.lower_page_cap(refusal, size)
-                    return True
+                    break
                 return len(page.entries) > total % size
-        return True
+        return last is None or keys_of(last.entries) != keys_of(further.entries)
 
     def _advance(self, view: PageView, rows: list[LedgerEntry]) -> None:
         """Go on behind a page."""

@@ -172,9 +172,9 @@ def test_rows_are_added_at_the_new_end_while_the_walk_runs(order: Order, directi
 def test_rows_are_added_between_a_stop_after_the_last_entry_and_a_resume(order: Order) -> None:
     """The walk ends where it stood, also where the page behind the last one is the only one."""
     for size, count in product((2, 3, 5), (2, 3, 6)):
-        new = Row(NOW, 9_000, "new")
-        asked, writes = Asked(order=order, page_size=size), [Write(stop=0, adds=(new,))]
-        came = walk_of(Service(ROWS[:count], writes=writes), asked, Plan(stops=(count,)))
+        writes = [Write(request=number, adds=(Row(NOW + number, 9_000 + number, f"new{number}"),)) for number in (1, 3)]
+        service = Service(ROWS[:count], writes=writes)
+        came = walk_of(service, Asked(order=order, page_size=size), Plan(stops=(count,)))
         assert came.outcome == "right", came.problem
 
 
