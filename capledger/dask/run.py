@@ -46,6 +46,8 @@ logger: logging.Logger = logging.getLogger("capledger.dask")
 
 #: Shards under way for each thread of a worker, so that none waits for the driver.
 _AHEAD: Final = 4
+#: Seconds by which the mark of a run that it is alive may be old when it is killed.
+_ALIVE_SECONDS: Final = 10.0
 #: Fields of a job that are those of each shard.
 _OF_SHARDS: Final = (
     "concurrency",
@@ -267,7 +269,7 @@ class _Driver:
         self._client.run_on_scheduler(dask_setup)
         self._call("capledger_begin", run=self._name, client=self._client.id)
         if self._limit is not None:
-            closed_for = plan.taken_for(unknown_for(self._limit.grace))
+            closed_for = plan.taken_for(unknown_for(self._limit.grace) + _ALIVE_SECONDS)
             is_new = self._call(
                 "capledger_open",
                 organisation=self._limit.organisation,
