@@ -40,7 +40,11 @@ Scheduler = Annotated[
 WorkerCount = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, metavar="N", rich_help_panel=_PANEL, help=f"Processes of a cluster here; {_WORKERS}."
+        "--workers",
+        min=1,
+        metavar="N",
+        rich_help_panel=_PANEL,
+        help=f"Processes of a cluster here; by default {_WORKERS}.",
     ),
 ]
 ShardSize = Annotated[

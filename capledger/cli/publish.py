@@ -32,8 +32,9 @@ Iceberg = Annotated[
 def publish(*, out: DataSet, delta: Delta = None, iceberg: Iceberg = None, as_json: options.JsonResult = False) -> None:
     """Add the files of DIR to a table, each of them once.
 
-    The same command adds what is new, such as after a sync. Rows are copied into a
-    Delta table; an Iceberg table refers to the files of DIR, which must stay there.
+    The same command adds what is new, such as after a sync. Rows are copied into
+    a Delta table; an Iceberg table refers to the files of DIR, which must stay
+    there.
     """
     with exit_on_error():
         if (delta is None) == (iceberg is None):
