@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 _DEFAULT_PREFETCH = 4
-
 _ZONE_HINT = "pass LedgerSession(timezone=...), the zone of the server's clock"
 
 

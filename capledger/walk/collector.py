@@ -14,8 +14,8 @@ from attrs import define, evolve, field
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.discovery import Discovery, has_repeats, infer_rule
+from capledger.walk.identity import row_key
 from capledger.walk.listing import Layout, page_count, stated_total
-from capledger.walk.ordering import row_key
 from capledger.walk.validation import Contradiction
 
 if TYPE_CHECKING:

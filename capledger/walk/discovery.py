@@ -13,8 +13,9 @@ from attrs import define, evolve, field
 
 from capledger.errors import ApiError, LimitTooLargeError
 from capledger.models import LedgerEntry
+from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, Listing, page_count, stated_total
-from capledger.walk.ordering import keys_of, order_of, second_of
+from capledger.walk.ordering import order_of, second_of
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.server_profile import ServerProfile
 from capledger.walk.validation import Contradiction, check_dates

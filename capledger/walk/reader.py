@@ -10,8 +10,9 @@ from attrs import define, evolve
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
 from capledger.walk.discovery import Discovery, infer_rule
+from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, keys_of, second_of
+from capledger.walk.ordering import ListingOrder, second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
 

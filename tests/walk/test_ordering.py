@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from support.pages import START, entries, entry, seconds_of
 
 from capledger.models import EntryDetail
-from capledger.walk.ordering import by_date, is_in_order, keys_of, order_of, row_key, second_of, start_of_last_second
+from capledger.walk.identity import keys_of, row_key
+from capledger.walk.ordering import by_date, is_in_order, order_of, second_of, start_of_last_second
 
 BERLIN, NEW_YORK, LORD_HOWE = map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe"))
 ZONES = [UTC, BERLIN, NEW_YORK, LORD_HOWE, ZoneInfo("Asia/Kolkata")]
