@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,12 @@ import sentry_sdk
 from sentry_sdk.transport import Transport
 
 from capledger import BasicAuth, CustomerLedgerQuery, CustomerNotFoundError, LedgerSession
-from capledger.sandbox import DEMO_MOBILE, Sandbox, faults
+from capledger.sandbox import DEMO_MOBILE, Sandbox, SandboxCustomer, faults, make_row
 
 if TYPE_CHECKING:
     from sentry_sdk.envelope import Envelope
+
+    from capledger.sandbox import FaultScript
 
 UNKNOWN = "910000000999"
 
@@ -36,9 +38,14 @@ class Kept(Transport):
         self.sent += [item.payload.json or item.payload.get_bytes().decode() for item in envelope.items]
 
 
+def sandbox(script: FaultScript) -> Sandbox:
+    """Return one with a short ledger, whose customer is in no variable that Sentry records."""
+    return Sandbox([SandboxCustomer(DEMO_MOBILE, [make_row(1, datetime(2026, 1, 1))])], faults=script)
+
+
 async def walk(*, borrowed: bool) -> None:
     script = faults.numbered({1: faults.status(503), 2: faults.reset()})
-    async with Sandbox(faults=script) as box, aiohttp.ClientSession() as http:
+    async with sandbox(script) as box, aiohttp.ClientSession() as http:
         client = http if borrowed else None
         auth = BasicAuth("store.server", "server123")
         async with LedgerSession(box.url, auth, timezone=UTC, http=client) as session:
