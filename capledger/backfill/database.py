@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS ledgers (
     newest BLOB,
     earlier INTEGER,
     first_total INTEGER,
-    trusted INTEGER NOT NULL DEFAULT 1,
+    distrusted INTEGER NOT NULL DEFAULT 0,
     run INTEGER NOT NULL DEFAULT 0,
     added INTEGER NOT NULL DEFAULT 0,
     late INTEGER NOT NULL DEFAULT 0

@@ -209,6 +209,24 @@ async def test_without_totals_dates_overlap(rules: Rules, tmp_path: Path) -> Non
     assert far not in held(out, 0)
 
 
+async def test_totals_are_trusted_again(tmp_path: Path) -> None:
+    """A ledger whose totals were wrong once is read whole again after some runs, and then proven."""
+    ledgers, out = Ledgers([30], rules=Rules(max_limit=10)), tmp_path / "out"
+    overlap = timedelta(hours=1)
+    async with ledgers.box as box, session_at(box) as session:
+        await sync(session, 1, out, overlap=overlap)
+        box.rules = Rules(max_limit=10, total_offset=-1)
+        wrong = await sync(session, 1, out, overlap=overlap)
+        box.rules = Rules(max_limit=10)
+        late = ledgers.append_late(0, 2)
+        later = [await sync(session, 1, out, overlap=overlap) for _ in range(8)]
+
+    assert not wrong.complete
+    assert not later[0].complete
+    assert later[-1].complete
+    assert late in held(out, 0)
+
+
 async def test_pending_events_are_not_proven(tmp_path: Path) -> None:
     """Where the service warns of pending events, its entries are added, and the run is not complete."""
     ledgers, out = Ledgers([3]), tmp_path / "out"

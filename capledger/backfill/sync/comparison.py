@@ -85,7 +85,7 @@ class Comparison:
 
     def add(self, entries: Sequence[LedgerEntry], total: int | None) -> None:
         """Compare the rows of a page, the newest first, each second whole."""
-        self.first_total = total if self.reached is None and not self.earlier_seen else self.first_total
+        self.first_total = total if self.first_total is None else self.first_total
         self.total = self.total if total is None else total  # an empty page behind the last one states none
         for entry in entries:
             if self.start is not None and entry.ledger_created_date < self.start:

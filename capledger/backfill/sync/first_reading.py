@@ -36,7 +36,9 @@ class FirstReading:
     at_start: bool = False
     """Whether all entries from the start on have come."""
     proves: bool = True
-    """Whether the service returned all that it stated, and has no pending events."""
+    """Whether the service returned all that it stated."""
+    pending: bool = False
+    """Whether the service has pending events, so that more entries may come."""
 
     def __attrs_post_init__(self) -> None:
         continued = self.customer.cursor is not None
@@ -55,10 +57,10 @@ class FirstReading:
             try:
                 await self._read_pages(walk)
             except IncompleteLedgerError:
-                if not customer.failures and self.state.trusted:
+                if not customer.failures and self.state.trusts_totals:
                     raise
                 self.proves = False
-            self.proves = self.proves and not has_pending_events(walk.report)
+            self.pending = has_pending_events(walk.report)
         return self._result()
 
     async def _read_pages(self, walk: LedgerWalk) -> None:
@@ -79,8 +81,7 @@ class FirstReading:
         self.effort.responded = True
         self.effort.rows += len(entries)
         changes = []
-        if self.first_total is None and not self.newest:
-            self.first_total = self.total
+        self.first_total = self.total if self.first_total is None else self.first_total
         if len(self.newest) < NEWEST_ROWS:
             self.newest += self.context.keys.rows(entries)
             changes.append(LedgerStart(self.customer.id, self.newest, self.first_total))
@@ -93,7 +94,7 @@ class FirstReading:
         earlier = 0 if self.start is None else (self.total or 0) - rows
         is_stable = self.total == self.first_total
         counted = rows in {self.first_total, self.total} if self.start is None else is_stable and earlier >= 0
-        proven = self.proves and counted and self.total is not None
+        counted = counted and self.proves and self.total is not None
         if self.proves and not counted and not (is_stable and self.customer.failures):
             raise IncompleteLedgerError("the ledger changed while it was read")
         effort.changes.append(
@@ -102,11 +103,11 @@ class FirstReading:
                 run=self.context.run,
                 newest=self.newest,
                 earlier=max(0, earlier),
-                trusted=proven,
+                distrusted=0 if counted else self.state.distrusted + 1,
                 added=rows,
             )
         )
         state: CustomerState = "unproven"
-        if proven:
+        if counted and not self.pending:
             state = "done" if rows else "empty"
         return CustomerResult(self.customer.id, state, rows=rows, requests=effort.requests, retries=effort.retries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from capledger.backfill.reader import Effort, staged_page
 from capledger.backfill.state import CustomerResult, PlannedCustomer
@@ -37,6 +37,8 @@ class LaterReading:
     effort: Effort
     held: HeldLedger = field(init=False)
     start: datetime | None = field(init=False)
+    pending: bool = False
+    """Whether the service has pending events, so that more entries may come."""
 
     def __attrs_post_init__(self) -> None:
         self.effort.rows = 0
@@ -64,16 +66,17 @@ class LaterReading:
         return self._without_proof(comparison)
 
     async def _compare(self) -> tuple[Comparison, bool]:
-        """Return the comparison, and whether the service returned all that it stated and has no pending events."""
+        """Return the comparison, and whether the service returned all that it stated."""
         comparison = Comparison(self.held, self.context.keys, self.start)
         async with self.context.walk(self.customer.query, self.effort, prefetch=1) as walk:
             try:
                 await self._compare_pages(comparison, walk)
             except IncompleteLedgerError:
-                if not self.customer.failures and self.state.trusted and comparison.total is not None:
+                if not self.customer.failures and self.state.trusts_totals and comparison.total is not None:
                     raise
                 return comparison, False
-            return comparison, not has_pending_events(walk.report)
+            self.pending = has_pending_events(walk.report)
+            return comparison, True
 
     async def _compare_pages(self, comparison: Comparison, walk: LedgerWalk) -> None:
         async for page in walk.pages():
@@ -99,7 +102,7 @@ class LaterReading:
 
     def _by_overlap(self, comparison: Comparison) -> bool:
         """Return whether totals do not count the entries, so that dates decide how far the ledger is read."""
-        return not self.state.trusted or comparison.total is None
+        return not self.state.trusts_totals or comparison.total is None
 
     def _is_past_overlap(self, comparison: Comparison) -> bool:
         newest, floor, reached = self.held.newest, self.held.floor, comparison.reached
@@ -112,7 +115,7 @@ class LaterReading:
         """Return what has become of the customer; None where the ledger changed while it was read."""
         if comparison.is_proven:
             found = Differences(added=comparison.unknown)
-            return self._result(found, "done" if proves else "unproven", self.held.earlier)
+            return self._result(found, "done", self.held.earlier)
         if self._is_past_overlap(comparison) or not proves:
             return self._without_proof(comparison)
         found = find_differences(comparison)
@@ -128,7 +131,7 @@ class LaterReading:
         """Keep the entries that are new; what seems to have vanished may be there."""
         found = find_differences(comparison)
         found.vanished = []
-        return self._result(found, "unproven", self.held.earlier, trusted=False)
+        return self._result(found, "unproven", self.held.earlier, distrusted=self.state.distrusted + 1)
 
     # Results
 
@@ -139,19 +142,19 @@ class LaterReading:
         )
 
     def _result(
-        self, found: Differences, state: Literal["done", "unproven"], earlier: int | None, *, trusted: bool = True
+        self, found: Differences, state: Literal["done", "unproven"], earlier: int | None, *, distrusted: int = 0
     ) -> CustomerResult:
         """Return the result, and stage the entries that are new."""
         differences, added = updated_differences(self.state.differences, found, self.context.keys)
         added.sort(key=lambda entry: entry.ledger_created_date)
         self._stage(added)
         changed = found.added or differences != self.state.differences
-        if changed or (earlier, trusted) != (self.state.earlier, self.state.trusted):
-            update = self._update(added, self._newest_after(found), earlier, trusted=trusted, differences=differences)
-            self.effort.changes.append(update)
+        if changed or (earlier, distrusted) != (self.state.earlier, self.state.distrusted):
+            update = self._update(added, self._newest_after(found), earlier, differences)
+            self.effort.changes.append(evolve(update, distrusted=distrusted))
         return CustomerResult(
             self.customer.id,
-            state,
+            "unproven" if self.pending else state,
             rows=len(added),
             held=self.state.rows_in_files,
             requests=self.effort.requests,
@@ -168,8 +171,6 @@ class LaterReading:
         added: list[LedgerEntry],
         newest: list[HeldRow],
         earlier: int | None,
-        *,
-        trusted: bool,
         differences: list[RowDifference],
     ) -> LedgerUpdate:
         before = self.held.newest
@@ -179,7 +180,6 @@ class LaterReading:
             run=self.context.run,
             newest=newest,
             earlier=earlier,
-            trusted=trusted,
             added=len(added),
             late=sum(before is not None and second < before for second in seconds),
             differences=None if differences == self.state.differences else differences,

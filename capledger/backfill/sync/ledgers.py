@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Customers whose ledgers are being read for the first time.
 _BEGUN: Final = "SELECT id FROM customers WHERE cursor IS NOT NULL AND id NOT IN (SELECT customer FROM parts)"
+#: Runs after which a ledger is read whole again whose totals did not count its rows.
+_RUNS_WITHOUT_TRUST: Final = 8
 _SET_NEWEST: Final = "UPDATE ledgers SET newest = ? WHERE customer = ?"
 _ENTRY: Final = msgspec.msgpack.Decoder(StoredEntry)
 _ENTRIES: Final = msgspec.msgpack.Decoder(list[StoredEntry])
@@ -50,11 +52,16 @@ class LedgerState:
     """Number of rows before the start; None where that is not known."""
     first_total: int | None
     """The total stated when the ledger began to be read for the first time."""
-    trusted: bool
-    """Whether the totals of the service count the rows of the ledger."""
+    distrusted: int
+    """Number of runs, one after the other, in which the totals of the service did not count the rows of the ledger."""
     differences: list[RowDifference] = field(factory=list)
     loaded: list[StoredEntry] | None = None
     """All rows, if they were read from the data set."""
+
+    @property
+    def trusts_totals(self) -> bool:
+        """Whether totals are expected to count the rows; once in a while they get another chance."""
+        return self.distrusted % _RUNS_WITHOUT_TRUST == 0
 
     def held(self, keys: RowKeys) -> HeldLedger:
         """Return what is held, as the service had it when it was read last."""
@@ -107,7 +114,7 @@ class LedgerUpdate:
     run: int
     newest: list[HeldRow]
     earlier: int | None
-    trusted: bool = True
+    distrusted: int = 0
     added: int = 0
     late: int = 0
     differences: list[RowDifference] | None = None
@@ -115,9 +122,9 @@ class LedgerUpdate:
 
     def record(self, connection: sqlite3.Connection) -> None:
         """Make the change, within a transaction."""
-        values = (self.customer, encode_rows(newest_rows(self.newest)), self.earlier, self.trusted)
+        values = (self.customer, encode_rows(newest_rows(self.newest)), self.earlier, self.distrusted)
         connection.execute(
-            "INSERT OR REPLACE INTO ledgers (customer, newest, earlier, trusted, run, added, late) "
+            "INSERT OR REPLACE INTO ledgers (customer, newest, earlier, distrusted, run, added, late) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*values, self.run, self.added, self.late),
         )
@@ -152,9 +159,9 @@ class Ledgers:
         database = self._database
         rows = "SELECT sum(rows) FROM parts WHERE customer = ?"
         found = database.fetch_all(
-            "SELECT newest, earlier, first_total, trusted FROM ledgers WHERE customer = ?", customer
+            "SELECT newest, earlier, first_total, distrusted FROM ledgers WHERE customer = ?", customer
         )
-        newest, earlier, first_total, trusted = found[0] if found else (None, None, None, 1)
+        newest, earlier, first_total, distrusted = found[0] if found else (None, None, None, 0)
         differences = database.fetch_all(
             "SELECT held, current FROM differences WHERE customer = ? ORDER BY id", customer
         )
@@ -165,7 +172,7 @@ class Ledgers:
             newest=[] if newest is None else decode_rows(newest),
             earlier=earlier,
             first_total=first_total,
-            trusted=bool(trusted),
+            distrusted=distrusted,
             differences=[
                 RowDifference(_ENTRY.decode(held), current and _ENTRY.decode(current)) for held, current in differences
             ],
