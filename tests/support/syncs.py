@@ -90,7 +90,9 @@ async def sync(session: LedgerSession, count: int, out: Path, **options: Any) ->
 
 
 def held(out: Path, number: int) -> Entries:
-    """Return the entries of a customer in a data set."""
+    """Return the entries of a customer in a data set, which has no directory of entries before its first one."""
+    if not (out / "entries").exists():
+        return Counter()
     return Counter(int(row["event_log_id"]) for row in rows(out) if row["identifier_value"] == mobile(number))
 
 
@@ -147,6 +149,9 @@ class FragileDatabase(Database):
     def fetch_all(self, statement: str, *values: object) -> list[Any]:
         self.fuse.check()
         return super().fetch_all(statement, *values)
+
+    def is_unused(self) -> bool:
+        return not self.fuse.blown and super().is_unused()
 
 
 class FragileSink:
