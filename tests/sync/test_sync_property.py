@@ -69,7 +69,8 @@ def cases(draw: st.DrawFn) -> Case:
         st.lists(st.integers(1, 40), max_size=2),
     )
     sizes = draw(st.lists(st.integers(0, 14), min_size=1, max_size=3))
-    return Case(page_size, draw(st.sampled_from([4, 300])), sizes, draw(st.lists(run, min_size=1, max_size=4)))
+    newest_rows = 300 if page_size == 100 else draw(st.sampled_from([4, 300]))
+    return Case(page_size, newest_rows, sizes, draw(st.lists(run, min_size=1, max_size=4)))
 
 
 def apply(ledgers: Ledgers, change: Change) -> None:
