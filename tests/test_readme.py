@@ -105,7 +105,7 @@ async def test_every_command_runs(reader: Reader, command: list[str]) -> None:
     result = await asyncio.to_thread(run_command, command)
 
     assert result.exit_code == (3 if command[1] in {"backfill", "sync"} else 0), result.stderr
-    assert len(result.stdout.splitlines()) > 1
+    assert result.stdout
     assert reader.url
 
 
