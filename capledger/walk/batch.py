@@ -102,15 +102,15 @@ class BatchBuilder:
         if self._held and total != self._total:
             index, total = None, self._total
         ready = len(all_rows) if ends else self._ready(all_rows)
-        self._held = all_rows[ready:]
+        self._held, ready_rows = all_rows[ready:], all_rows if ready == len(all_rows) else all_rows[:ready]
         if len(self._held) <= len(rows):
             self._total = total
-        entries = self._entries(all_rows[:ready])
+        entries = self._entries(ready_rows)
         if not entries:
             return None
         index = None if index is None else index - len(self._held)
-        page = evolve(page, entries=entries)
-        batch = Batch(page, all_rows[:ready], index, total, self.position, self.listing)
+        page = page if entries is page.entries else evolve(page, entries=entries)
+        batch = Batch(page, ready_rows, index, total, self.position, self.listing)
         self.position = batch.end
         return batch
 

@@ -74,7 +74,7 @@ class Discovery:
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.keep(layout.key(self.listing, 0), page)
             order = order_of(self.first)
-            if layout.order is not None and order != "one second":
+            if layout.order is not None and order not in {"one second", layout.order}:
                 layout = evolve(layout, order=None if order == "none" else order)
             return layout
         raise Contradiction("silence", "no response agrees with another")
@@ -86,7 +86,7 @@ class Discovery:
             if total or not says_empty(page):
                 text = "the response has no entries and does not say that there are none"
                 raise Contradiction("silence", text, total, 0)
-            return evolve(draft, total=0, stated=total)
+            return Layout(draft.limit, draft.limit, 0, total, draft.offset_rule, draft.order)
         if self.exceeded:
             return evolve(draft, stated=total)
         if total is None:
@@ -95,7 +95,7 @@ class Discovery:
         if rows != min(size, total):
             text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
             raise Contradiction("count", text, total, rows)
-        return evolve(draft, total=total, page_size=size, stated=total)
+        return Layout(draft.limit, size, total, total, draft.offset_rule, draft.order)
 
     def _read_as_it_is(self, page: LedgerPage, draft: Layout, contradiction: Contradiction) -> Layout:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""

@@ -177,7 +177,9 @@ class LedgerWalk:
 
     async def aclose(self) -> None:
         """End the requests under way; iterating again resumes the walk where it stands."""
-        await asyncio.gather(*self._prefetch.close(), return_exceptions=True)
+        ending = self._prefetch.close()
+        if ending:
+            await asyncio.gather(*ending, return_exceptions=True)
 
     @property
     def _busy(self) -> bool:
@@ -264,6 +266,7 @@ class LedgerWalk:
         if self._taken is None:
             pending = any(notice.code == _PENDING_EVENTS for notice in self._report.warnings)
             self._report.complete = plan.outcome.shortfall is None and not pending
+            self._prefetch.release()
             return False
         if self._attach is not None:
             await self._attach(self._taken.entries, self._report, self._context)
