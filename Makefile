@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/pyright --verifytypes capledger --ignoreexternal --pythonpath $(BIN)/python > $(VENV)/types.txt || (cat $(VENV)/types.txt; exit 1)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes capledger --ignoreexternal > $(VENV)/types.txt || (cat $(VENV)/types.txt; exit 1)
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
