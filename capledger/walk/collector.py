@@ -39,8 +39,10 @@ class Reading:
 
     @property
     def total(self) -> int | None:
-        """Return the total that all pages state; None where there is none, or they differ."""
-        return self.totals[0] if len(set(self.totals)) == 1 else None
+        """Return the total that the latest page states; None where there is none, or it fell on the way."""
+        stated = [total for total in self.totals if total is not None]
+        has_fallen = stated != sorted(stated)
+        return None if not stated or has_fallen or len(stated) < len(self.totals) else stated[-1]
 
 
 @define(eq=False)
@@ -131,8 +133,11 @@ class Collector:
         except LimitTooLargeError as refusal:
             profile.lower_page_cap(refusal, largest)
             return max(usual, profile.largest_page())
+        rows = len(page.entries)
+        if rows <= usual or rows < min(largest, stated_total(page) or 0):
+            return max(usual, rows)
         self.discovery.prefetch.keep(self.layout.key(self.discovery.listing, 0, largest), page)
-        return largest if len(page.entries) > usual else usual
+        return largest
 
     async def _reading(self, size: int) -> Reading:
         """Read all pages once."""
