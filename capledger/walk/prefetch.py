@@ -59,8 +59,8 @@ class PageKey(NamedTuple):
     offset: int
 
 
-async def _send_nothing(key: PageKey) -> Received[LedgerPage]:
-    raise ConcurrentUseError(f"{_CLOSED}: page {key.number} is not requested")
+async def _send_nothing(_: PageKey) -> Received[LedgerPage]:
+    raise ConcurrentUseError(_CLOSED)
 
 
 def _ignore(page: LedgerPage) -> None:

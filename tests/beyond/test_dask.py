@@ -99,12 +99,15 @@ async def test_a_killed_driver_is_followed_by_another(client: Client, tmp_path: 
         box.on_request = lambda *_: arrived.set() if len(box.requests) > 30 else None
         address = client.scheduler.address
         command = [sys.executable, "-m", "support.dask_jobs", address, str(tmp_path), box.url]
-        driver = subprocess.Popen(command)  # noqa: ASYNC220, S603 - our own code
-        await asyncio.wait_for(arrived.wait(), 60)
-        with pytest.raises(DirectoryInUseError):
-            await run(client, box, tmp_path)
-        driver.kill()
-        driver.wait()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        driver = subprocess.Popen(command, env=environment)  # noqa: ASYNC220, S603 - our own code
+        try:
+            await asyncio.wait_for(arrived.wait(), 60)
+            with pytest.raises(DirectoryInUseError):
+                await run(client, box, tmp_path)
+        finally:
+            driver.kill()
+            driver.wait()
         manifest = await run(client, box, tmp_path)
 
     assert manifest.complete
