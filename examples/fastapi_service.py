@@ -100,7 +100,7 @@ async def export(customer_id: int, session: Session, start: date, end: date | No
                 yield "".join(f"{entry.to_json()}\n" for entry in page.entries)
                 page = await anext(pages, None)
         except CapledgerError as error:
-            yield JSONResponse(error.to_dict()).body.decode() + "\n"
+            yield bytes(JSONResponse(error.to_dict()).body).decode() + "\n"
         yield walk.report.to_json() + "\n"
 
     return StreamingResponse(lines(), media_type="application/jsonl")
