@@ -39,6 +39,21 @@ WalkT = TypeVar("WalkT", bound=LedgerWalk | EventWalk | BalanceWalk)
 _END: Final[Any] = object()
 
 
+#: Turns of the event loop in which connections report that they are closed.
+_TURNS_TO_CLOSE = 5
+
+
+async def _end_tasks() -> None:
+    """Cancel the tasks of this loop, and let its connections close, which takes them a turn of the loop or two."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)
+
+
 class _LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -63,6 +78,7 @@ class _LoopThread:
             self._loop.call_soon_threadsafe(owner.clear)
 
     def close(self) -> None:
+        self.run(_end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

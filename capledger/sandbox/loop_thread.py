@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+#: Turns of the event loop in which connections report that they are closed.
+_TURNS_TO_CLOSE = 5
+
+
+async def _end_tasks() -> None:
+    """Cancel the tasks of this loop, and let its connections close, which takes them a turn of the loop or two."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    for _ in range(_TURNS_TO_CLOSE):
+        await asyncio.sleep(0)
+
+
 class LoopThread:
     """Runs coroutines and functions in an event loop of its own, which starts with it and ends with ``close``."""
 
@@ -36,6 +51,7 @@ class LoopThread:
 
     def close(self) -> None:
         """End the loop and the thread."""
+        self.run(_end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
