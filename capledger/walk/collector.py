@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
@@ -119,8 +119,7 @@ class Collector:
         if infer_rule(discovery.first, page.entries, key) == "page":
             discovery.prefetch.keep(key, page)
             return
-        rule = await discovery.offset_rule(layout, key, page.entries)
-        discovery.profile.offset_rule, self.layout = rule, evolve(layout, offset_rule=rule)
+        self.layout = await discovery.revised(layout, key, page.entries)
 
     async def _largest_size(self) -> int:
         """Return the most rows that a page can have, if the service honours that; else its own page size."""
@@ -129,7 +128,7 @@ class Collector:
         if self.layout.stated is None or usual >= min(largest, self.layout.total or largest):
             return usual
         try:
-            page = await self._page(0, largest)
+            page, _ = await self._page(0, largest)
         except LimitTooLargeError as refusal:
             profile.lower_page_cap(refusal, largest)
             return max(usual, profile.largest_page())
@@ -144,8 +143,7 @@ class Collector:
         reading, number, empty = Reading(), 0, 0
         before: Counter[int] | None = None
         while True:
-            page = await self._page(number, size)
-            keys = Counter(map(row_key, page.entries))
+            page, keys = await self._page(number, size)
             number += 1
             is_behind = number > page_count(self._total(reading) or self.layout.stated or 0, size)
             if keys and not (is_behind and keys == before):  # a page that comes twice is no page of its own
@@ -165,7 +163,8 @@ class Collector:
         exceeded = self.discovery.exceeded or self.known > (self.layout.stated or 0)
         return None if exceeded and not self.discovery.states_more else reading.total
 
-    async def _page(self, number: int, size: int) -> LedgerPage:
+    async def _page(self, number: int, size: int) -> tuple[LedgerPage, Counter[int]]:
+        """Request a page and keep its rows; return it with the keys of its rows."""
         key = self.layout.key(self.discovery.listing, number, size)
         page = await self.discovery.page(key, lambda: self._following(key))
         if len(page.entries) > key.limit and has_repeats(page.entries):
@@ -185,7 +184,7 @@ class Collector:
             self.discovery.prefetch.note_new_rows()
         if page.entries:
             self.page = page
-        return page
+        return page, Counter({row_id: len(same) for row_id, same in rows.items()})
 
     def _following(self, key: PageKey) -> Iterator[PageKey]:
         last = page_count(self.layout.total or self.layout.stated or 0, key.size)

@@ -133,6 +133,11 @@ class Discovery:
             self.states_more = True
         return page
 
+    async def revised(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> Layout:
+        """Find out what ``offset`` counts, and keep it for the session; return the layout with it."""
+        self.profile.offset_rule = await self.offset_rule(layout, key, rows)
+        return evolve(layout, offset_rule=self.profile.offset_rule)
+
     async def offset_rule(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> OffsetRule:
         """Return what ``offset`` counts, after a page that does not continue the rows before it.
 

@@ -143,10 +143,9 @@ class Reader:
 
     async def _rule_revised(self, view: PageView) -> bool:
         """Find out what ``offset`` counts; return whether it is not what was assumed."""
-        rule = await self.discovery.offset_rule(self.layout, view.key, view.rows)
-        is_new = rule != self.layout.offset_rule
-        self.discovery.profile.offset_rule, self.layout = rule, evolve(self.layout, offset_rule=rule)
-        return is_new
+        before = self.layout
+        self.layout = await self.discovery.revised(before, view.key, view.rows)
+        return self.layout != before
 
     async def _ended(self) -> bool:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
