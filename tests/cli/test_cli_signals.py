@@ -115,7 +115,7 @@ async def test_signals_end_backfill_that_waits_for_stdin(number: signal.Signals,
         assert process.stdin is not None
         process.stdin.write(b"identifier_name,identifier_value\n")
         await asyncio.sleep(0)
-        while not (tmp_path / "out" / "job.lock").exists():  # noqa: ASYNC110 - a file of another process
+        while not (tmp_path / "out" / "job.sqlite").exists():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.05)
         send(process, number, within=())
         assert process.stderr is not None
