@@ -282,3 +282,14 @@ async def test_two_consumers_of_one_walk_raise() -> None:
 
         assert {type(outcome) for outcome in outcomes} == {list, ConcurrentUseError}
         assert [len(outcome) for outcome in outcomes if isinstance(outcome, list)] == [len(ROWS)]
+
+
+@virtual_time
+async def test_the_loop_of_the_tests_belongs_to_one_thread() -> None:
+    """A call from another thread, which would be a race elsewhere, is an error in any test in virtual time."""
+    loop = asyncio.get_running_loop()
+
+    with pytest.raises(RuntimeError, match="another thread"):
+        await asyncio.to_thread(loop.call_soon, print)
+    with pytest.raises(RuntimeError, match="another thread"):
+        await asyncio.to_thread(loop.call_later, 1.0, print)

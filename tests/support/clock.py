@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import selectors
+import threading
 import time
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
+    from contextvars import Context
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,10 +52,29 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
+        self._thread = threading.get_ident()
         super().__init__(self._jumping)
 
     def time(self) -> float:
         return self._jumping.time
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Refuse other threads, as asyncio's debug mode does, whose tracebacks take more time than the tests."""
+        self._refuse_other_threads()
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Refuse other threads."""
+        self._refuse_other_threads()
+        return super().call_at(when, callback, *args, context=context)
+
+    def _refuse_other_threads(self) -> None:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("the event loop was called from another thread")
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Hold the time still while a thread works."""
@@ -77,8 +98,8 @@ class LoopClock:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run *main* to its end in virtual time, in asyncio's debug mode."""
-    with asyncio.Runner(debug=True, loop_factory=VirtualTimeLoop) as runner:
+    """Run *main* to its end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
 
