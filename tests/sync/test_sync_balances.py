@@ -9,6 +9,7 @@ import pytest
 from support.jobs import backfill, queries, session_at
 from support.syncs import START, Ledgers, sync
 
+from capledger import RetryPolicy
 from capledger.backfill import Sync, check_directory, verify
 from capledger.sandbox import faults
 
@@ -73,7 +74,10 @@ async def test_failing_balances_are_fetched_by_the_next_run(tmp_path: Path) -> N
     failing = [True]
     fault = faults.on_balances(lambda request: faults.status(503) if failing and request.number > 1 else None)
     ledgers, out = Ledgers(SIZES, faults=fault), tmp_path / "job"
-    async with ledgers.box as box, session_at(box, retry=None) as session:
+    async with (
+        ledgers.box as box,
+        session_at(box, retry=RetryPolicy(attempts=2, min_wait=0.001, max_wait=0.01)) as session,
+    ):
         await sync(session, 3, out)
         ledgers.append_newest(0)
         with pytest.raises(Exception, match="customers were not fetched"):
