@@ -69,6 +69,16 @@ HEAD = """\
 
 What can be sent and what is received: every parameter, field and error, with the page of the vendor that documents it.
 
+Keywords and fields have the names of the API in snake_case:
+
+```python
+from capledger import CustomerLedgerQuery
+
+query = CustomerLedgerQuery.mobile("917406401004", include_alternate_currencies=True, ledger_entry_type="DEBIT")
+entry = await anext(session.entries(query))
+print(entry.event_log_id, entry.net_points_on_event, entry.entry_details[0].ledger_entry_type)
+```
+
 Generated from the code by `python docs/make_reference.py`; a test compares the two.
 
 The *Source* column names the vendor's pages that document a field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from support.examples import DOCS, ROOT, Reader, examples_of, pages, run_command
+from support.examples import DOCS, ROOT, Reader, examples_of, pages, run_command, text_of
 
 from capledger import BasicAuth, LedgerSession
 from capledger.sandbox import Sandbox
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 PAGES = list(pages())
-#: Pages that take one of another folder in, and those whose examples have tests of their own.
-INCLUDED = {"benchmarks", "changelog", "contributing"}
+#: Pages whose examples have tests of their own.
 TESTED_ELSEWHERE = {"testing"}
 EXIT_CODES = {"backfill": (0, 3), "sync": (0, 3)}
 CUSTOMERS = "mobile\n917406401004\n910000000002\n910000000003\n"
@@ -49,6 +49,7 @@ async def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         monkeypatch.setenv("CAPLEDGER_USERNAME", "store.server")
         monkeypatch.setenv("CAPLEDGER_PASSWORD", "server123")
         yield Reader(session, box.url)
+    logging.getLogger("capledger").setLevel(logging.NOTSET)  # which examples set
 
 
 def name_of(page: Path) -> str:
@@ -104,7 +105,9 @@ async def test_the_command_for_airflow_ends_as_the_scheduler_expects(reader: Rea
 
 
 async def check_command(command: list[str]) -> None:
-    if command[:2] == ["capledger", "sandbox"] or command[0] in {"make", "pip", "uvx"}:
+    if command[0] == "make":
+        assert f"\n{command[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    elif command[:2] == ["capledger", "sandbox"] or command[0] in {"pip", "uvx"}:
         check_installation(command)
     elif command[0] == "capledger":
         result = await asyncio.to_thread(run_command, command)
@@ -126,22 +129,22 @@ def rows_of(statement: str) -> list[Any]:
         return connection.execute(statement).fetchall()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in INCLUDED], ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_page_opens_with_what_it_is_for(page: Path) -> None:
     """A title, then a sentence."""
-    title, blank, first, *_ = page.read_text(encoding="utf-8").splitlines()
+    title, blank, first, *_ = text_of(page).splitlines()
 
     assert title.startswith("# ")
     assert not blank
     assert re.match(r"[A-Z`*]", first)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in INCLUDED], ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_page_has_an_example(page: Path) -> None:
-    """No page is prose alone, except the two that explain how it works."""
+    """No page is prose alone."""
     languages = {example.language for example in examples_of(page)}
 
-    assert languages & {"python", "console", "shell"} or name_of(page) in {"architecture", "completeness"}
+    assert languages & {"python", "console", "shell"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -31,6 +31,8 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
+INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)
+
 
 @frozen
 class Example:
@@ -50,13 +52,19 @@ class Example:
 
 def examples_of(page: Path) -> list[Example]:
     """Return the examples of a page; a block of text directly behind a program is what it prints."""
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     found = list(FENCE.finditer(text))
     return [
         Example(match[1], match[2], text[: match.start()].count("\n") + 1, _output(text, match, following))
         for match, following in zip_longest(found, found[1:])
         if match[1] != "text"
     ]
+
+
+def text_of(page: Path) -> str:
+    """Return the source of a page, with the file that it includes."""
+    text = page.read_text(encoding="utf-8")
+    return INCLUDE.sub(lambda match: (page.parent / match[1]).read_text(encoding="utf-8"), text)
 
 
 def _output(text: str, match: re.Match[str], following: re.Match[str] | None) -> str | None:
@@ -138,5 +146,5 @@ def run_command(command: list[str]) -> Result:
 
 
 def pages() -> Iterator[Path]:
-    """Yield the pages of the site that are written by hand."""
-    return (page for page in sorted(DOCS.rglob("*.md")) if page.name != "reference.md")
+    """Yield the pages of the site."""
+    return iter(sorted(DOCS.rglob("*.md")))
