@@ -1,4 +1,4 @@
-"""``capledger backfill`` as a process: its options, its messages and its exit codes."""
+"""``capledger backfill``: its options, its messages and its exit codes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import get_type_hints
 
 import pytest
 from attrs import fields
-from support.command_jobs import GOES_ON, OTHER, backfill, customers
+from support.command_jobs import GOES_ON, OTHER, backfill, command_of, customers
 from support.jobs import rows as file_rows
-from support.shell import MOBILE, finish, rows, run, sandbox, start
+from support.shell import MOBILE, finish, rows, sandbox, start
 
 from capledger import CustomerLedgerQuery, GroupLedgerQuery
 from capledger.cli.options import LedgerOptions
@@ -174,8 +174,8 @@ async def test_full_stdout_names_the_manifest(tmp_path: Path) -> None:
     customers(tmp_path / "c.csv")
     async with sandbox(1) as box:
         with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230 - handed to the process
-            command = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "csv")
-            result = await finish(await start(box, *command, "--progress-interval", "0", stdout=full))
+            command = (*command_of(tmp_path), "--progress-interval", "0")
+            result = await finish(await start(box, *command, stdout=full))
 
     assert result.code == 1
     assert result.err.startswith("capledger: standard output cannot be written: No space left on device; ")
@@ -188,9 +188,11 @@ async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     for name in ("job", "plan"):
         (tmp_path / name).mkdir()
         customers(tmp_path / name / "c.csv")
-    dead, plan = await asyncio.gather(  # each retries for some seconds
-        backfill(None, tmp_path / "job", "--progress-interval", "0"), backfill(None, tmp_path / "plan", "--plan")
-    )
+    processes = [
+        await start(None, *command_of(tmp_path / "job"), "--progress-interval", "0"),
+        await start(None, *command_of(tmp_path / "plan"), "--plan"),
+    ]
+    dead, plan = await asyncio.gather(*map(finish, processes))  # each retries for some seconds
 
     assert (dead.code, plan.code) == (1, 1)
     assert "ECONNREFUSED" in dead.err
@@ -219,7 +221,7 @@ async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
     customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
     async with sandbox(3) as box:
         before = await backfill(box, tmp_path, "--plan")
-        await run(box, "backfill", str(tmp_path / "c.csv"), "--out", str(tmp_path / "out"), "--format", "csv")
+        await backfill(box, tmp_path)
         finished = await backfill(box, tmp_path, "--plan")
         box.add(SandboxCustomer(OTHER, rows(2)))
         retried = await backfill(box, tmp_path, "--plan", "--retry-set-aside")

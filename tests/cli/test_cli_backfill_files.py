@@ -1,4 +1,4 @@
-"""What ``backfill`` and ``verify`` do about files as processes: damaged, locked, too large for a column or a disk."""
+"""What ``backfill`` and ``verify`` do about files: damaged, locked, too large for a column or a disk."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from support.command_jobs import GOES_ON, OTHER, backfill, customers
+from support.command_jobs import GOES_ON, OTHER, backfill, command_of, customers
 from support.jobs import rows as file_rows
-from support.shell import MOBILE, START, finish, rows, sandbox, start
+from support.shell import MOBILE, START, finish, rows, run, sandbox, start
 
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
 
@@ -65,10 +65,10 @@ async def test_corrupt_state_is_one_line(tmp_path: Path) -> None:
 async def test_full_disk_goes_on(tmp_path: Path) -> None:
     """A full disk is exit code 1 and one line; once there is room, the same command finishes."""
     customers(tmp_path / "c.csv")
-    command = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "csv", "--progress-interval", "0")
+    command = (*command_of(tmp_path), "--progress-interval", "0")
     async with sandbox(2_000) as box:
         full = await finish(await start(box, *command, within=SMALL_FILES))
-        result = await finish(await start(box, *command))
+        result = await run(box, *command)
 
     assert (full.code, full.err.count("\n"), result.code) == (1, 1, 0)
     assert full.err.endswith(GOES_ON)
@@ -96,14 +96,14 @@ async def test_damaged_files_are_found_and_repaired(tmp_path: Path) -> None:
     customers(tmp_path / "c.csv")
     async with sandbox(3) as box:
         await backfill(box, tmp_path)
-        intact = await finish(await start(None, "verify", tmp_path / "out"))
+        intact = await run(None, "verify", tmp_path / "out")
         [file] = (tmp_path / "out" / "entries").iterdir()
         file.write_text("changed")
-        verified = await finish(await start(None, "verify", tmp_path / "out"))
-        as_json = await finish(await start(None, "verify", tmp_path / "out", "--json"))
+        verified = await run(None, "verify", tmp_path / "out")
+        as_json = await run(None, "verify", tmp_path / "out", "--json")
         refused = await backfill(box, tmp_path)
         repaired = await backfill(box, tmp_path, "--repair")
-        again = await finish(await start(None, "verify", tmp_path / "out"))
+        again = await run(None, "verify", tmp_path / "out")
 
     assert (intact.code, intact.out, intact.err) == (0, "1 file with 3 entries, all as they were written\n", "")
     assert (verified.code, refused.code, repaired.code, again.code) == (1, 1, 0, 0)
@@ -119,10 +119,10 @@ async def test_damaged_files_are_found_and_repaired(tmp_path: Path) -> None:
 
 async def test_verify_without_a_job_is_a_usage_error(tmp_path: Path) -> None:
     """A directory without a job is exit code 2 and one line; a damaged manifest of a copy is exit code 1."""
-    result = await finish(await start(None, "verify", tmp_path))
-    books = await finish(await start(None, "check-books", tmp_path / "none"))
+    result = await run(None, "verify", tmp_path)
+    books = await run(None, "check-books", tmp_path / "none")
     (tmp_path / "manifest.json").write_text('{"files": 3}')
-    damaged = await finish(await start(None, "verify", tmp_path))
+    damaged = await run(None, "verify", tmp_path)
 
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "no job was started" in result.err
@@ -136,16 +136,16 @@ async def test_duckdb_file_open_elsewhere(tmp_path: Path) -> None:
     command = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "duckdb", "--progress-interval=0")
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     async with sandbox(3) as box:
-        first = await finish(await start(box, *command))
+        first = await run(box, *command)
         customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
         box.add(SandboxCustomer(OTHER, rows(2)))
         path = tmp_path / "out" / "entries" / "entries.duckdb"
         holder = await start(None, str(path), program=("-c", hold))
         assert holder.stdout is not None
         await holder.stdout.readline()
-        locked = await finish(await start(box, *command))
+        locked = await run(box, *command)
         await finish(holder, b"")
-        last = await finish(await start(box, *command))
+        last = await run(box, *command)
 
     assert (first.code, locked.code, last.code) == (0, 1, 0)
     assert locked.err.count("\n") == 1

@@ -1,10 +1,10 @@
-"""Backfills as a user runs them: a list of customers in a directory, and the command as a process."""
+"""Backfills as a user runs them: a list of customers in a directory, and the command."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from support.shell import MOBILE, finish, start
+from support.shell import MOBILE, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,11 @@ def customers(path: Path, lines: Iterable[str] = (f"mobile,{MOBILE}",)) -> Path:
     return path
 
 
-async def backfill(box: Sandbox | None, path: Path, *arguments: str | Path, **settings: Any) -> CommandResult:
-    """Run a backfill of the list in a directory into ``out`` beside it, as CSV."""
-    command = (path / "c.csv", "--out", path / "out", "--format", "csv")
-    return await finish(await start(box, "backfill", *command, *arguments, **settings))
+async def backfill(box: Sandbox | None, path: Path, *arguments: str | Path, **settings: str) -> CommandResult:
+    """Run a backfill of the list in a directory into ``out`` beside it, as CSV; *settings* are variables."""
+    return await run(box, *command_of(path), *arguments, settings=settings)
+
+
+def command_of(path: Path) -> tuple[str | Path, ...]:
+    """Return the command of such a backfill."""
+    return ("backfill", path / "c.csv", "--out", path / "out", "--format", "csv")
