@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.shell import ENTRIES, MOBILE, PASSWORD, finish, run, sandbox, start
 
-from capledger.cli.log import SlowFailureHandler
+from capledger.cli.log import SlowFailureHandler, set_up_logging
 from capledger.sandbox import faults
 
 FULL = Path("/dev/full")
@@ -92,7 +92,7 @@ async def test_verbose_logs_failed_attempts() -> None:
     async with sandbox(3, faults=faults.nth(1, faults.status(503))) as box:
         result = await finish(await start(box, *ENTRIES, "--json", "-v"))
     async with sandbox(3, faults=faults.nth(1, faults.status(503))) as box:
-        silent = await finish(await start(box, *ENTRIES, "--json"))
+        silent = await run(box, *ENTRIES, "--json")
 
     [line] = [line for line in result.err.splitlines() if "capledger.transport" in line]
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO capledger.transport: customer_ledger: attempt 1 ", line)
@@ -119,8 +119,11 @@ def test_slow_failure_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
 )
 async def test_log_json_for_every_command(arguments: tuple[str, ...]) -> None:
     """--log-json prints records as objects with their data, down to each response with -vv."""
-    async with sandbox(3) as box:
-        result = await finish(await start(box, *arguments, "-vv", "--log-json"))
+    try:
+        async with sandbox(3) as box:
+            result = await run(box, *arguments, "-vv", "--log-json")
+    finally:
+        set_up_logging(0, as_json=False)
 
     records = [json.loads(line) for line in result.err.splitlines() if line.startswith("{")]
     assert result.code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.shell import MOBILE, run
+from support.shell import MOBILE, environment, invoke
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,8 @@ def customers(path: Path, lines: Iterable[str] = (f"mobile,{MOBILE}",)) -> Path:
 
 async def backfill(box: Sandbox | None, path: Path, *arguments: str | Path, **settings: str) -> CommandResult:
     """Run a backfill of the list in a directory into ``out`` beside it, as CSV; *settings* are variables."""
-    return await run(box, *command_of(path), *arguments, settings=settings)
+    variables = environment(box) | {"COLUMNS": "80"} | settings
+    return await invoke([*command_of(path), *arguments], variables)
 
 
 def command_of(path: Path) -> tuple[str | Path, ...]:

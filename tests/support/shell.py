@@ -68,11 +68,13 @@ def environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, 
     return dict.fromkeys(NAMES) | {f"CAPLEDGER_{name}": value for name, value in given.items()}
 
 
-async def run(
-    box: Sandbox | None, *arguments: str | Path, settings: Mapping[str, str] | None = None, **changes: str | None
-) -> CommandResult:
-    """Run a command in a thread, while the sandbox responds in this one; *settings* are other variables."""
-    variables = environment(box, **changes) | {"COLUMNS": "80"} | dict(settings or {})
+async def run(box: Sandbox | None, *arguments: str | Path, **changes: str | None) -> CommandResult:
+    """Run a command in a thread, while the sandbox responds in this one."""
+    return await invoke(arguments, environment(box, **changes))
+
+
+async def invoke(arguments: Iterable[str | Path], variables: Mapping[str, str | None]) -> CommandResult:
+    """Run a command in a thread, with these variables."""
     outcome = await asyncio.to_thread(CliRunner().invoke, app, [*map(str, arguments)], env=variables)
     if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
         raise outcome.exception
