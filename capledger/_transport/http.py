@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from yarl import URL
 
 from capledger._sansio.response import Response
 from capledger._transport.arguments import require_bool, to_seconds
+from capledger._transport.failures import LOST, is_reset, mapped_error
 from capledger._transport.pool import ConnectionPool
 from capledger._transport.proxies import check_context, find_certificates, find_proxy, is_host
 from capledger.errors import (
@@ -203,7 +203,7 @@ class HttpClient:
         except TimeoutError:
             return RequestTimeoutError(f"no complete response within {self.timeout:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _mapped_error(error)
+            return mapped_error(error)
 
     async def _exchange(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
@@ -307,39 +307,8 @@ async def _send_without_retry(
     """Send a request once: aiohttp retries after a lost connection by itself, without the rate limit."""
     try:
         return await send(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError) as error:
-        failure = _mapped_error(error)
-        if _is_reset(error):
+    except LOST as error:
+        failure = mapped_error(error)
+        if is_reset(error):
             failure = StaleConnectionError(failure.message)
     raise failure
-
-
-def _is_reset(error: aiohttp.ClientError) -> bool:
-    """Return whether an established connection was lost before any byte of a response."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return False
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return isinstance(error.message, str)  # else it is what had arrived of the response
-    return True
-
-
-def _mapped_error(error: Exception) -> CapledgerError:
-    """Map an error by its class alone: messages of aiohttp's errors can hold the URL."""
-    kind = type(error).__name__
-    if isinstance(error, TimeoutError):
-        return RequestTimeoutError(f"no connection in time ({kind})")
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return ConnectionFailedError(f"the response was cut off or corrupted ({kind})")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return ConnectionFailedError(f"no secure connection to the service ({kind})")
-    if isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL):
-        return ConnectionFailedError(f"the connection to the service failed ({_reason(error) or kind})")
-    return ConfigurationError(f"the HTTP session cannot send this request ({kind})")
-
-
-def _reason(error: Exception) -> str | None:
-    """Return the operating system's name of the error, e.g. ``ECONNREFUSED``, or the status of a proxy's refusal."""
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered HTTP {error.status}"
-    number = error.errno if isinstance(error, OSError) else None
-    return None if number is None else errno.errorcode.get(number)

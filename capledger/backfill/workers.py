@@ -159,7 +159,7 @@ class Workers:
     def _stopped(self, error: CapledgerError) -> JobStoppedError:
         left = (self._counts.run.total or 0) - self._counts.run.finished
         customers = "1 customer was" if left == 1 else f"{left:,} customers were"
-        return JobStoppedError(f"{customers} not fetched, since the service fails: {describe_error(error)}", left)
+        return JobStoppedError(f"{customers} not fetched, since the service fails: {error}", left)
 
     async def _fetch_all(self, customers: _CustomerQueue) -> None:
         pool = WorkerPool(customers, self._fetch, size=self._size)
@@ -201,7 +201,7 @@ class Workers:
             self._responded = True
         self._streak = self._streak + 1 if is_of_service(error) else 0
         if self._streak >= max(_MAX_STREAK, 2 * self._size):
-            message = f"{self._streak} ledgers failed one after the other, the last with {describe_error(error)}"
+            message = f"{self._streak} ledgers failed one after the other, the last with: {error}"
             raise JobStoppedError(message, (self._counts.run.total or 0) - self._counts.run.finished)
 
 

@@ -241,8 +241,10 @@ class ServiceCheck:
     def _credentials(self) -> CheckedItem:
         if isinstance(self._error, AuthenticationError | PermissionDeniedError):
             return CheckedItem(name="credentials", result="failed", detail=name_variables(str(self._error)))
-        if not self._responded or isinstance(self._error, RateLimitedError):
-            return CheckedItem(name="credentials", result="unknown", detail=name_variables(str(self._error)))
+        if not self._responded:
+            return CheckedItem(name="credentials", result="unknown", detail="the service itself did not respond")
+        if isinstance(self._error, RateLimitedError):
+            return CheckedItem(name="credentials", result="unknown", detail=str(self._error))
         return CheckedItem(name="credentials", result="ok", detail="accepted for reading ledgers")
 
     def _clock(self) -> CheckedItem:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import sys
 import textwrap
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
 #: Seconds between two lines where there is no terminal.
 LINE_INTERVAL: Final = 60
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-_ERROR_NAME: Final = re.compile(r"\((E[A-Z]+)\)")
-_ERROR_TYPE: Final = re.compile(r"^\w+Error: ")
+#: What surrounds the reason of a failure: its type, and the system's name for it.
+_AROUND_REASON: Final = re.compile(r"^\w+Error: (?:the connection to the service failed: )?| \(E[A-Z]+\)$")
 _BAR_WIDTH: Final = 16
 _BAR, _ASCII_BAR = ("━", "╌"), ("#", "-")
 
@@ -112,10 +110,8 @@ def _last_failure(progress: JobProgress) -> str:
 
 
 def short_reason(failure: str) -> str:
-    """Return the message of an error without its type, or the operating system's words for one that it names."""
-    match = _ERROR_NAME.search(failure)
-    number = getattr(errno, match[1], None) if match else None
-    return _ERROR_TYPE.sub("", failure) if number is None else os.strerror(number).lower()
+    """Return the message of an error without its type, of a failed connection the system's words alone."""
+    return _AROUND_REASON.sub("", failure)
 
 
 def _bar(progress: JobProgress, encoding: str) -> str:

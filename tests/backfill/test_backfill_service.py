@@ -98,7 +98,7 @@ async def test_documents_of_another_service_set_nobody_aside(tmp_path: Path) -> 
     """Where nobody's response has the documented shape, it is not the customers'; one of several is set aside."""
     other = faults.always(faults.json_body({"ledgerEntries": 3}))
     async with sandbox([3] * 3, faults=other) as box:
-        with pytest.raises(JobStoppedError, match="3 customers were not fetched, since the service fails: DecodeError"):
+        with pytest.raises(JobStoppedError, match=r"3 customers were .* fails: the response is not of"):
             await backfill(box, queries(3), tmp_path / "out")
         box.faults = faults.when(of(1), other)
         manifest = await backfill(box, queries(3), tmp_path / "out")

@@ -11,7 +11,7 @@ import pytest
 from attrs import fields
 from support.command_jobs import GOES_ON, OTHER, backfill, command_of, customers
 from support.jobs import rows as file_rows
-from support.shell import MOBILE, finish, rows, sandbox, start
+from support.shell import MOBILE, WITHOUT_JITTER, finish, rows, sandbox, start
 
 from capledger import CustomerLedgerQuery, GroupLedgerQuery
 from capledger.cli.options import LedgerOptions
@@ -189,14 +189,14 @@ async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         customers(tmp_path / name / "c.csv")
     processes = [
-        await start(None, *command_of(tmp_path / "job"), "--progress-interval", "0"),
-        await start(None, *command_of(tmp_path / "plan"), "--plan"),
+        await start(None, *command_of(tmp_path / "job"), "--progress-interval", "0", program=WITHOUT_JITTER),
+        await start(None, *command_of(tmp_path / "plan"), "--plan", program=WITHOUT_JITTER),
     ]
-    dead, plan = await asyncio.gather(*map(finish, processes))  # each retries for some seconds
+    dead, plan = await asyncio.gather(*map(finish, processes))
 
     assert (dead.code, plan.code) == (1, 1)
     assert "ECONNREFUSED" in dead.err
-    assert plan.err == "capledger: the connection to the service failed (ECONNREFUSED)\n"
+    assert plan.err == "capledger: the connection to the service failed: connection refused (ECONNREFUSED)\n"
     assert dead.err.endswith(GOES_ON)
 
 

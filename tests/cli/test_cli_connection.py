@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
-from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, run, sandbox
+from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, WITHOUT_JITTER, finish, run, sandbox, start
 
 from capledger.sandbox import faults
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,27 @@ async def test_a_wrong_address_is_told_of_the_variable() -> None:
 
     expected = "capledger: the service has no such path (HTTP 404): check CAPLEDGER_BASE_URL\n"
     assert (result.code, result.err) == (1, expected)
+
+
+async def test_a_name_that_is_not_known_is_told(tmp_path: Path) -> None:
+    """Every command that cannot find the host says so of its name, with exit code 1; a job can be continued."""
+    (tmp_path / "c.csv").write_text(f"mobile\n{MOBILE}\n")
+    job = ("backfill", tmp_path / "c.csv", "--progress-interval", "0", "--format", "csv", "--out")
+    commands = [("check",), ENTRIES, (*job, tmp_path / "plan", "--plan"), (*job, tmp_path / "job")]
+    settings = {"program": WITHOUT_JITTER, "CAPLEDGER_BASE_URL": "https://no-such-host.invalid"}
+    processes = [await start(None, *command, **settings) for command in commands]  # type: ignore[arg-type]  # settings of any type
+    results = await asyncio.gather(*map(finish, processes))
+
+    reason = "the host name no-such-host.invalid cannot be resolved: check its spelling, and this machine's network"
+    check, entries, plan, backfill = results
+    assert [result.code for result in results] == [1] * 4
+    assert check.err == "capledger: the check failed: service\n"
+    assert reason in " ".join(check.out.split())
+    assert entries.err == plan.err == f"capledger: {reason}\n"
+    assert backfill.err == (
+        f"capledger: 1 customer was not fetched, since the service fails: {reason}; "
+        "the same command goes on where this one stopped\n"
+    )
 
 
 async def test_rate_is_the_limit() -> None:

@@ -21,7 +21,12 @@ LISTED = [text for row in re.findall(r"^\| (`.*?) \|", TABLES, re.MULTILINE) for
 PATTERNS = [re.compile(".*".join(map(re.escape, text.split("…")))) for text in LISTED]
 #: Strings that are within a message that is listed, or in none.
 PARTS = {
+    ": it was closed before a response",
+    ": none of its addresses can be reached",
+    ": the response is not HTTP",
+    ": … (…)",
     " (HTTP …)",
+    " (the proxy answered HTTP …)",
     " and by ",
     " and …",
     " and … more",

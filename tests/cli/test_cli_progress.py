@@ -28,7 +28,7 @@ PROGRESS = JobProgress(
     requests_per_minute=1_190,
     elapsed=100.0,
     seconds_left=754.0,
-    last_failure="ConnectionFailedError: the connection to the service failed (ECONNREFUSED)",
+    last_failure="ConnectionFailedError: the connection to the service failed: connection refused (ECONNREFUSED)",
     seconds_since_failure=12.4,
 )
 FIRST = evolve(
@@ -76,13 +76,16 @@ def test_progress_has_what_counts(progress: JobProgress, limit: int | None, line
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        ("ConnectionFailedError: the connection to the service failed (ECONNREFUSED)", "connection refused"),
+        (
+            "ConnectionFailedError: the connection to the service failed: connection refused (ECONNREFUSED)",
+            "connection refused",
+        ),
         ("ServerError: the service failed (HTTP 503)", "the service failed (HTTP 503)"),
-        ("RequestTimeoutError: no response in time (EODD)", "no response in time (EODD)"),
+        ("RequestTimeoutError: no complete response within 30 s", "no complete response within 30 s"),
     ],
 )
 def test_reasons_are_short(failure: str, reason: str) -> None:
-    """A reason is the operating system's words where the error names one of its codes, else the message."""
+    """A reason is the message of an error, and of a failed connection the words of the operating system alone."""
     assert short_reason(failure) == reason
 
 
