@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderHook
+from rich.control import Control
 from rich.live import Live
+from rich.segment import ControlType
 from rich.text import Text
 
 from capledger.cli.exit_codes import print_message
@@ -19,6 +25,8 @@ from capledger.cli.tables import format_count
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+
+    from rich.console import ConsoleOptions, ConsoleRenderable, RenderResult
 
     from capledger.backfill import JobProgress
 
@@ -42,14 +50,13 @@ class ProgressDisplay:
     def __init__(self, rate: int | None, *, interval: float = LINE_INTERVAL) -> None:
         self._limit = rate
         self._interval = interval
-        self._live: Live | None = None
+        self._terminal: _TerminalLines | None = None
         self._last_line: float | None = None
 
     def __enter__(self) -> Self:
         console = Console(stderr=True, highlight=False, emoji=False, markup=False)
         if sys.stderr.isatty() and not console.is_dumb_terminal:
-            self._live = Live(console=console, auto_refresh=False, transient=True)
-            self._live.start()
+            self._terminal = _TerminalLines(console)
         return self
 
     def __exit__(
@@ -60,10 +67,8 @@ class ProgressDisplay:
     def show(self, progress: JobProgress) -> None:
         """Show the progress as it is now."""
         parts = progress_parts(progress, self._limit)
-        if self._live is not None:
-            console = self._live.console
-            lines = filled_lines([_bar(progress, console.encoding), *parts], console.width - 1)
-            self._live.update(Text("\n".join(lines)), refresh=True)
+        if self._terminal is not None:
+            self._terminal.show([_bar(progress, self._terminal.encoding), *parts])
         elif self._is_line_due():
             print_message(f"{local_time(time.time())} {', '.join(parts)}")
 
@@ -76,11 +81,46 @@ class ProgressDisplay:
 
     def close(self) -> None:
         """Remove what is shown, and release the terminal; may be called again."""
-        if self._live is not None:
-            self._live.update(Text(), refresh=True)
-            self._live.stop()
-            self._live = None
+        if self._terminal is not None:
+            self._terminal.close()
+            self._terminal = None
         sys.stderr.flush()
+
+
+class _TerminalLines(RenderHook):
+    """Lines at the bottom of a terminal, redrawn at once where its size changes."""
+
+    def __init__(self, console: Console) -> None:
+        self.encoding = console.encoding
+        self._console = console
+        self._parts: list[str] = []
+        self._shown: list[str] = []
+        console.push_render_hook(self)
+        self._live = Live(self, console=console, auto_refresh=False, transient=True)
+        self._live.start()
+        with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):  # such as on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, self._live.refresh)
+
+    def show(self, parts: list[str]) -> None:
+        """Replace what is shown."""
+        self._parts = parts
+        self._live.refresh()
+
+    def close(self) -> None:
+        """Remove what is shown, and release the terminal."""
+        self._parts = []
+        self._live.stop()
+        with suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGWINCH)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self._shown = filled_lines(self._parts, options.max_width - 1)
+        yield Text("\n".join(self._shown))
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Erase the additional lines that a narrower terminal has made of those shown, which rich does not know of."""
+        broken = sum(max(0, cell_len(line) - 1) // self._console.width for line in self._shown)
+        return [Control(*[(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * broken), *renderables]
 
 
 def progress_parts(progress: JobProgress, limit: int | None) -> list[str]:

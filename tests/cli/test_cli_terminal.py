@@ -63,6 +63,43 @@ async def test_progress_fits_the_terminal(width: int, tmp_path: Path) -> None:
     assert screen.text == ""
 
 
+async def test_nothing_stale_after_resizing(tmp_path: Path) -> None:
+    """Where the terminal becomes narrower and wider, what is shown is fitted to it at once, and nothing else stays."""
+    terminal, screen = Terminal.open(140), Screen(140)
+    released = asyncio.Event()
+
+    async def hold(box: Sandbox, _: LoggedRequest) -> None:
+        if len(box.requests) > COUNT // 2:
+            await released.wait()
+
+    async with many_customers(on_request=hold) as box:
+        process = await start_backfill(box, tmp_path, terminal, "--rate", "6000")
+        while "last failure" not in screen.text:
+            await asyncio.sleep(0.1)
+            screen.feed(terminal.read_available())
+        shown = []
+        for width in (60, 100, 40):
+            process.send_signal(signal.SIGSTOP)
+            screen.feed(terminal.read_available())
+            terminal.resize(width)
+            screen.resize(width)
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGWINCH)
+            while not (output := terminal.read_available()):  # noqa: ASYNC110 - output of another process
+                await asyncio.sleep(0.01)
+            screen.feed(output)
+            shown.append(screen.text)
+        released.set()
+        output, result = await asyncio.gather(terminal.read(), finish(process))
+
+    assert result.code == 0
+    for text, width in zip(shown, (60, 100, 40), strict=True):
+        assert max(map(len, text.splitlines())) < width
+        assert (text.count(" of 60 customers"), text.count("last failure")) == (1, 1)
+    screen.feed(output)
+    assert screen.text == ""
+
+
 async def test_nothing_stale_after_ctrl_c(tmp_path: Path) -> None:
     """After Ctrl-C the terminal shows the messages of the stop and nothing of the progress."""
     reached = asyncio.Event()

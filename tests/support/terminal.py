@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import termios
 from typing import TYPE_CHECKING
@@ -59,6 +60,14 @@ class Screen:
         if self.row == len(self.lines):
             self.lines.append("")
 
+    def resize(self, width: int) -> None:
+        """Change the width, and break longer lines as terminals do; the cursor stays on its character."""
+        broken = [[line[at : at + width] for at in range(0, max(len(line), 1), width)] for line in self.lines]
+        self.row = sum(map(len, broken[: self.row])) + max(self.column - 1, 0) // width
+        self.column -= max(self.column - 1, 0) // width * width
+        self.lines = [part for parts in broken for part in parts]
+        self.width = width
+
     @property
     def text(self) -> str:
         """The lines shown, without those that are empty."""
@@ -77,9 +86,20 @@ class Terminal:
     @classmethod
     def open(cls, width: int) -> Terminal:
         """Return a pseudo-terminal of this many columns and 24 rows."""
-        controller, device = pty.openpty()
-        fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        return cls(controller, device)
+        terminal = cls(*pty.openpty())
+        terminal.resize(width)
+        return terminal
+
+    def resize(self, width: int) -> None:
+        """Change the number of columns; the command is told by ``SIGWINCH``, which the test sends."""
+        fcntl.ioctl(self.device, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+
+    def read_available(self) -> str:
+        """Return the output that nobody has read yet."""
+        output = b""
+        while select.select([self.controller], [], [], 0)[0]:
+            output += os.read(self.controller, 65_536)
+        return output.decode()
 
     async def read(self) -> str:
         """Return all output, once the command has ended."""
