@@ -136,14 +136,15 @@ class Database:
 
     def __init__(self, directory: Path | None) -> None:
         self._lock = threading.RLock()
-        self._directory = directory
-        is_new = directory is not None and not (directory / JOB_FILE).exists()
         with _storage_errors():
-            self._directory_lock = None if directory is None else _lock_directory(directory / _LOCK_FILE)
+            self._directory_lock = None if directory is None else _open_lock(directory / _LOCK_FILE)
         try:
+            if directory is not None and self._directory_lock is not None:
+                with _storage_errors():
+                    _take_lock(self._directory_lock, directory / _LOCK_FILE)
             self._connection = _open(directory)
         except BaseException:
-            self._unlock_directory(discard=is_new)
+            self._unlock_directory()
             raise
 
     @contextmanager
@@ -180,26 +181,55 @@ class Database:
         """Return the single number of a result; 0 for null."""
         return self.fetch_all(statement, *values)[0][0] or 0
 
-    def is_unused(self) -> bool:
-        """Return whether nothing was recorded yet."""
-        return not self.fetch_number("SELECT (SELECT count(*) FROM meta) + (SELECT count(*) FROM customers)")
-
-    def close(self, *, discard: bool = False) -> None:
-        """Merge the write-ahead log into the file, or remove both, and unlock the directory."""
+    def close(self) -> None:
+        """Merge the write-ahead log into the file, and unlock the directory."""
         with self._lock:
             with suppress(sqlite3.Error):  # such as a full disk, which was reported before
                 self._connection.execute("PRAGMA incremental_vacuum").fetchall()  # a step for each page
             self._connection.close()
-            self._unlock_directory(discard=discard)
+            self._unlock_directory()
 
-    def _unlock_directory(self, *, discard: bool) -> None:
-        if self._directory is None or self._directory_lock is None:
-            return
-        for name in (JOB_FILE, _LOCK_FILE) if discard else ():
-            with suppress(OSError):  # such as on Windows, where the lock is open
-                (self._directory / name).unlink()
-        self._directory_lock.close()
-        self._directory_lock = None
+    def _unlock_directory(self) -> None:
+        if self._directory_lock is not None:
+            self._directory_lock.close()
+            self._directory_lock = None
+
+
+@contextmanager
+def removed_if_unused(directory: Path) -> Iterator[None]:
+    """Remove the database of a directory after an error, whatever it interrupts, if nothing was recorded in it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, sqlite3.Error, DirectoryInUseError):
+            _remove_unused(directory)
+        raise
+
+
+def _remove_unused(directory: Path) -> None:
+    lock = _open_lock(directory / _LOCK_FILE)
+    try:
+        _take_lock(lock, directory / _LOCK_FILE)
+        if _is_unused(directory / JOB_FILE):
+            for name in (JOB_FILE, f"{JOB_FILE}-wal", f"{JOB_FILE}-shm", _LOCK_FILE):
+                (directory / name).unlink(missing_ok=True)
+    finally:
+        lock.close()
+
+
+def _is_unused(path: Path) -> bool:
+    """Return whether nothing is recorded in a file that may be absent, empty or without tables."""
+    if not path.exists():
+        return True
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'customers')")
+        if tables < 2:  # noqa: PLR2004 - both
+            return True
+        [(recorded,)] = connection.execute("SELECT EXISTS (SELECT 1 FROM meta) OR EXISTS (SELECT 1 FROM customers)")
+        return not recorded
+    finally:
+        connection.close()
 
 
 def _open(directory: Path | None) -> sqlite3.Connection:
@@ -246,18 +276,18 @@ def _storage_errors() -> Iterator[None]:
         raise
 
 
-def _lock_directory(path: Path) -> sqlite3.Connection:
-    """Lock the directory, on every platform and until the process ends, however it ends."""
+def _open_lock(path: Path) -> sqlite3.Connection:
+    """Return a connection whose lock holds on every platform and until the process ends, however it ends."""
     make_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+
+
+def _take_lock(lock: sqlite3.Connection, path: Path) -> None:
     try:
-        connection.execute("BEGIN EXCLUSIVE")
+        lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        connection.close()
         if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
             raise
         raise DirectoryInUseError(_IN_USE) from None
     if not path.exists():  # removed by a process that found no job to keep, and ends
-        connection.close()
         raise DirectoryInUseError(_IN_USE)
-    return connection

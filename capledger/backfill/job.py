@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from capledger.backfill.balance_table import write_balances
 from capledger.backfill.compaction import finish_compaction
 from capledger.backfill.customer_tables import write_customers, write_set_aside
-from capledger.backfill.database import JOB_FILE, Database
+from capledger.backfill.database import JOB_FILE, Database, removed_if_unused
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import made_directory, storage_errors
 from capledger.backfill.manifest import ENTRIES, make_manifest, write_manifest
@@ -22,7 +22,7 @@ from capledger.backfill.progress import JobCounts
 from capledger.backfill.state_writer import StateWriter
 from capledger.backfill.verification import check_files
 from capledger.backfill.workers import Workers
-from capledger.errors import CapledgerError, InvalidQueryError
+from capledger.errors import InvalidQueryError
 from capledger.many.progress import Counts
 
 if TYPE_CHECKING:
@@ -121,17 +121,16 @@ class Job(ABC):
     @contextmanager
     def _open_database(self) -> Iterator[Database]:
         """Make the directory if it does not exist, lock it, and open its database; if no job starts, leave nothing."""
-        with made_directory(self._out), made_directory(self._out / ENTRIES):
-            with storage_errors(f"the directory {self._out}"):
-                database = Database(self._out)
-            unused = False
+        database = None
+        with made_directory(self._out), made_directory(self._out / ENTRIES), removed_if_unused(self._out):
             try:
+                with storage_errors(f"the directory {self._out}"):
+                    database = Database(self._out)
                 finish_compaction(database, self._out)
                 yield database
             finally:
-                with suppress(CapledgerError):  # such as of a damaged database, which is kept
-                    unused = database.is_unused()
-                database.close(discard=unused)
+                if database is not None:
+                    database.close()
 
     def _check_has_job(self, database: Database) -> None:
         """Refuse data whose state is lost."""

@@ -150,9 +150,6 @@ class FragileDatabase(Database):
         self.fuse.check()
         return super().fetch_all(statement, *values)
 
-    def is_unused(self) -> bool:
-        return not self.fuse.blown and super().is_unused()
-
 
 class FragileSink:
     """A sink of a process that may end before a batch, in the middle of it, and after it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,7 @@ def ending_at(step: int) -> Iterator[Fuse]:
         fuse = Fuse(step)
         patch.setattr(FragileDatabase, "fuse", fuse)
         patch.setattr(job, "Database", FragileDatabase)
+        patch.setattr(job, "removed_if_unused", nullcontext)  # which a process that has ended cannot do
         patch.setattr(sync_module, "sink_for", lambda name: FragileSink(sink_for(name), fuse))
         yield fuse
 
