@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 from weakref import WeakSet
 
 from capledger._sansio.decoder import Decoder
-from capledger._transport.arguments import as_zone, check_at_least_one
+from capledger._transport.arguments import as_zone, check_at_least_one, check_base_url
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.http import check_base_url
 from capledger._transport.retry import RetryPolicy
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many import ManyWalks, fetch_many, stream_many

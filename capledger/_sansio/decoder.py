@@ -6,27 +6,19 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from cattrs import BaseValidationError
-
 from capledger._sansio import fast
 from capledger._sansio.api_errors import NO_ENTRIES, Scrubber, api_error, error_items
-from capledger._sansio.dates import ZONE_NEEDED, ZoneNeededError
 from capledger._sansio.json import MalformedJsonError, NotJsonError, parse_json, without_lone_surrogates
-from capledger._sansio.tolerant import UnexpectedError, describe, make_converter, problems
-from capledger.errors import CapledgerError, ConfigurationError, DecodeError, ServerError
+from capledger.errors import CapledgerError, DecodeError, ServerError
 from capledger.models import BalancePage, EventsPage, LedgerPage, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
-    from cattrs import Converter
-
     from capledger._sansio.requests import PageT, Request
     from capledger._sansio.response import Response
-
-    #: Path in the response, and the error there.
-    Problem = tuple[str, Exception]
+    from capledger._sansio.tolerant import TolerantDecoder
 
 #: The key that an empty response is said to lack.
 _ESSENTIAL_KEY: Final[dict[type, str]] = {
@@ -62,8 +54,10 @@ class Decoder:
         self._now = now
 
     @cached_property
-    def _converter(self) -> Converter:
-        return make_converter(self._timezone)
+    def _tolerant(self) -> TolerantDecoder:
+        from capledger._sansio.tolerant import TolerantDecoder  # noqa: PLC0415 - few responses need cattrs
+
+        return TolerantDecoder(self._timezone)
 
     def decode(self, request: Request[PageT], response: Response) -> PageT:
         """Return the page that a request was sent for.
@@ -90,26 +84,15 @@ class Decoder:
         error = api_error(response, items, scrub, self._now()) or parse_error
         if error is not None:
             raise error
-        page, found = self._structure(model, document)
+        page, problems = self._tolerant.decode(model, document)
+        if page is None:
+            raise _decode_error(problems, scrub, response.request_id)
         page.warnings += [Notice(item.code, item.message, status=False) for item in items]
         if body is not response.body:
             page.warnings.append(Notice(None, _SURROGATE_REPLACED, status=False))
-        if not found and not _has_content(document, page):
-            found = [(f"$.{_ESSENTIAL_KEY[model]}", KeyError())]
-        if found:
-            raise _decode_error(found, scrub, response.request_id)
+        if not _has_content(document, page):
+            raise _decode_error([f"$.{_ESSENTIAL_KEY[model]}: missing"], scrub, response.request_id)
         return page
-
-    def _structure(self, model: type[PageT], document: object) -> tuple[PageT, list[Problem]]:
-        """Return the page in a document, or an empty one and the problems of the document."""
-        try:
-            return self._converter.structure(document, model), []
-        except BaseValidationError as error:
-            return model(), list(problems(error))
-        except UnexpectedError as error:
-            return model(), [("$", error)]
-        except RecursionError:
-            return model(), [("$", MalformedJsonError("nested too deeply"))]
 
 
 def _parsed(response: Response, body: bytes) -> tuple[Any, CapledgerError | None]:
@@ -120,7 +103,7 @@ def _parsed(response: Response, body: bytes) -> tuple[Any, CapledgerError | None
         message = f"the response is not JSON (HTTP {response.status}): a proxy's page, or cut off"
         return None, ServerError(message, response.status, None, response.request_id)
     except MalformedJsonError as error:
-        return None, _decode_error([("$", error)], Scrubber(""), response.request_id)
+        return None, _decode_error([f"$: {error}"], Scrubber(""), response.request_id)
 
 
 def _has_rows(page: LedgerPage | EventsPage | BalancePage) -> bool:
@@ -141,10 +124,8 @@ def _has_content(document: object, page: LedgerPage | EventsPage | BalancePage) 
     return body.get("ledgerEntries") is not None or page.details is not None
 
 
-def _decode_error(found: list[Problem], scrub: Scrubber, request_id: str | None) -> CapledgerError:
-    if any(isinstance(error, ZoneNeededError) for _, error in found):
-        return ConfigurationError(ZONE_NEEDED)
-    paths = tuple(scrub(describe(path, error)) for path, error in found)
+def _decode_error(problems: list[str], scrub: Scrubber, request_id: str | None) -> DecodeError:
+    paths = tuple(map(scrub, problems))
     more = f"; and {len(paths) - _MAX_SHOWN} more" if len(paths) > _MAX_SHOWN else ""
     message = f"the response is not of the documented shape: {'; '.join(paths[:_MAX_SHOWN])}{more}"
     return DecodeError(message, paths, request_id)

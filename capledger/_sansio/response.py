@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import define, field
@@ -74,6 +73,8 @@ def _ends_like_a_page(body: bytes) -> bool:
 
 
 def _http_date(value: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - takes time to import, and dates are rare
+
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -13,12 +13,12 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
 
 from attrs import frozen, has
-from cattrs import ClassValidationError, Converter, IterableValidationError
+from cattrs import BaseValidationError, ClassValidationError, Converter, IterableValidationError
 from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
-from capledger._sansio.dates import NotADateError, read_date
-from capledger._sansio.json import MalformedJsonError
+from capledger._sansio.dates import ZONE_NEEDED, NotADateError, ZoneNeededError, read_date
+from capledger.errors import ConfigurationError
 from capledger.models._fields import (
     json_key,
     json_keys,
@@ -68,8 +68,32 @@ def kind(value: object) -> str:
     return next(name for kind_of, name in _KINDS.items() if isinstance(value, kind_of))
 
 
-def make_converter(zone: tzinfo | None) -> Converter:
-    """Return a converter for all models; ``zone`` is the server's, for dates without one."""
+class TolerantDecoder:
+    """Decodes the documents of one session; ``zone`` is the server's, for dates without one."""
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        self._converter = _make_converter(zone)
+
+    def decode(self, model: type[T], document: object) -> tuple[T | None, list[str]]:
+        """Return the model in a document, or None and the problems of the document.
+
+        A problem is a path and what is wrong there: ``$.ledgerEntries[3].eventLogId: expected an integer, got true``.
+
+        Raises:
+            ConfigurationError: the document has a date without a zone, and none is known.
+        """
+        try:
+            return self._converter.structure(document, model), []
+        except (BaseValidationError, UnexpectedError) as error:
+            found = list(_problems(error))
+        except RecursionError:
+            return None, ["$: nested too deeply"]
+        if any(isinstance(error, ZoneNeededError) for _, error in found):
+            raise ConfigurationError(ZONE_NEEDED)
+        return None, [_describe(path, error) for path, error in found]
+
+
+def _make_converter(zone: tzinfo | None) -> Converter:
     converter = Converter(detailed_validation=True)
     converter.register_structure_hook_func(lambda of: of is object, lambda value, _: _any_json(value))
     converter.register_structure_hook(bool, lambda value, _: _boolean(value))
@@ -83,26 +107,23 @@ def make_converter(zone: tzinfo | None) -> Converter:
     return converter
 
 
-def problems(error: Exception, path: str = "$") -> Iterator[tuple[str, Exception]]:
+def _problems(error: Exception, path: str = "$") -> Iterator[tuple[str, Exception]]:
     """Yield path and error of each problem, in the order of the response."""
     if isinstance(error, ClassValidationError):
         names = {attribute.name: json_key(attribute) for attribute in response_fields(error.cl)}
         for cause, note in error.group_exceptions()[0]:
-            yield from problems(cause, path + _step(names[note.name]))
+            yield from _problems(cause, path + _step(names[note.name]))
     elif isinstance(error, IterableValidationError):
         for cause, item in error.group_exceptions()[0]:
-            yield from problems(cause, path + _step(item.index))
+            yield from _problems(cause, path + _step(item.index))
     else:
         yield path, error
 
 
-def describe(path: str, error: Exception) -> str:
-    """Return the line for one problem, e.g. ``$.ledgerEntries[3].eventLogId: expected an integer, got true``."""
+def _describe(path: str, error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{path}: missing"
-    if isinstance(error, UnexpectedError | MalformedJsonError):
-        return f"{path}: {error}"
-    return f"{path}: cannot be decoded"
+    return f"{path}: {error}" if isinstance(error, UnexpectedError) else f"{path}: cannot be decoded"
 
 
 def _step(key: int | str) -> str:

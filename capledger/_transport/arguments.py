@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import operator
 from datetime import timedelta, tzinfo
 from typing import SupportsFloat, SupportsIndex, TypeVar
-from zoneinfo import ZoneInfo
+
+from yarl import URL
 
 from capledger.errors import ConfigurationError, InvalidQueryError
 
@@ -99,7 +101,46 @@ def as_zone(zone: tzinfo | None) -> tzinfo | None:
     if zone is not None and not isinstance(zone, tzinfo):
         raise ConfigurationError('timezone must be a tzinfo, such as datetime.UTC or zoneinfo.ZoneInfo("Asia/Kolkata")')
     pytz_name = getattr(zone, "zone", None) if hasattr(zone, "localize") else None
-    return zone if pytz_name is None else ZoneInfo(pytz_name)
+    if pytz_name is None:
+        return zone
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few programs need it here
+
+    return ZoneInfo(pytz_name)
+
+
+def check_base_url(base_url: str | URL, *, allow_plain_http: bool) -> URL:
+    """Return the URL of the service.
+
+    Raises:
+        ConfigurationError: it is no https URL (or http to this machine), or holds more than host, port and path.
+    """
+    require_bool("allow_plain_http", allow_plain_http)
+    try:
+        url = URL(base_url)
+        loopback = _is_loopback(url.host or "")
+    except (TypeError, ValueError):
+        url, loopback = URL(), False
+    if url.scheme not in {"http", "https"} or not is_host(url.host):
+        raise ConfigurationError("base_url must look like https://host or https://host/path")
+    if url.user or url.password or url.query_string or url.fragment:
+        raise ConfigurationError("base_url must hold neither credentials nor a query nor a fragment")
+    if url.scheme == "http" and not (loopback or allow_plain_http):
+        raise ConfigurationError("base_url must be https; plain http exposes the credentials to the network")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_host(host: str | None) -> bool:
+    """Return whether a URL's host can be one; it cannot have white space, such as the line end of a file."""
+    return bool(host) and not any(character.isspace() for character in host or "")
 
 
 def check_at_least_one(name: str, value: SupportsIndex) -> int:

@@ -14,17 +14,17 @@ from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from capledger._transport.arguments import require_type
+from capledger._transport.arguments import check_base_url, require_type
 from capledger._transport.attempt import Attempt, PendingResponse, Undecoded
 from capledger._transport.authentication import Refused
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.http import HttpClient, HttpOptions, StaleConnectionError, check_base_url, closed_error
-from capledger._transport.limiter import RequestLimiter, Slot
+from capledger._transport.limiter import RequestLimiter, Slot, closed_error
 from capledger._transport.rate_limit import RateLimit, RateLimiter, checked_rate_limiter, make_rate_limiter
 from capledger._transport.retry import (
     Failure,
     RetryBudget,
     RetryPolicy,
+    StaleConnectionError,
     UrlCheck,
     is_exhausted,
     rate_limit_pause,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from capledger._sansio.requests import PageT, Request
     from capledger._sansio.response import Response
     from capledger._transport.authentication import Auth
+    from capledger._transport.http import HttpOptions
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -92,6 +93,8 @@ class Transport:
         random: Callable[[], float] = random_module.random,
         **http_options: Unpack[HttpOptions],
     ) -> None:
+        from capledger._transport.http import HttpClient  # noqa: PLC0415 - aiohttp takes longer to import than all else
+
         if retry is not None:
             require_type("retry", retry, RetryPolicy, "RetryPolicy(...) or None")
         if isinstance(auth, type) or not hasattr(auth, "authenticator"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,17 +12,18 @@ import aiohttp
 from yarl import URL
 
 from capledger._sansio.response import Response
-from capledger._transport.arguments import require_bool, to_seconds
+from capledger._transport.arguments import to_seconds
 from capledger._transport.failures import LOST, is_reset, mapped_error
+from capledger._transport.limiter import closed_error
 from capledger._transport.pool import ConnectionPool
-from capledger._transport.proxies import check_context, find_certificates, find_proxy, is_host
+from capledger._transport.proxies import check_context, find_certificates, find_proxy
+from capledger._transport.retry import StaleConnectionError
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
     ConfigurationError,
     ConnectionFailedError,
     RequestTimeoutError,
-    SessionClosedError,
 )
 
 if TYPE_CHECKING:
@@ -50,45 +50,6 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Values of parameters that need no percent-encoding.
 _PLAIN = re.compile(r"[0-9A-Za-z:,@._-]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\uffff]*")
-
-
-def closed_error() -> SessionClosedError:
-    """Return the error for the use of a closed session."""
-    return SessionClosedError("the session is closed")
-
-
-def check_base_url(base_url: str | URL, *, allow_plain_http: bool) -> URL:
-    """Return the URL of the service.
-
-    Raises:
-        ConfigurationError: it is no https URL (or http to this machine), or holds more than host, port and path.
-    """
-    require_bool("allow_plain_http", allow_plain_http)
-    try:
-        url = URL(base_url)
-        loopback = _is_loopback(url.host or "")
-    except (TypeError, ValueError):
-        url, loopback = URL(), False
-    if url.scheme not in {"http", "https"} or not is_host(url.host):
-        raise ConfigurationError("base_url must look like https://host or https://host/path")
-    if url.user or url.password or url.query_string or url.fragment:
-        raise ConfigurationError("base_url must hold neither credentials nor a query nor a fragment")
-    if url.scheme == "http" and not (loopback or allow_plain_http):
-        raise ConfigurationError("base_url must be https; plain http exposes the credentials to the network")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class StaleConnectionError(ConnectionFailedError):
-    """A connection that had served a request was reset before any byte of a response; not raised to callers."""
 
 
 class HttpOptions(TypedDict, total=False):

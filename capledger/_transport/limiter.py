@@ -54,8 +54,6 @@ class _Waiter:
     """The slot whose connection it shares."""
 
 
-_CLOSED = "the session is closed"
-
 #: Owners whose requests go before all others, and those of the second before those of the first.
 _URGENT, _BESIDE = object(), object()
 
@@ -118,7 +116,7 @@ class RequestLimiter:
             SessionClosedError: the limiter was closed.
         """
         if self._closed:
-            raise SessionClosedError(_CLOSED)
+            raise closed_error()
         now = self._clock.monotonic()
         if not self._queues and self._can_grant(beside) and self._delay(now) <= 0:
             return self._grant(now, beside)
@@ -178,7 +176,7 @@ class RequestLimiter:
         self._closed = True
         self._cancel_timer()
         for waiter in self._waiters():
-            self._fail(waiter, SessionClosedError(_CLOSED))
+            self._fail(waiter, closed_error())
 
     def _enqueue(self, owner: Hashable, now: float, beside: Slot | None) -> _Waiter:
         self._check_delay(owner, now)
@@ -303,6 +301,11 @@ class RequestLimiter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def closed_error() -> SessionClosedError:
+    """Return the error for the use of a closed session."""
+    return SessionClosedError("the session is closed")
 
 
 def _too_long(delay: float) -> RateLimitedError:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
+import os
 
 logger = logging.getLogger("capledger.transport")
 
-_KEY = secrets.token_bytes(16)
+_KEY = os.urandom(16)
 
 
 def pseudonym(identifier: str) -> str:

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 from attrs import field, frozen
 from yarl import URL
 
+from capledger._transport.arguments import is_host
 from capledger.errors import ConfigurationError
 
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -47,11 +48,6 @@ class Proxy:
         if url.scheme not in {"http", "https"} or not is_host(url.host):
             raise ConfigurationError(f"{source} must be the URL of an HTTP proxy, like http://proxy.example:3128")
         return cls(url.with_user(None).origin(), _proxy_headers(url))
-
-
-def is_host(host: str | None) -> bool:
-    """Return whether a URL's host can be one; it cannot have white space, such as the line end of a file."""
-    return bool(host) and not any(character.isspace() for character in host or "")
 
 
 def _proxy_headers(url: URL) -> dict[str, str]:

@@ -134,6 +134,10 @@ class RetryBudget:
         return True
 
 
+class StaleConnectionError(ConnectionFailedError):
+    """A connection that had served a request was reset before any byte of a response; not raised to callers."""
+
+
 @frozen
 class Failure:
     """The outcome of an attempt that failed."""

@@ -16,7 +16,8 @@ from yarl import URL
 from capledger import ConfigurationError, ConnectionFailedError, RequestTimeoutError, ServerError, SessionClosedError
 from capledger._sansio.requests import Request
 from capledger._transport import http as http_module
-from capledger._transport.http import HttpClient, check_base_url, with_params
+from capledger._transport.arguments import check_base_url
+from capledger._transport.http import HttpClient, with_params
 from capledger._transport.retry import RetryPolicy
 from capledger.auth import TOKEN_HEADER
 from capledger.errors import AnswerTooLargeError
