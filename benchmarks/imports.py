@@ -16,6 +16,7 @@ IMPORTS: Final = {
     "its dependencies": DEPENDENCIES,
     "import capledger": "import capledger",
     "the same and all its public names": "from capledger import *",
+    "the same and the first session": "from capledger import *; LedgerSession('http://localhost', BasicAuth('u', 'p'))",
 }
 
 

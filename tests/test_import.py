@@ -33,6 +33,18 @@ def test_extras_are_loaded_when_they_are_used() -> None:
     assert not loaded & {"typer", "rich", "pyarrow", "duckdb", "capledger.cli", "capledger.sandbox"}
 
 
+def test_the_http_client_is_loaded_with_the_first_session() -> None:
+    """All names load neither aiohttp nor cattrs; a session needs the former, an unusual response the latter."""
+    names = loaded_after("from capledger import *")
+    session = loaded_after(
+        "from capledger import *; LedgerSession('https://eu.api.capillarytech.com', BasicAuth('u', 'p'))"
+    )
+
+    assert not names & {"aiohttp", "cattrs", "email.utils", "zoneinfo"}
+    assert "aiohttp" in session
+    assert "cattrs" not in session
+
+
 @pytest.mark.parametrize("name", capledger.__all__)
 def test_each_name_is_imported_from_its_module(name: str) -> None:
     """A name can be imported whatever was imported before, and stays in the package from then on."""

@@ -24,9 +24,8 @@ class SystemClock:
         """Return the current date and time in *zone*, aware."""
         return datetime.now(zone)
 
-    def monotonic(self) -> float:
-        """Return the seconds of the machine's monotonic clock, which asyncio's timers follow as well."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds of the machine's monotonic clock, which asyncio's timers follow as well."""
 
 
 SYSTEM_CLOCK = SystemClock()

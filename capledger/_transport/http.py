@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import aiohttp
-from yarl import URL
 
 from capledger._sansio.response import Response
 from capledger._transport.arguments import to_seconds
@@ -29,6 +28,8 @@ from capledger.errors import (
 if TYPE_CHECKING:
     from datetime import timedelta
     from ssl import SSLContext
+
+    from yarl import URL
 
     from capledger._sansio.params import Params
     from capledger._sansio.requests import Request
@@ -96,7 +97,7 @@ class HttpClient:
             if proxy is not None or ssl is not None:
                 raise ConfigurationError("proxy and ssl cannot be used with http: configure that aiohttp.ClientSession")
         self._base_url = base_url
-        self._urls: dict[str, tuple[URL, str]] = {}
+        self._urls: dict[str, URL] = {}
         self.timeout = to_seconds(timeout)
         if not self.timeout:
             raise ConfigurationError("timeout must be longer than zero")
@@ -185,23 +186,23 @@ class HttpClient:
             return Response(response.status, response.headers, await _read(response))
 
     def _url(self, request: Request[Any]) -> URL:
-        known = self._urls.get(request.path)
-        if known is None:  # few paths, very many requests
+        url = self._urls.get(request.path)
+        if url is None:  # few paths, very many requests
             url = self._base_url.with_path(self._base_url.path.rstrip("/") + request.path)
-            known = self._urls[request.path] = (url, str(url))
-        return with_params(*known, request.params)
+            self._urls[request.path] = url
+        return with_params(url, request.params)
 
 
-def with_params(url: URL, string: str, params: Params) -> URL:
-    """Return a URL, which is also passed as a string, with query parameters.
+def with_params(url: URL, params: Params) -> URL:
+    """Return a URL with query parameters.
 
-    Most values are the same percent-encoded; then it takes a third of the time of ``with_query``.
+    Most values are the same percent-encoded; then it takes half the time to pass them as one string.
     """
     if not params:
         return url
     if _PLAIN.fullmatch("".join([value for _, value in params])) is None:
         return url.with_query(params)
-    return URL(f"{string}?{'&'.join([f'{name}={value}' for name, value in params])}", encoded=True)
+    return url.with_query("&".join([f"{name}={value}" for name, value in params]))
 
 
 def common_headers(extra: Mapping[str, str]) -> dict[str, str]:
