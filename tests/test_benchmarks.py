@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+measured_requests = cache(requests_sent.measure)
+
 
 @pytest.mark.parametrize(
     ("measure", "rows"),
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
         pytest.param(lambda: memory.measure(1, (100, 300)), 2, id="memory"),
         pytest.param(lambda: many.measure(5, 1), 4, id="many"),
         pytest.param(lambda: many.measure_memory((5,)), 1, id="many-memory"),
-        pytest.param(requests_sent.measure, 3, id="requests"),
+        pytest.param(measured_requests, 3, id="requests"),
         pytest.param(lambda: imports.measure(1), 4, id="import"),
     ],
 )
@@ -46,7 +49,7 @@ def test_a_walk_is_profiled(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_walk_never_sends_more_requests_than_its_alternatives() -> None:
     """A walk sends at most as many requests as windows alone or the whole history alone."""
-    for title, walked, windows, history in requests_sent.measure().rows:
+    for title, walked, windows, history in measured_requests().rows:
         assert int(walked) <= min(int(windows), int(history)), title
 
 

@@ -75,14 +75,11 @@ def _strict(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n")
 
 
-@pytest.mark.parametrize(
-    ("source", "passed"), [(ASYNCHRONOUS, 1), (SYNCHRONOUS, 2)], ids=["asynchronous", "synchronous"]
-)
-def test_fixtures(pytester: pytest.Pytester, source: str, passed: int) -> None:
-    """A test gets a sandbox and a session, in strict mode, without a warning."""
-    pytester.makepyfile(source)
+def test_fixtures(pytester: pytest.Pytester) -> None:
+    """A test gets a sandbox and a session, in strict mode, without a warning, whether it is asynchronous or not."""
+    pytester.makepyfile(test_asynchronous=ASYNCHRONOUS, test_synchronous=SYNCHRONOUS)
 
-    pytester.runpytest_subprocess(*OPTIONS).assert_outcomes(passed=passed)
+    pytester.runpytest_subprocess(*OPTIONS).assert_outcomes(passed=3)
 
 
 def test_fixtures_with_anyio(pytester: pytest.Pytester) -> None:

@@ -1,4 +1,4 @@
-"""Lists of customers as they come, given to ``backfill`` as a process: refused before any request, with what to do."""
+"""Lists of customers as they come, given to ``backfill``: refused before any request, with what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 import pytest
-from support.shell import MOBILE, finish, sandbox, start
+from support.shell import MOBILE, run, sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ async def test_lists_that_are_none_leave_nothing(content: bytes, message: str, t
     (tmp_path / "list").write_bytes(content)
     async with sandbox(1) as box:
         command = ("backfill", tmp_path / "list", "--out", tmp_path / "data" / "out", "--format", "csv")
-        result = await finish(await start(box, *command))
+        result = await run(box, *command)
 
     assert (result.code, result.out, box.requests, result.err.count("\n")) == (2, "", [], 1)
     assert result.err.startswith(f"capledger: {message}")
@@ -47,7 +47,7 @@ async def test_wrong_lines_are_counted(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("mobile,name\n" + "".join(f"{line},x\n" for line in lines))
     async with sandbox(1) as box:
         command = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "csv")
-        result = await finish(await start(box, *command))
+        result = await run(box, *command)
 
     assert (result.code, box.requests) == (2, [])
     assert result.err == (

@@ -10,7 +10,19 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.shell import ENTRIES, MOBILE, PASSWORD, ROOT, finish, process_environment, rows, run, sandbox, start
+from support.shell import (
+    ENTRIES,
+    MOBILE,
+    PASSWORD,
+    ROOT,
+    finish,
+    invoke,
+    process_environment,
+    rows,
+    run,
+    sandbox,
+    start,
+)
 
 from capledger.sandbox import Sandbox, SandboxCustomer
 
@@ -99,7 +111,7 @@ async def test_secrets_are_in_no_output() -> None:
         (*ENTRIES, "--to", "x"),
     ):
         async with sandbox(3) as box:
-            result = await finish(await start(box, *arguments))
+            result = await run(box, *arguments)
 
         assert PASSWORD not in result.out + result.err
         assert MOBILE not in result.err
@@ -168,7 +180,7 @@ async def test_help_is_light(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", ["entries", "events"])
 async def test_help_is_complete(command: str) -> None:
     """Help has an example, each variable and the exit codes, on lines that fit 80 columns."""
-    result = await finish(await start(None, command, "--help"))
+    result = await invoke([command, "--help"], {"COLUMNS": "80"})
 
     for wanted in ("CAPLEDGER_BASE_URL", "CAPLEDGER_PASSWORD", "CAPLEDGER_CLIENT_SECRET", "130", "mobile 9174064"):
         assert wanted in result.out
@@ -182,7 +194,7 @@ async def test_help_is_complete(command: str) -> None:
 )
 async def test_help_cuts_no_name(command: str | None) -> None:
     """On 80 columns no name of an option is cut, and flags have no type."""
-    result = await finish(await start(None, *([command] if command else []), "--help"))
+    result = await invoke([*([command] if command else []), "--help"], {"COLUMNS": "80"})
 
     assert result.code == 0
     assert "\u2026" not in result.out
