@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from support.shell import MOBILE, PASSWORD, SECRET, environment, invoke, run, sandbox
+from support.shell import MOBILE, PASSWORD, SECRET, invoke, process_environment, run, sandbox
 
 from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, make_row
 
@@ -126,7 +126,7 @@ async def test_failing_service_is_not_retried() -> None:
 async def test_check_cuts_nothing_in_a_narrow_terminal() -> None:
     """Where details have no room for a column, each check is a line that the terminal wraps."""
     async with recent(3) as box:
-        url, result = box.url, await invoke(["check"], environment(box) | {"COLUMNS": "30"})
+        url, result = box.url, await invoke(["check"], process_environment(box) | {"COLUMNS": "30"})
 
     assert result.lines[0].startswith(f"service: ok, {url} in ")
     assert len(result.lines) == 7
@@ -145,7 +145,7 @@ async def test_wrong_url_names_the_variable() -> None:
 async def test_check_fits_every_width(width: int) -> None:
     """The table fits the terminal, and no number is cut."""
     async with recent(3) as box:
-        result = await invoke(["check", "mobile", MOBILE], environment(box) | {"COLUMNS": str(width)})
+        result = await invoke(["check", "mobile", MOBILE], process_environment(box) | {"COLUMNS": str(width)})
 
     assert max(map(len, result.lines)) <= width
     assert "100 entries in a request" in result.out

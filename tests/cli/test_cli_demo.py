@@ -6,9 +6,11 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from support.shell import finish, run, start
+from support.shell import invoke, process_environment, run
+from typer.testing import CliRunner
 
 from capledger.cli import demo
+from capledger.cli.app import app
 from capledger.sandbox.demo import demo_rows
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ TOOK = re.compile(r"^(\d+) requests, (\d+) windows, (\d+) pages, ([\d,]+) entrie
 
 async def test_demo_shows_what_the_walk_does() -> None:
     """Windows, pages, exact totals, a dict of currencies and the comparison fit one screen of 80 columns."""
-    result = await finish(await start(None, "demo"))
+    result = await run(None, "demo")
 
     took = next(filter(None, map(TOOK.match, result.lines)))
     requests, windows, pages, entries = (int(number.replace(",", "")) for number in took.groups())
@@ -61,19 +63,19 @@ async def test_totals_are_the_sums_of_the_rows() -> None:
     assert len(expected) == 5
 
 
-async def test_demo_reports_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_reports_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry that differs from the sandbox's data is reported, with exit code 1."""
     expected = demo._expected
     monkeypatch.setattr(demo, "_expected", lambda *given: (item for item in expected(*given) if item[0] != 5_000_100))
 
-    result = await run(None, "demo")
+    result = CliRunner().invoke(app, ["demo"])
 
-    assert result.code == 1
-    assert "NOT equal to the sandbox's own data" in result.out
+    assert result.exit_code == 1
+    assert "NOT equal to the sandbox's own data" in result.stdout
 
 
 async def test_colours_are_for_terminals() -> None:
     """A terminal shows credits in green; FORCE_COLOR makes a pipe count as one."""
-    result = await finish(await start(None, "demo", FORCE_COLOR="1"))
+    result = await invoke(["demo"], process_environment(None) | {"FORCE_COLOR": "1"})
 
     assert "\x1b[32m+1,459.460\x1b[0m" in result.out

@@ -10,19 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.shell import (
-    ENTRIES,
-    MOBILE,
-    PASSWORD,
-    ROOT,
-    finish,
-    invoke,
-    process_environment,
-    rows,
-    run,
-    sandbox,
-    start,
-)
+from support.shell import ENTRIES, MOBILE, PASSWORD, ROOT, finish, process_environment, rows, run, sandbox, start
 
 from capledger.sandbox import Sandbox, SandboxCustomer
 
@@ -36,7 +24,7 @@ WITHOUT_EXTRA = "import sys; sys.modules[{name!r}] = None; from capledger.cli im
 async def test_results_are_on_stdout_and_messages_on_stderr() -> None:
     """Results are printed on stdout and messages on stderr."""
     async with sandbox() as box:
-        result = await finish(await start(box, *ENTRIES, "--json", "--limit", "3"))
+        result = await run(box, *ENTRIES, "--json", "--limit", "3")
 
     assert (result.code, len(result.lines)) == (0, 3)
     assert result.err.startswith("capledger: stopped at --limit 3")
@@ -55,7 +43,7 @@ async def test_results_are_on_stdout_and_messages_on_stderr() -> None:
 async def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
     """The exit code is 0 when done, 1 for a failure, 2 for a wrong command line."""
     async with sandbox(3) as box:
-        result = await finish(await start(box, *arguments))
+        result = await run(box, *arguments)
 
     assert result.code == code
     assert result.err.count("\n") == 1
@@ -159,7 +147,7 @@ async def test_unencodable_characters_are_replaced() -> None:
 
 async def test_version() -> None:
     """--version prints one line on stdout."""
-    result = await finish(await start(None, "--version"))
+    result = await run(None, "--version")
 
     assert (result.code, result.err, len(result.lines)) == (0, "", 1)
     assert result.out.startswith("capledger ")
@@ -180,7 +168,7 @@ async def test_help_is_light(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", ["entries", "events"])
 async def test_help_is_complete(command: str) -> None:
     """Help has an example, each variable and the exit codes, on lines that fit 80 columns."""
-    result = await invoke([command, "--help"], {"COLUMNS": "80"})
+    result = await run(None, command, "--help")
 
     for wanted in ("CAPLEDGER_BASE_URL", "CAPLEDGER_PASSWORD", "CAPLEDGER_CLIENT_SECRET", "130", "mobile 9174064"):
         assert wanted in result.out
@@ -194,7 +182,7 @@ async def test_help_is_complete(command: str) -> None:
 )
 async def test_help_cuts_no_name(command: str | None) -> None:
     """On 80 columns no name of an option is cut, and flags have no type."""
-    result = await invoke([*([command] if command else []), "--help"], {"COLUMNS": "80"})
+    result = await run(None, *([command] if command else []), "--help")
 
     assert result.code == 0
     assert "\u2026" not in result.out
@@ -203,7 +191,7 @@ async def test_help_cuts_no_name(command: str | None) -> None:
 
 async def test_completion_is_offered() -> None:
     """The shell's completion script is printed."""
-    result = await finish(await start(None, "--show-completion", "bash"))
+    result = await run(None, "--show-completion", "bash")
 
     assert result.code == 0
     assert "_CAPLEDGER_COMPLETE" in result.out
@@ -237,7 +225,7 @@ async def test_sandbox_port_in_use() -> None:
     """A port in use is a usage error of one line."""
     async with sandbox(1) as box:
         port = box.url.rpartition(":")[2]
-        result = await finish(await start(None, "sandbox", "--port", port))
+        result = await run(None, "sandbox", "--port", port)
 
     assert (result.code, result.out) == (2, "")
     assert f"port {port} is not available" in result.err

@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
-from support.shell import ENTRIES, MOBILE, PASSWORD, finish, run, sandbox, start
+from support.shell import ENTRIES, MOBILE, PASSWORD, finish, invoke, process_environment, run, sandbox, start
 
 from capledger.cli.log import SlowFailureHandler, set_up_logging
 from capledger.sandbox import faults
 
 FULL = Path("/dev/full")
+COLORS = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
 SPAN = ("--to", "2025-02-01", "--json")
 CLOSED = ("sh", "-c", 'exec "$@" >&-', "sh")
 #: Files of 64 blocks at the most, which fail as on a full disk.
@@ -38,7 +39,7 @@ async def test_full_stdout_is_one_line(arguments: tuple[str, ...]) -> None:
     """A standard output that takes nothing is exit code 1 and one line."""
     async with sandbox(3) as box:
         with FULL.open("wb") as full:  # noqa: ASYNC230 - handed to the process
-            result = await finish(await start(box, *arguments, stdout=full))
+            result = await invoke(arguments, process_environment(box), full)
 
     assert (result.code, result.err) == (1, "capledger: standard output cannot be written: No space left on device\n")
 
@@ -72,7 +73,7 @@ async def test_files_get_no_escape_codes(arguments: tuple[str, ...], tmp_path: P
     """A file has no escape codes, even with FORCE_COLOR."""
     async with sandbox(3) as box:
         with (tmp_path / "out").open("wb") as file:
-            result = await finish(await start(box, *arguments, stdout=file, FORCE_COLOR="1", TERM="xterm-256color"))
+            result = await invoke(arguments, process_environment(box) | COLORS, file)
 
     assert b"\x1b" not in (tmp_path / "out").read_bytes()
     assert "\x1b" not in result.err
@@ -82,7 +83,7 @@ async def test_summary_follows_a_file_of_entries(tmp_path: Path) -> None:
     """After ``--json > file``, stderr states the number of entries and whether they are complete."""
     async with sandbox(1) as box:
         with (tmp_path / "out").open("wb") as file:
-            result = await finish(await start(box, *ENTRIES, "--json", stdout=file))
+            result = await invoke([*ENTRIES, "--json"], process_environment(box), file)
 
     assert (result.code, result.err) == (0, "capledger: 1 entry, 1 request, 1 page, complete\n")
 
@@ -90,7 +91,7 @@ async def test_summary_follows_a_file_of_entries(tmp_path: Path) -> None:
 async def test_verbose_logs_failed_attempts() -> None:
     """-v logs retries on stderr as lines with a time, without the identifier; without it there are none."""
     async with sandbox(3, faults=faults.nth(1, faults.status(503))) as box:
-        result = await finish(await start(box, *ENTRIES, "--json", "-v"))
+        result = await run(box, *ENTRIES, "--json", "-v")
     async with sandbox(3, faults=faults.nth(1, faults.status(503))) as box:
         silent = await run(box, *ENTRIES, "--json")
 

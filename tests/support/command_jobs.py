@@ -1,10 +1,10 @@
-"""Backfills as a user runs them: a list of customers in a directory, and the command."""
+"""Backfills as a user runs them: a list of customers in a directory, and the command as a process."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.shell import MOBILE, environment, invoke
+from support.shell import MOBILE, invoke, process_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,7 @@ def customers(path: Path, lines: Iterable[str] = (f"mobile,{MOBILE}",)) -> Path:
 
 async def backfill(box: Sandbox | None, path: Path, *arguments: str | Path, **settings: str) -> CommandResult:
     """Run a backfill of the list in a directory into ``out`` beside it, as CSV; *settings* are variables."""
-    variables = environment(box) | {"COLUMNS": "80"} | settings
-    return await invoke([*command_of(path), *arguments], variables)
+    return await invoke([*command_of(path), *arguments], process_environment(box) | settings)
 
 
 def command_of(path: Path) -> tuple[str | Path, ...]:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from attrs import frozen
-from typer.testing import CliRunner
 
 import capledger
-from capledger.cli.app import app
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
+from support.forks import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,16 +70,16 @@ def environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, 
 
 
 async def run(box: Sandbox | None, *arguments: str | Path, **changes: str | None) -> CommandResult:
-    """Run a command in a thread, while the sandbox responds in this one."""
-    return await invoke(arguments, environment(box, **changes))
+    """Run a command as a process, while the sandbox responds in this one; *changes* are variables of capledger's."""
+    return await invoke(arguments, process_environment(box, **changes))
 
 
-async def invoke(arguments: Iterable[str | Path], variables: Mapping[str, str | None]) -> CommandResult:
-    """Run a command in a thread, with these variables."""
-    outcome = await asyncio.to_thread(CliRunner().invoke, app, [*map(str, arguments)], env=variables)
-    if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
-        raise outcome.exception
-    return CommandResult(outcome.exit_code, outcome.stdout, outcome.stderr)
+async def invoke(
+    arguments: Iterable[str | Path], variables: Mapping[str, str], stdout: IO[bytes] | None = None
+) -> CommandResult:
+    """Run a command as a process, with these variables alone, and with a file in place of the pipe of its output."""
+    file = None if stdout is None else stdout.fileno()
+    return CommandResult(*await run_command([*map(str, arguments)], variables, file))
 
 
 def process_environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str]:
