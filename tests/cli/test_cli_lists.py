@@ -1,4 +1,4 @@
-"""Lists of customers as they come, given to ``backfill``: refused before any request, with what to do."""
+"""Lists of customers as they come, given to ``backfill`` as a process: refused before any request, with what to do."""
 
 from __future__ import annotations
 
