@@ -1,7 +1,9 @@
-"""Check the links within the built site, and that search and ``llms.txt`` are there: ``check_site.py DIRECTORY``."""
+"""Check the built site: links, a place for each public name, search, ``llms.txt``: ``check_site.py DIRECTORY``."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
 from html.parser import HTMLParser
 from os.path import normpath
@@ -10,6 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 #: Pages that Sphinx makes, whose links are not ours.
 GENERATED = {"genindex.html", "py-modindex.html", "search.html"}
+
+#: Modules whose public names have a page.
+PUBLIC_MODULES = (
+    "capledger",
+    *(f"capledger.{name}" for name in ("backfill", "blocking", "books", "dask", "frames", "models", "otel", "redis")),
+    *("capledger.sandbox", "capledger.sandbox.faults"),
+)
 
 
 class Page(HTMLParser):
@@ -53,11 +62,31 @@ def leads_somewhere(link: str, origin: Path, pages: dict[Path, Page]) -> bool:
     return target.exists() if page is None else unquote(parts.fragment) in page.anchors
 
 
+def public_names(path: str) -> list[str]:
+    """Return the public names of a module: ``__all__``, or the classes and functions that it defines."""
+    module = importlib.import_module(path)
+    own = [
+        name
+        for name, value in vars(module).items()
+        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == path and name[0] != "_"
+    ]
+    return list(getattr(module, "__all__", own))
+
+
+def names_without_page(site: Path) -> list[str]:
+    """Return a line for each public name that no page of the reference documents."""
+    pages = [Page(path.read_text(encoding="utf-8")) for path in sorted((site / "api").glob("*.html"))]
+    documented = {anchor.rpartition(".")[2] for page in pages for anchor in page.anchors if "capledger." in anchor}
+    return [
+        f"{path}.{name} has no page" for path in PUBLIC_MODULES for name in public_names(path) if name not in documented
+    ]
+
+
 def main(site: Path) -> int:
     """Print what is wrong; return the exit code."""
-    problems = broken_links(site)
+    problems = broken_links(site) + names_without_page(site)
     problems += [f"{name} is missing" for name in ("llms.txt", "searchindex.js") if not (site / name).exists()]
-    print(*problems or ["all links within the site lead somewhere"], sep="\n")  # noqa: T201 - the output of the script
+    print(*problems or ["all links within the site lead somewhere, and every public name has a page"], sep="\n")  # noqa: T201 - the output of the script
     return 1 if problems else 0
 
 

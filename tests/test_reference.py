@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import fields
+from support.examples import DOCS, load_script
 
 from capledger import (
     BalanceQuery,
@@ -24,7 +23,6 @@ from capledger.models._fields import wire_options
 if TYPE_CHECKING:
     from types import ModuleType
 
-DOCS = Path(__file__).parent.parent / "docs"
 MODELS = [getattr(models, name) for name in models.__all__]
 QUERIES = [BalanceQuery, CustomerLedgerQuery, EventDetailsQuery, EventFlags, GroupLedgerQuery, OrgScope]
 #: On no page of the vendor: what the SDK adds, and one list that is read in case it comes.
@@ -34,12 +32,7 @@ WITHOUT_SOURCE = {"PointsEarnedBreakdown.promo"}
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
     """The script that writes the page."""
-    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(DOCS / "make_reference.py")
 
 
 def test_reference_is_fresh(maker: ModuleType) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import logging
 import os
+import pkgutil
 import re
 import sys
 import tomllib
@@ -15,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from support.examples import DOCS, ROOT, Reader, examples_of, pages, run_command, text_of
+from support.examples import DOCS, ROOT, Reader, examples_of, load_script, pages, run_command, text_of
 
+import capledger
 from capledger import BasicAuth, LedgerSession
 from capledger.sandbox import Sandbox
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 PAGES = list(pages())
+SITE_CHECK = load_script(DOCS / "check_site.py")
+MODULES: tuple[str, ...] = SITE_CHECK.PUBLIC_MODULES
+public_names = SITE_CHECK.public_names
 #: Pages whose examples have tests of their own.
 TESTED_ELSEWHERE = {"testing"}
 EXIT_CODES = {"backfill": (0, 3), "sync": (0, 3)}
@@ -74,13 +80,15 @@ async def test_examples_run(reader: Reader, page: Path) -> None:
 
 
 def test_tests_of_the_page_on_testing_pass(pytester: pytest.Pytester) -> None:
-    """The examples with fixtures pass under pytest, with those that pytest finds in an installed capledger."""
-    sources = [example.source for example in examples_of(DOCS / "testing.md") if "def test_" in example.source]
-    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
-    pytester.makepyfile(test_first=sources[0], test_second=f"from capledger import CustomerLedgerQuery\n{sources[1]}")
+    """The examples with fixtures pass under pytest, configured as shown, with those of an installed capledger."""
+    examples = examples_of(DOCS / "testing.md")
+    first, *others = [example.source for example in examples if "def test_" in example.source]
+    [options] = [example.source for example in examples if example.language == "toml"]
+    pytester.makepyprojecttoml(options)
+    pytester.makepyfile(test_first=first, test_others="\n".join(["from capledger import CustomerLedgerQuery", *others]))
 
-    options = ("-p", "no:capledger", "-p", "capledger.pytest_plugin", "-p", "no:cacheprovider")
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=2)
+    plugins = ("-p", "no:capledger", "-p", "capledger.pytest_plugin", "-p", "no:cacheprovider")
+    pytester.runpytest_subprocess(*plugins).assert_outcomes(passed=3)
 
 
 async def test_programs_of_the_page_on_testing_run(reader: Reader) -> None:
@@ -165,29 +173,30 @@ def test_every_page_is_in_the_contents() -> None:
         assert names - {*listed} == set(), "name the page in the toctree of index.md"
 
 
-MODULES = (
-    *("capledger", "models", "books", "frames", "backfill", "otel", "blocking", "sandbox", "sandbox.faults"),
-    *("dask", "redis"),
-)
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_every_public_name_has_a_place_in_the_reference(module: str) -> None:
-    """A page documents the whole module, or names each of its public names."""
-    path = "capledger" if module == "capledger" else f"capledger.{module}"
+    """A page documents the classes and functions of a whole module, or names each; all else is named."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md"))
-    whole = set(re.findall(r"automodule:: (\S+)", text))
-    named = set(re.findall(r"autoclass:: capledger\.(\w+)", text))
-    public = importlib.import_module(path)
+    named = {
+        name for path in re.findall(r"automodule:: (\S+)", text) for name in public_names(path) if is_code(path, name)
+    }
+    named |= set(re.findall(r"(?:autoclass|py:data|py:type|automodule):: capledger\.(?:\w+\.)*(\w+)", text))
 
-    missing = [] if path in whole else [name for name in public.__all__ if name not in named]
-
-    assert [name for name in missing if home_of(getattr(public, name)) not in whole] == []
+    assert set(public_names(module)) - named == set()
 
 
-def home_of(value: Any) -> str:
-    """Return the public module of a class: ``capledger.models`` for one of ``capledger.models.ledger``."""
-    return ".".join(value.__module__.split(".")[:2])
+def is_code(path: str, name: str) -> bool:
+    value = inspect.unwrap(getattr(importlib.import_module(path), name))
+    return inspect.isclass(value) or inspect.isfunction(value)
+
+
+def test_the_public_modules_are_all() -> None:
+    """Modules with public names that are documented elsewhere are those whose names capledger itself has."""
+    found = {info.name for info in pkgutil.iter_modules(capledger.__path__, "capledger.")}
+    found = {name for name in found if not name.rpartition(".")[2].startswith("_")}
+    parts = {"auth", "errors", "many", "queries", "session", "timezones", "walk"}
+
+    assert found - {*MODULES} == {f"capledger.{name}" for name in parts | {"cli", "pytest_plugin"}}
 
 
 def test_references_in_docstrings_lead_somewhere() -> None:

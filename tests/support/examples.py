@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import importlib.util
 import inspect
 import io
 import re
@@ -143,6 +144,16 @@ class Reader:
 def run_command(command: list[str]) -> Result:
     """Run a command of capledger."""
     return CliRunner().invoke(app, command[1:], env={"COLUMNS": "80"})
+
+
+def load_script(path: Path) -> ModuleType:
+    """Return a script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def pages() -> Iterator[Path]:
