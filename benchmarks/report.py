@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ _MARK: Final = "<!-- results -->"
 _PACKAGES: Final = ("aiohttp", "attrs", "cattrs", "httpx", "msgspec", "orjson", "pydantic")
 #: Numbers from here on are shown without a fraction.
 _LARGE: Final = 100
-_OURS, _OTHERS = "#1f6f8b", "#b8c4c9"
+_OURS, _OTHERS = "#1a9e83", "#8a97a3"
+#: Color of letters, which the picture replaces by that of the text around it.
+_INK: Final = "#24292f"
+_STYLE: Final = f"<style>svg{{color:{_INK}}}@media(prefers-color-scheme:dark){{svg{{color:#e6edf3}}}}</style>"
+_WITHOUT_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def write(tables: dict[str, Table], folder: Path = FOLDER) -> None:
@@ -48,21 +53,25 @@ def _processor() -> str:
 
 
 def draw(tables: list[Table], path: Path) -> None:
-    """Draw the figures of each table as bars, capledger in its own colour."""
+    """Draw the figures of each table as bars, capledger in its own color, legible on light and dark pages."""
     figure = Figure(figsize=(8, 1.9 * len(tables) + 0.3), layout="constrained")
     axes = figure.subplots(len(tables), 1, squeeze=False)[:, 0]
     for each, table in zip(axes, tables, strict=True):
         _draw_bars(each, table)
-    figure.savefig(path, metadata={"Date": None})
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "capledger"}):
+        figure.savefig(path, transparent=True, metadata=_WITHOUT_METADATA)
+    _, tag, svg = path.read_text(encoding="utf-8").partition("<svg ")
+    head, end, body = svg.replace(_INK, "currentColor").partition(">")
+    path.write_text(f"{tag}{head}{end}{_STYLE}{body}", encoding="utf-8")
 
 
 def _draw_bars(axes: Axes, table: Table) -> None:
     names, values = list(table.figures)[::-1], list(table.figures.values())[::-1]
     bars = axes.barh(names, values, color=[_OURS if name == "capledger" else _OTHERS for name in names])
     labels = [f"{value:,.0f}" if value >= _LARGE else f"{value:.1f}" for value in values]
-    axes.bar_label(bars, labels, padding=3, fontsize=8)
-    axes.set_title(f"{table.title.partition(', ')[0]}: {table.unit}", fontsize=9, loc="left")
-    axes.tick_params(labelsize=8, length=0)
+    axes.bar_label(bars, labels, padding=3, fontsize=8, color=_INK)
+    axes.set_title(f"{table.title.partition(', ')[0]}: {table.unit}", fontsize=9, loc="left", color=_INK)
+    axes.tick_params(labelsize=8, length=0, labelcolor=_INK)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     axes.margins(x=0.15)

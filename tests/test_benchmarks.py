@@ -66,7 +66,10 @@ def test_results_are_written_and_drawn(tmp_path: Path) -> None:
     assert "old" not in page
     assert drawn.render() in page
     assert undrawn.render() in page
-    assert b"<svg" in (tmp_path / "results.svg").read_bytes()
+    picture = (tmp_path / "results.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg ")
+    assert "capledger</text>" in picture
+    assert "currentColor" in picture
 
 
 def test_names_of_benchmarks_are_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
