@@ -22,7 +22,8 @@ from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
 from capledger.backfill.publish import Publication, publish_delta, publish_iceberg
 from capledger.backfill.runs import RunRecord
-from capledger.backfill.shard import Shard, cut_shards, run_shard
+from capledger.backfill.shard import Shard, ShardResult, SyncShard, cut_shards, run_shard
+from capledger.backfill.sharded_sync import ShardedSync
 from capledger.backfill.sinks import Chunks, Sink
 from capledger.backfill.sync import Sync
 from capledger.backfill.verification import Verification, verify
@@ -54,9 +55,12 @@ __all__ = [
     "Row",
     "RunRecord",
     "Shard",
+    "ShardResult",
+    "ShardedSync",
     "Sink",
     "StorageError",
     "Sync",
+    "SyncShard",
     "Verification",
     "arrow_batches",
     "arrow_schema",

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 
 from capledger.backfill.batches import Batches
 from capledger.backfill.database import JOB_FILE, Database
+from capledger.backfill.manifest import check_not_sharded
 from capledger.backfill.plan import make_reader, update_plan
 from capledger.backfill.query_codec import decode_template
 from capledger.backfill.sinks import sink_for
@@ -130,6 +131,8 @@ async def estimate(
         DamagedFilesError: data files are missing or were changed, and ``repair`` is False.
         CapledgerError: the service cannot be reached, or fails for every customer of the sample.
     """
+    if out is not None:
+        check_not_sharded(Path(out))
     started = out is not None and (Path(out) / JOB_FILE).exists()
     database = Database(Path(out) if out is not None and started else None)
     try:

@@ -16,7 +16,7 @@ from capledger.backfill.customer_tables import write_customers, write_set_aside
 from capledger.backfill.database import JOB_FILE, Database, removed_if_unused
 from capledger.backfill.file_writer import FileWriter
 from capledger.backfill.files import made_directory, storage_errors
-from capledger.backfill.manifest import ENTRIES, make_manifest, write_manifest
+from capledger.backfill.manifest import ENTRIES, check_not_sharded, make_manifest, write_manifest
 from capledger.backfill.plan import PlanSummary, is_planned, read_identity
 from capledger.backfill.progress import JobCounts
 from capledger.backfill.state_writer import StateWriter
@@ -121,6 +121,7 @@ class Job(ABC):
     @contextmanager
     def _open_database(self) -> Iterator[Database]:
         """Make the directory if it does not exist, lock it, and open its database; if no job starts, leave nothing."""
+        check_not_sharded(self._out)
         database = None
         with made_directory(self._out), made_directory(self._out / ENTRIES), removed_if_unused(self._out):
             try:

@@ -9,10 +9,12 @@ import msgspec
 from attrs import asdict, frozen
 
 from capledger.backfill.batches import Batches, WrittenFile
+from capledger.backfill.database import JOB_FILE
 from capledger.backfill.files import sha256_of, temporary_file
 from capledger.backfill.plan import read_end, read_identity, read_list
 from capledger.backfill.query_codec import decode_template
 from capledger.backfill.runs import RunRecord, read_runs
+from capledger.errors import InvalidQueryError
 from capledger.frames.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "manifest.json"
 ENTRIES: Final = "entries"
+#: The folder of a job that is divided.
+SHARDS: Final = "shards"
 #: Errors in a manifest.
 MOST_ERRORS: Final = 10
 _ERRORS: Final = """
@@ -188,6 +192,21 @@ def _data_file(directory: Path, file: WrittenFile) -> DataFile:
     if sha256 is None and path.is_file():  # of a sink with one file, which grew until now
         size, sha256 = path.stat().st_size, sha256_of(path)
     return DataFile(file=f"{ENTRIES}/{file.name}", rows=file.rows, bytes=size, sha256=sha256)
+
+
+def is_sharded(directory: Path) -> bool:
+    """Return whether a job in shards was started in a directory."""
+    return (directory / SHARDS / JOB_FILE).exists()
+
+
+def check_not_sharded(directory: Path) -> None:
+    """Refuse a directory whose job is in shards, since its customers would be fetched again.
+
+    Raises:
+        InvalidQueryError: it is.
+    """
+    if is_sharded(directory):
+        raise InvalidQueryError("the directory has a job in shards: go on with --dask, or choose another directory")
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:

@@ -53,7 +53,8 @@ class ObjectStore:
         from obstore import exceptions, store  # noqa: PLC0415 - an extra
 
         self._errors = exceptions
-        self._single_writer = single_writer
+        self.url = url
+        self.single_writer = single_writer
         try:
             self._store = store.from_url(url, mkdir=True) if url.startswith("file:") else store.from_url(url)
         except exceptions.BaseError:
@@ -66,7 +67,7 @@ class ObjectStore:
             ConfigurationError: it does, and ``single_writer`` is False.
             StorageError: the store cannot be reached.
         """
-        if self._single_writer:
+        if self.single_writer:
             return
         path = f"commits/.canary-{uuid4().hex}"
         with self._storage_errors():
@@ -177,7 +178,7 @@ class ObjectStore:
     def _create(self, path: str, body: bytes) -> bool:
         """Put an object that must not exist; return whether it did not."""
         try:
-            self._obstore.put(self._store, path, body, mode="overwrite" if self._single_writer else "create")
+            self._obstore.put(self._store, path, body, mode="overwrite" if self.single_writer else "create")
         except (self._errors.AlreadyExistsError, self._errors.PreconditionError):
             return False
         return True

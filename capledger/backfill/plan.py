@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from attrs import define, field, fields, frozen
+from attrs import define, evolve, field, fields, frozen
 
 from capledger.backfill.balances import check_has_balances
 from capledger.backfill.query_codec import TemplateEncoder
@@ -66,6 +66,12 @@ class JobIdentity:
             ("balances", _yes_or_no(self.balances), _yes_or_no(other.balances)),
         ]
         return [f"{name} {there} there and {here} here" for name, there, here in pairs if there != here]
+
+    def join(self, other: JobIdentity) -> JobIdentity:
+        """Add the ranges and filters of another identity; return that one with those of both."""
+        self.ranges = sorted({*self.ranges, *other.ranges})
+        self.filters = sorted({*self.filters, *other.filters})
+        return evolve(other, ranges=self.ranges, filters=self.filters)
 
 
 def _yes_or_no(value: bool) -> str:  # noqa: FBT001 - converts it
@@ -176,8 +182,17 @@ def _range_and_filters(template: str) -> tuple[str, str]:
     return f"{start or 'the beginning'} to {end or 'the start of the job'}", msgspec.json.encode(keywords).decode()
 
 
-async def update_plan(database: Database, queries: Queries, reader: PlanReader, *, exact: bool = False) -> ListChange:
+async def update_plan(
+    database: Database, queries: Queries, reader: PlanReader, *, exact: bool = False, part: bool = False
+) -> ListChange:
     """Record every query once, all of them or none; return what that changes in the job.
+
+    Args:
+        database: of the job.
+        queries: the list.
+        reader: sums up what is listed.
+        exact: refuse a list that differs from the job's.
+        part: the queries are those of a shard, so they may be none, and need not have all of its ranges and filters.
 
     Raises:
         InvalidQueryError: the directory belongs to another job, or an item is not a ledger query. Errors of the
@@ -190,10 +205,13 @@ async def update_plan(database: Database, queries: Queries, reader: PlanReader, 
             _record(connection, reader.read(batch))
         started = is_planned(database)
         identity, customers = reader.finish(), reader.list
-        if started and before and not customers.queries:
+        if started and before and not (customers.queries or part):
             raise InvalidQueryError("the list of customers is empty: pass the list of the job again")
         if started:
-            _check_same(read_identity(database), identity)
+            there = read_identity(database)
+            if part:
+                there = identity.join(there)
+            _check_same(there, identity)
         missing = "SELECT count(*) FROM customers WHERE fingerprint NOT IN (SELECT fingerprint FROM listed)"
         change = ListChange(
             queries=customers.queries,

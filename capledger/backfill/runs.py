@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from capledger.backfill.database import Database
 
 
@@ -56,6 +58,25 @@ def read_runs(database: Database) -> tuple[RunRecord, ...]:
     """Return the runs of a data set; none of a backfill."""
     rows = database.fetch_all("SELECT record FROM runs ORDER BY number")
     return tuple(msgspec.json.decode(record, type=RunRecord) for (record,) in rows)
+
+
+_COUNTS: Final = (
+    *("requests", "entries", "late", "changed", "vanished", "amended"),
+    *("customers", "proven", "unproven", "set_aside", "not_asked", "missing"),
+)
+
+
+def merge_records(records: Sequence[RunRecord]) -> RunRecord:
+    """Return one record for what the shards of a data set have done in a run, at least one of them."""
+    finished = [record.finished for record in records if record.finished is not None]
+    return evolve(
+        records[0],
+        started=min(record.started for record in records),
+        finished=max(finished) if len(finished) == len(records) else None,
+        end=max((record.end for record in records if record.end is not None), default=None),
+        complete=all(record.complete for record in records),
+        **{name: sum(getattr(record, name) for record in records) for name in _COUNTS},
+    )
 
 
 def write_run(database: Database, run: RunRecord) -> None:

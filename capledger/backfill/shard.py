@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from attrs import field, frozen
 
 from capledger.backfill.backfill import Backfill
+from capledger.backfill.manifest import Manifest
 from capledger.backfill.object_store import ObjectStore
 from capledger.backfill.query_codec import with_end
+from capledger.backfill.sync import Sync
 from capledger.queries import EventFlags, LedgerQuery
 from capledger.session import LedgerSession
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
 
-    from capledger.backfill.manifest import Manifest
     from capledger.backfill.progress import JobProgress
 
 
@@ -61,7 +63,87 @@ class Shard:
     @property
     def name(self) -> str:
         """``shard-00001`` and so on."""
-        return f"shard-{self.number:05}"
+        return shard_name(self.number)
+
+    def job(self, session: LedgerSession, on_progress: Callable[[JobProgress], None] | None = None) -> Backfill:
+        """Return the backfill of the customers."""
+        return Backfill(
+            session,
+            self.queries,
+            out=self.out,
+            format=self.format,
+            concurrency=self.concurrency,
+            on_progress=on_progress,
+            on_incomplete=self.on_incomplete,
+            details=self.details,
+            balances=self.balances,
+            retry_set_aside=self.retry_set_aside,
+            repair=self.repair,
+        )
+
+
+@frozen(kw_only=True)
+class SyncShard:
+    """Some of the customers of a data set that is kept up to date, for one run; picklable as a :class:`Shard` is."""
+
+    number: int
+    """From 1."""
+    run: int
+    """Number of the run; a shard that has done it does nothing."""
+    queries: tuple[LedgerQuery, ...] = field(repr=False)
+    """The customers in the list of the run."""
+    active: tuple[LedgerQuery, ...] | None = field(default=None, repr=False)
+    """Those of them that are asked; None for all."""
+    out: str
+    """``shard-00001`` and so on below the directory of the data set; the worker must be able to reach it."""
+    connect: Callable[[], LedgerSession] = field(repr=False)
+    """Makes a session, not opened yet."""
+    format: str = "parquet"
+    """As for a sync."""
+    concurrency: int = 8
+    """Customers at once."""
+    balances: bool = False
+    """As for a sync."""
+    overlap: timedelta = timedelta(days=3)
+    """As for a sync."""
+    repair: bool = False
+    """As for a sync."""
+
+    @property
+    def name(self) -> str:
+        """``shard-00001`` and so on."""
+        return shard_name(self.number)
+
+    def job(self, session: LedgerSession, on_progress: Callable[[JobProgress], None] | None = None) -> Sync:
+        """Return the sync of the customers."""
+        return Sync(
+            session,
+            self.queries,
+            out=self.out,
+            format=self.format,
+            active=self.active,
+            balances=self.balances,
+            overlap=self.overlap,
+            concurrency=self.concurrency,
+            repair=self.repair,
+            on_progress=on_progress,
+            run_number=self.run,
+        )
+
+
+@frozen
+class ShardResult:
+    """What a run of a shard has done."""
+
+    manifest: Manifest
+    requests: int
+    """Number of requests of this run, retries included."""
+    retries: int
+
+
+def shard_name(number: int) -> str:
+    """Return ``shard-00001`` and so on."""
+    return f"shard-{number:05}"
 
 
 def cut_shards(
@@ -98,7 +180,7 @@ def cut_shards(
         yield Shard(
             number=number,
             queries=some,
-            out=str(Path(out) / f"shard-{number:05}"),
+            out=str(Path(out) / shard_name(number)),
             connect=connect,
             format=format,
             concurrency=concurrency,
@@ -108,7 +190,7 @@ def cut_shards(
         )
 
 
-def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None] | None = None) -> Manifest:
+def run_shard(shard: Shard | SyncShard, *, on_progress: Callable[[JobProgress], bool | None] | None = None) -> Manifest:
     """Run a shard in an event loop of its own; running it again continues it, or finds it finished.
 
     With a store, a commit of the shard by any worker is found, and the data is put there at the end.
@@ -120,7 +202,7 @@ def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None]
     Raises:
         CapledgerError: as :meth:`Backfill.run` does; all of them survive pickling.
     """
-    if shard.store is None:
+    if isinstance(shard, SyncShard) or shard.store is None:
         return asyncio.run(_run(shard, on_progress))
     store = ObjectStore(shard.store, single_writer=shard.single_writer)
     found = None if shard.retry_set_aside else store.find(shard.name)
@@ -129,23 +211,11 @@ def run_shard(shard: Shard, *, on_progress: Callable[[JobProgress], bool | None]
     return store.commit(shard.name, asyncio.run(_run(shard, on_progress)), Path(shard.out))
 
 
-async def _run(shard: Shard, on_progress: Callable[[JobProgress], bool | None] | None) -> Manifest:
+async def _run(shard: Shard | SyncShard, on_progress: Callable[[JobProgress], bool | None] | None) -> Manifest:
     def report(progress: JobProgress) -> None:
         if on_progress is not None and on_progress(progress):
-            backfill.stop()
+            job.stop()
 
     async with shard.connect() as session:
-        backfill = Backfill(
-            session,
-            shard.queries,
-            out=shard.out,
-            format=shard.format,
-            concurrency=shard.concurrency,
-            on_progress=report,
-            on_incomplete=shard.on_incomplete,
-            details=shard.details,
-            balances=shard.balances,
-            retry_set_aside=shard.retry_set_aside,
-            repair=shard.repair,
-        )
-        return await backfill.run()
+        job = shard.job(session, report)
+        return await job.run()

@@ -10,7 +10,7 @@ from attrs import asdict, evolve, frozen
 from distributed import get_worker
 
 from capledger import LeasedRateLimiter
-from capledger.backfill import Manifest, Shard, run_shard
+from capledger.backfill import Shard, ShardResult, SyncShard, run_shard
 from capledger.dask.leases import SchedulerLeases, call_scheduler
 
 if TYPE_CHECKING:
@@ -34,22 +34,12 @@ class SharedLimit:
     grace: float
 
 
-@frozen
-class ShardResult:
-    """What a shard has done."""
-
-    manifest: Manifest
-    requests: int
-    """Number of requests of this run, retries included."""
-    retries: int
-
-
-def run_on_worker(shard: Shard, run: str, limit: SharedLimit | None) -> ShardResult | None:
+def run_on_worker(shard: Shard | SyncShard, run: str, limit: SharedLimit | None) -> ShardResult | None:
     """Run a shard on the worker that this is called on; return None where the run is over already."""
     reporter = _Reporter(run, shard.number)
     if reporter.is_over():
         return None
-    if shard.store is not None:  # a path below the worker's own directory
+    if isinstance(shard, Shard) and shard.store is not None:  # a path below the worker's own directory
         shard = evolve(shard, out=str(Path(get_worker().local_directory) / shard.out))
     if limit is not None:
         shard = evolve(shard, connect=partial(_connect_within, limit, shard.connect))

@@ -20,7 +20,8 @@ from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
 from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
 from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, ObjectStore, verify
 from capledger.backfill.sharded import open_plan
-from capledger.dask import BackfillJob, run_backfill, run_backfills
+from capledger.backfill.sharded_backfill import ShardedBackfill
+from capledger.dask import BackfillJob, run_backfill, run_jobs
 from capledger.sandbox import Rules, faults
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ async def test_several_organisations_run_at_once(client: Client, tmp_path: Path)
             )
             for name, box, count in (("one", one, 12), ("two", two, 1))
         ]
-        first, second = await asyncio.to_thread(run_backfills, client, jobs)
+        first, second = await asyncio.to_thread(run_jobs, client, jobs)
 
     assert first.manifest is not None
     assert entries_of(first.manifest, tmp_path / "one") == expected([2] * 12)
@@ -241,7 +242,7 @@ def connected(box: Sandbox) -> Any:
 
 def test_what_an_earlier_run_has_leased_is_known_from_the_disk(tmp_path: Path) -> None:
     """A first run starts at once, one after an end in order when its places are free, one after a crash much later."""
-    with open_plan(tmp_path) as plan:
+    with open_plan(tmp_path, partial(ShardedBackfill, shard_size=300)) as plan:
         first = plan.taken_for(140.0)
         plan.note_alive()
         after_crash = plan.taken_for(140.0)

@@ -40,7 +40,13 @@ _RECORD_ASKED: Final = """
 
 
 async def update_sync_plan(
-    database: Database, queries: Queries, reader: PlanReader, *, start: datetime | None, active: Queries | None
+    database: Database,
+    queries: Queries,
+    reader: PlanReader,
+    *,
+    start: datetime | None,
+    active: Queries | None,
+    part: bool = False,
 ) -> ListChange:
     """Record the list of a run, and who of it is asked.
 
@@ -50,6 +56,7 @@ async def update_sync_plan(
         reader: sums up what is listed.
         start: of queries without one; None: that of the data set, or the beginning of each ledger.
         active: the customers to be asked; None: all in the list.
+        part: the queries are those of a shard, which have a start if the data set has one.
 
     Raises:
         InvalidQueryError: a query has an end or is none, or the directory has other data.
@@ -59,8 +66,8 @@ async def update_sync_plan(
             _take_over(database, connection)
         if is_planned(database):
             write_identity(connection, evolve(read_identity(database), balances=reader.identity.balances))
-        start = start if start is not None else _start_of(database)
-        change = await update_plan(database, _with_start(queries, start), reader)
+        start = start if start is not None or part else _start_of(database)
+        change = await update_plan(database, _with_start(queries, start), reader, part=part)
         await _record_asked(connection, None if active is None else _with_start(active, start))
     return change
 

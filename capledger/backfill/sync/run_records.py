@@ -37,23 +37,28 @@ _OF_LEDGERS: Final = "SELECT sum(added), sum(late), sum(added > 0) FROM ledgers 
 _OF_DIFFERENCES: Final = "SELECT sum(current IS NULL), sum(current IS NOT NULL) FROM differences WHERE run = ?"
 
 
-def is_interrupted(database: Database) -> bool:
-    """Return whether the last run was not finished."""
+def goes_on(database: Database, number: int | None = None) -> bool:
+    """Return whether the last run is to be continued: the one that was interrupted, or the one with this number."""
     runs = read_runs(database)
-    return bool(runs) and runs[-1].finished is None
+    return bool(runs) and (runs[-1].finished is None if number is None else runs[-1].number == number)
 
 
-def begin_run(database: Database) -> RunRecord:
-    """Return the run that was interrupted, or a new one, in which all customers that are asked are planned."""
+def begin_run(database: Database, number: int | None = None) -> RunRecord:
+    """Return the run to be continued, or a new one, in which all customers that are asked are planned.
+
+    Args:
+        database: of the data set.
+        number: of the run that a shard takes part in; None: the next one.
+    """
     runs = read_runs(database)
-    if is_interrupted(database):
+    if goes_on(database, number):
         return runs[-1]
     with database.transaction() as connection:
         if not runs and database.fetch_number("SELECT count(*) FROM customers WHERE attempts"):
             runs = (_record_backfill(database),)
         for statement in _NEW_RUN:
             connection.execute(statement)
-        run = RunRecord(number=len(runs) + 1, started=datetime.now(UTC))
+        run = RunRecord(number=number or len(runs) + 1, started=datetime.now(UTC))
         write_run(database, run)
     return run
 

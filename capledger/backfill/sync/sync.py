@@ -26,7 +26,7 @@ from capledger.backfill.sync.keys import KEY_VERSION, RowKeys, StoredEntry
 from capledger.backfill.sync.ledgers import Ledgers
 from capledger.backfill.sync.plan import update_sync_plan
 from capledger.backfill.sync.reader import NewestFirstReader
-from capledger.backfill.sync.run_records import begin_run, finish_run, is_interrupted
+from capledger.backfill.sync.run_records import begin_run, finish_run, goes_on
 from capledger.errors import InvalidQueryError
 from capledger.queries import CustomerLedgerQuery
 
@@ -80,6 +80,8 @@ class Sync(Job):
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
         pause: seconds before customers with a temporary failure are tried again, at most twice.
+        run_number: of the run of a data set in shards that this shard takes part in; it does nothing where it has
+            done that. None: the next run of this data set.
 
     Raises:
         InvalidQueryError: an argument cannot be used.
@@ -103,6 +105,7 @@ class Sync(Job):
         on_progress: Callable[[JobProgress], None] | None = None,
         interval: float = 1.0,
         pause: float = 10.0,
+        run_number: int | None = None,
     ) -> None:
         super().__init__(
             session,
@@ -125,6 +128,7 @@ class Sync(Job):
         self._active = active
         self._balances = balances
         self._overlap = overlap
+        self._number = run_number
 
     async def run(self) -> Manifest:
         """Read what is new, or go on with the run that was interrupted.
@@ -147,16 +151,19 @@ class Sync(Job):
             balances = self._balances if self._balances is not None else identity is not None and identity.balances
             reader = make_reader(self._session, format_, balances=balances)
             self._check_has_job(database)
-            change = await update_sync_plan(database, self._queries, reader, start=self._start, active=self._active)
+            part = self._number is not None
+            change = await update_sync_plan(
+                database, self._queries, reader, start=self._start, active=self._active, part=part
+            )
             run = _SyncRun(database, self._out, sink_for(format_), reader.now.tzinfo or UTC, balances)
             return await self._run(run, change)
 
     async def _run(self, run: _SyncRun, change: ListChange) -> Manifest:
         state = run.state
         await asyncio.to_thread(self._check_files, run.batches, contents=False)
-        if not is_interrupted(run.database) and run.has_unwritten_rows:
+        if not goes_on(run.database, self._number) and run.has_unwritten_rows:
             await self._fetch(state, run.batches, run.sink, self._make_reader(run, _NO_RUN), _fetch_nothing)
-        record = begin_run(run.database)
+        record = begin_run(run.database, self._number)
         state.start_run()
         await asyncio.to_thread(run.prepare_keys)
         self._counts = read_counts(run.database, loop_time, only_retried=False)

@@ -11,7 +11,7 @@ from capledger.backfill.progress import JobProgress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from capledger.dask.task import ShardResult
+    from capledger.backfill.shard import ShardResult
 
 _STATES: Final = ("done", "empty", "unproven", "incomplete", "set_aside")
 _MINUTE: Final = 60.0
