@@ -15,6 +15,8 @@ from capledger._sansio import response
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from distributed import Client
+
 #: The usual run has the same examples everywhere; "fuzz" draws others each time.
 settings.register_profile(
     "usual", deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -39,3 +41,13 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[AioResponses]:
     monkeypatch.setattr(aioresponses.core, "stream_reader_factory", wide_stream_reader)
     with AioResponses() as mocked:
         yield mocked
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    """Two workers of a cluster, which are processes and started again when they are killed; it takes seconds."""
+    from distributed import Client, LocalCluster  # noqa: PLC0415 - few tests need it
+
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
+    with cluster, Client(cluster) as connected:
+        yield connected

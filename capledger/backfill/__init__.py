@@ -16,7 +16,7 @@ from capledger.backfill.errors import (
     StorageError,
 )
 from capledger.backfill.estimate import Estimate, estimate
-from capledger.backfill.manifest import DataFile, DateRange, Manifest
+from capledger.backfill.manifest import DataFile, DateRange, Manifest, is_sharded
 from capledger.backfill.object_store import ObjectStore
 from capledger.backfill.plan import PlanSummary
 from capledger.backfill.progress import JobProgress
@@ -68,6 +68,7 @@ __all__ = [
     "compact",
     "cut_shards",
     "estimate",
+    "is_sharded",
     "publish_delta",
     "publish_iceberg",
     "read_customers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from capledger.errors import InvalidQueryError
 from capledger.frames.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from capledger.backfill.database import Database
 
@@ -194,9 +195,9 @@ def _data_file(directory: Path, file: WrittenFile) -> DataFile:
     return DataFile(file=f"{ENTRIES}/{file.name}", rows=file.rows, bytes=size, sha256=sha256)
 
 
-def is_sharded(directory: Path) -> bool:
+def is_sharded(directory: str | PathLike[str]) -> bool:
     """Return whether a job in shards was started in a directory."""
-    return (directory / SHARDS / JOB_FILE).exists()
+    return (Path(directory) / SHARDS / JOB_FILE).exists()
 
 
 def check_not_sharded(directory: Path) -> None:

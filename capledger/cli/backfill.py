@@ -10,6 +10,7 @@ from capledger.cli import cluster, options, stores
 from capledger.cli.exit_codes import (
     LOCKED,
     SET_ASIDE,
+    UsageError,
     exit_on_error,
 )
 from capledger.cli.job_output import (
@@ -143,6 +144,8 @@ def backfill(
             store=store,
         )
         on = cluster.cluster_options(scheduler, workers, shard_size, dask=dask)
+        if plan and dask:
+            raise UsageError("--plan and --dask exclude each other: the limit decides how long a job takes anywhere")
         if plan:
             work = command.plan(job)
         else:
@@ -210,6 +213,7 @@ class BackfillCommand(JobCommand):
         reader = self.reader(self.session())
         manifest, stopped = await cluster.run_on_cluster(
             options,
+            "run_backfill",
             reader,
             stores.destination(self.out, self.store) | {"format": self.format, **job_options},
             rate=self.rate,

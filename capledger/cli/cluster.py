@@ -1,4 +1,4 @@
-"""``capledger backfill --dask``: the workers of a Dask cluster fetch the shards of the job."""
+"""``backfill --dask`` and ``sync --dask``: the workers of a Dask cluster run the shards of the job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attrs import frozen
 
 from capledger.cli.connection import make_session, read_connection
 from capledger.cli.exit_codes import UsageError, print_message
-from capledger.cli.job_output import print_customers
+from capledger.cli.job_output import print_customers, print_plan
 from capledger.cli.progress import ProgressDisplay
 from capledger.cli.signals import JobSignals
 from capledger.errors import ConfigurationError
@@ -23,7 +23,7 @@ from capledger.frames.extras import import_extra
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from capledger.backfill import CustomerReader, JobProgress, Manifest
+    from capledger.backfill import CustomerReader, Manifest, PlanSummary
 
 _PANEL: Final = "Cluster"
 #: Customers in a shard.
@@ -79,6 +79,7 @@ def cluster_options(
 
 async def run_on_cluster(
     options: ClusterOptions,
+    run: str,
     reader: CustomerReader,
     settings: dict[str, Any],
     *,
@@ -87,33 +88,40 @@ async def run_on_cluster(
     interval: float,
     watch: Callable[[Awaitable[Manifest]], Awaitable[Manifest]],
 ) -> tuple[Manifest, bool]:
-    """Run a backfill on a cluster; return its manifest, and whether a signal has stopped it.
+    """Run a job on a cluster; return its manifest, and whether a signal has stopped it.
 
     Args:
         options: where the shards are run.
+        run: the function of ``capledger.dask`` that runs the job.
         reader: customers.
-        settings: other arguments of ``run_backfill``.
+        settings: other arguments of that function.
         rate: limit in requests a minute for all workers.
         concurrency: customers at once on each worker.
         interval: seconds between progress lines.
         watch: turns errors into exit codes.
     """
     import_extra("distributed", "dask")
-    from capledger.dask import run_backfill  # noqa: PLC0415 - an extra, and slow to import
+    from capledger import dask  # noqa: PLC0415 - an extra, and slow to import
 
     read_connection()
     stop = threading.Event()
+
+    def begin(summary: PlanSummary) -> None:
+        print_customers(reader.report)
+        print_plan(summary, retry=bool(settings.get("retry_set_aside")))
+
     with _client(options) as client, ProgressDisplay(rate, interval=interval) as display:
         signals = JobSignals(stop.set, display.close)
         work = asyncio.to_thread(
-            run_backfill,
+            getattr(dask, run),
             client,
             reader,
             connect=partial(make_session, connections=concurrency),
             rate_limit=rate,
             concurrency=concurrency,
             shard_size=options.shard_size,
-            on_progress=_Progress(reader, display),
+            on_plan=begin,
+            on_progress=display.show,
             stop=stop,
             **settings,
         )
@@ -121,20 +129,6 @@ async def run_on_cluster(
             signals.begin()
             manifest = await watch(work)
     return manifest, signals.stopping
-
-
-class _Progress:
-    """Prints what was found in the file of customers, once it was read, and shows the progress."""
-
-    def __init__(self, reader: CustomerReader, display: ProgressDisplay) -> None:
-        self._reader: CustomerReader | None = reader
-        self._display = display
-
-    def __call__(self, progress: JobProgress) -> None:
-        if self._reader is not None:
-            print_customers(self._reader.report)
-            self._reader = None
-        self._display.show(progress)
 
 
 @contextmanager

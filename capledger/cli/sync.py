@@ -3,12 +3,13 @@
 import asyncio
 import re
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from attrs import frozen
 
-from capledger.cli import options
+from capledger.cli import cluster, options
 from capledger.cli.exit_codes import LOCKED, SET_ASIDE, exit_on_error
 from capledger.cli.job_output import print_customers, print_plan
 from capledger.cli.jobs import (
@@ -31,7 +32,10 @@ from capledger.cli.signals import JobSignals
 from capledger.cli.sync_output import format_run, sync_exit_code
 
 if TYPE_CHECKING:
-    from capledger.backfill import CustomersReport, PlanSummary
+    from collections.abc import Callable
+
+    from capledger.backfill import CustomerReader, CustomersReport, Manifest, PlanSummary
+    from capledger.session import LedgerSession
 
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 _DURATION: Final = re.compile(r"(\d{1,6})([dh])")
@@ -43,6 +47,7 @@ EPILOG = "\n\n".join(
             "capledger sync customers.csv --out ledgers --rate 600 --active moved.csv",
             "capledger sync customers.csv --out ledgers --from 2024-01-01 --format duckdb",
             "capledger sync customers.csv --out ledgers --json | jq .runs[-1]",
+            "capledger sync customers.csv --out /shared/ledgers --rate 600 --dask",
             connected=True,
             codes={
                 SET_ASIDE: "done, with customers set aside, ledgers not proven, or entries vanished",
@@ -106,6 +111,10 @@ def sync(
     repair: Repair = False,
     as_json: options.JsonResult = False,
     progress_interval: Interval = LINE_INTERVAL,
+    dask: cluster.OnDask = False,
+    scheduler: cluster.Scheduler = None,
+    workers: cluster.WorkerCount = None,
+    shard_size: cluster.ShardSize = cluster.SHARD_SIZE,
     **filters: Any,  # noqa: ANN401 - options of any type
 ) -> None:
     """Bring the data set in DIR up to date, and prove that nothing is missing.
@@ -127,7 +136,9 @@ def sync(
             active=active,
         )
         job = {"start": start, "format": format_, "balances": balances, "overlap": overlap, "repair": repair}
-        code = asyncio.run(command.run(job, interval=progress_interval))
+        on = cluster.cluster_options(scheduler, workers, shard_size, dask=dask)
+        work = command.run(job, progress_interval) if on is None else command.run_on(on, job, progress_interval)
+        code = asyncio.run(work)
     raise typer.Exit(code)
 
 
@@ -137,30 +148,57 @@ class SyncCommand(JobCommand):
 
     active: str | None
 
-    async def run(self, job_options: dict[str, Any], *, interval: float) -> int:
+    async def run(self, job_options: dict[str, Any], interval: float) -> int:
         """Bring the data set up to date, and return the exit code."""
-        from capledger.backfill import Sync  # noqa: PLC0415 - help does not need it
+        from capledger.backfill import ShardedSync, Sync, is_sharded  # noqa: PLC0415 - help does not need it
 
+        make_job: Callable[..., Sync | ShardedSync] = Sync
+        if is_sharded(self.out):
+            make_job = partial(ShardedSync, rate_limited=self.rate is not None)
         async with self.session() as session:
             reader = self.reader(session)
             with ProgressDisplay(self.rate, interval=interval) as display:
-                job = Sync(
+                signals = JobSignals(lambda: None, display.close)
+                job = make_job(
                     session,
                     reader,
                     out=self.out,
-                    active=None if self.active is None else self.reader(session, self.active),
+                    active=self._active(session),
                     concurrency=self.concurrency,
                     on_plan=lambda summary: self._begin(signals, reader.report, summary),
                     on_progress=display.show,
                     **job_options,
                 )
-                signals = JobSignals(job.stop, display.close)
+                signals.stop = job.stop
                 with signals.handled():
                     manifest = await exit_on_failure(job.run(), GOES_ON)
-        self.print(manifest, format_run(manifest.runs[-1]), f"{self.out / 'manifest.json'} has the result")
-        return sync_exit_code(manifest, job_options["overlap"], stopped=signals.stopping)
+        return self._end(manifest, job_options, stopped=signals.stopping)
+
+    async def run_on(self, options: cluster.ClusterOptions, job_options: dict[str, Any], interval: float) -> int:
+        """Bring the data set up to date on a Dask cluster, and return the exit code."""
+        session = self.session()
+        settings = {"out": self.out, "active": self._active(session)}
+        manifest, stopped = await cluster.run_on_cluster(
+            options,
+            "run_sync",
+            self.reader(session),
+            settings | job_options,
+            rate=self.rate,
+            concurrency=self.concurrency,
+            interval=interval,
+            watch=lambda work: exit_on_failure(work, GOES_ON),
+        )
+        return self._end(manifest, job_options, stopped=stopped)
+
+    def _active(self, session: "LedgerSession") -> "CustomerReader | None":
+        return None if self.active is None else self.reader(session, self.active)
 
     def _begin(self, signals: JobSignals, report: "CustomersReport", summary: "PlanSummary") -> None:
         signals.begin()
         print_customers(report)
         print_plan(summary, retry=False)
+
+    def _end(self, manifest: "Manifest", job_options: dict[str, Any], *, stopped: bool) -> int:
+        """Print the result, and return the exit code."""
+        self.print(manifest, format_run(manifest.runs[-1]), f"{self.out / 'manifest.json'} has the result")
+        return sync_exit_code(manifest, job_options["overlap"], stopped=stopped)

@@ -30,6 +30,7 @@ def run_backfill(
     *,
     out: str | PathLike[str],
     connect: Callable[[], LedgerSession],
+    on_plan: Callable[[PlanSummary], None] | None = None,
     on_progress: Callable[[JobProgress], None] | None = None,
     interval: float = 1.0,
     stop: threading.Event | None = None,
@@ -45,6 +46,7 @@ def run_backfill(
         queries: as for :class:`BackfillJob`, and so are the other arguments.
         out: directory of the data, which the driver and all workers can reach; or the URL of an object store.
         connect: makes a session on a worker; it must be picklable, such as a function of a module.
+        on_plan: called once the list was read, before the first request; ``to_fetch`` counts finished shards too.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
         stop: when it is set, the run ends soon: what was fetched is kept, and the manifest is not ``finished``.
@@ -62,7 +64,7 @@ def run_backfill(
     """
     job = BackfillJob(queries=queries, out=out, connect=connect, **settings)
     run = Driver(client, job, window=_window(client, 1), stop=stop or threading.Event())
-    return run.run(on_progress=on_progress, interval=interval)
+    return run.run(on_plan=on_plan, on_progress=on_progress, interval=interval)
 
 
 def run_sync(
@@ -88,7 +90,7 @@ def run_sync(
         queries: as for :class:`SyncJob`, and so are the other arguments.
         out: directory of the data, which the driver and all workers can reach.
         connect: makes a session on a worker; it must be picklable, such as a function of a module.
-        on_plan: called once the list was read, before the first request.
+        on_plan: called once the list was read, before the first request; ``to_fetch`` counts finished shards too.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
         stop: when it is set, the run ends soon: what was fetched is kept, and the manifest is not ``finished``.

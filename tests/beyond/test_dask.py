@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 from support.clock import busiest
 from support.dask_jobs import connect, connect_by_environment, set_environment
 from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
@@ -25,7 +25,6 @@ from capledger.dask import BackfillJob, run_backfill, run_jobs
 from capledger.sandbox import Rules, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support.jobs import Key
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
     from capledger.sandbox import Sandbox
 
 SIZES = [3, 0, 7, 5, 120, 1, 30, 2] * 6
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
-    with cluster, Client(cluster) as connected:
-        yield connected
 
 
 async def run(client: Client, box: Sandbox, out: Path, given: Any = None, **options: Any) -> Manifest:

@@ -10,7 +10,7 @@ from functools import partial
 from distributed import Client
 
 from capledger import BasicAuth, LedgerSession
-from capledger.dask import run_backfill
+from capledger.dask import run_backfill, run_sync
 from support.jobs import queries
 
 
@@ -30,10 +30,13 @@ def set_environment(values: dict[str, str]) -> None:
     os.environ.update(values)
 
 
-def main(scheduler: str, out: str, url: str) -> None:
-    """Run a backfill of 48 customers."""
+def main(scheduler: str, out: str, url: str, job: str = "backfill") -> None:
+    """Run a backfill of 48 customers, or a sync of 20."""
     with Client(scheduler) as client:
-        run_backfill(client, queries(48), out=out, connect=partial(connect, url), shard_size=10, format="jsonl")
+        if job == "sync":
+            run_sync(client, queries(20), out=out, connect=partial(connect, url))
+        else:
+            run_backfill(client, queries(48), out=out, connect=partial(connect, url), shard_size=10, format="jsonl")
 
 
 if __name__ == "__main__":
