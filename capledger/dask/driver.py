@@ -14,15 +14,15 @@ from attrs import evolve
 from distributed import Client, Future, KilledWorker
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
+from distributed.protocol import pickle
 from distributed.utils import TimeoutError as DaskTimeoutError
 
 from capledger._transport.lease_book import unknown_for
 from capledger._transport.rate_limit import RateLimit
 from capledger.backfill.errors import DirectoryInUseError, JobStoppedError
-from capledger.backfill.sharded import describe_service
 from capledger.backfill.sharded_progress import ProgressSum
 from capledger.dask.scheduler import dask_setup
-from capledger.dask.task import SharedLimit, run_on_worker
+from capledger.dask.task import SharedLimit, describe_on_worker, run_on_worker
 from capledger.errors import CapledgerError, ConfigurationError, InvalidQueryError
 
 if TYPE_CHECKING:
@@ -96,15 +96,15 @@ class Driver:
             return self._finish(plan)
 
     async def _update(self, plan: ShardedPlan) -> ListChange:
-        connect = self._job.connect
         try:
-            task = self._client.submit(describe_service, connect, key=f"capledger-service-{self._name}", pure=False)
+            packed = pickle.dumps(self._job.connect)
         except (TypeError, AttributeError):
             raise ConfigurationError(
                 "connect cannot be sent to the workers: pass a function of a module that they can import, which makes "
                 "the credentials there"
             ) from None
-        service = await asyncio.to_thread(task.result)
+        key = f"capledger-service-{self._name}"
+        service = await asyncio.to_thread(self._client.submit(describe_on_worker, packed, key=key, pure=False).result)
         change = await plan.update(self._job.queries, service)
         self._limit = self._shared_limit(service.address)
         return change

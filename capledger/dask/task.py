@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, evolve, frozen
 from distributed import get_worker
+from distributed.protocol import pickle
 
 from capledger import LeasedRateLimiter
 from capledger.backfill import Shard, ShardResult, SyncShard, run_shard
+from capledger.backfill.sharded import Service, describe_service
 from capledger.dask.leases import SchedulerLeases, call_scheduler
+from capledger.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,23 @@ class SharedLimit:
     requests_per_minute: int
     max_wait: float | None
     grace: float
+
+
+def describe_on_worker(packed: bytes) -> Service:
+    """Return the service of the sessions that a pickled function makes.
+
+    A task that cannot be loaded at all would end one worker after the other.
+
+    Raises:
+        ConfigurationError: the worker cannot load the function.
+    """
+    try:
+        connect = pickle.loads(packed)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"connect cannot be loaded by a worker ({error}): its module must be importable there too"
+        ) from None
+    return describe_service(connect)
 
 
 def run_on_worker(shard: Shard | SyncShard, run: str, limit: SharedLimit | None) -> ShardResult | None:

@@ -202,21 +202,26 @@ async def test_several_organisations_run_at_once(client: Client, tmp_path: Path)
 async def test_secrets_come_from_the_workers(client: Client, tmp_path: Path) -> None:
     """The driver needs no credentials: ``connect`` runs on workers alone, and nothing of it is sent."""
     async with sandbox([2] * 4) as box:
-        values = {"CAPLEDGER_TEST_URL": box.url, "CAPLEDGER_TEST_PASSWORD": "server123"}
+        values = {"CAPLEDGER_BASE_URL": box.url, "CAPLEDGER_PASSWORD": "server123"}
         await asyncio.to_thread(client.run, set_environment, values)
         manifest = await asyncio.to_thread(
             run_backfill, client, queries(4), out=tmp_path, connect=connect_by_environment, format="jsonl"
         )
 
-    assert "CAPLEDGER_TEST_PASSWORD" not in os.environ
+    assert "CAPLEDGER_PASSWORD" not in os.environ
     assert entries_of(manifest, tmp_path) == expected([2] * 4)
 
 
-async def test_arguments_are_checked(client: Client, tmp_path: Path) -> None:
+async def test_arguments_are_checked(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot work is refused before any request, in one sentence."""
     async with sandbox([1]) as box, connected(box) as session:
         with pytest.raises(ConfigurationError, match="connect cannot be sent to the workers"):
             await asyncio.to_thread(run_backfill, client, queries(1), out=tmp_path, connect=lambda: session)
+        monkeypatch.setattr(connect, "__module__", "not_on_the_workers")
+        monkeypatch.setitem(sys.modules, "not_on_the_workers", sys.modules["support.dask_jobs"])
+        with pytest.raises(ConfigurationError, match=r"by a worker \(No module named 'not_on_the_workers'\)"):
+            await run(client, box, tmp_path)
+        monkeypatch.undo()
         with pytest.raises(InvalidQueryError, match="format must be one of"):
             await run(client, box, tmp_path, format="xml")
         with pytest.raises(ConfigurationError, match="shard_size"):

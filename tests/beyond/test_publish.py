@@ -8,9 +8,8 @@ import pytest
 from deltalake import DeltaTable
 from pyarrow import parquet
 from pyiceberg.catalog import load_catalog
-from pyiceberg.utils.config import Config
 from support.jobs import backfill, queries, sandbox
-from support.object_stores import BUCKET, make_bucket, moto_server, settings
+from support.object_stores import BUCKET, make_bucket, moto_server, use_store_and_catalog
 from support.shell import run
 
 from capledger import InvalidQueryError
@@ -32,14 +31,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def environment(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Describe the store and a catalog by the environment, as a user does."""
-    catalog = {"TYPE": "sql", "URI": f"sqlite:///{tmp_path}/catalog.db", "WAREHOUSE": f"file://{tmp_path}/warehouse"}
-    access = {"S3__ENDPOINT": endpoint, "S3__ACCESS_KEY_ID": "key", "S3__SECRET_ACCESS_KEY": "secret"}
-    for name, value in (catalog | access).items():
-        monkeypatch.setenv(f"PYICEBERG_CATALOG__LAKE__{name}", value)
-    for name, value in settings(endpoint).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # read when it was imported
+    use_store_and_catalog(endpoint, tmp_path, monkeypatch)
 
 
 def rows_in_files(out: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.clock import busiest
 from support.jobs import BASIC, customer, queries
-from support.redis_server import RedisServer, redis_server
+from support.redis_server import RedisServer, open_now, redis_server
 
 from capledger import ConfigurationError, CustomerLedgerQuery, LeaseBook, LeasedRateLimiter, LedgerSession
 from capledger._transport.lease_book import unknown_for
@@ -31,14 +31,6 @@ def server() -> Iterator[RedisServer]:
 
 def source(server: RedisServer, name: str = "org-1007", limit: int = 600, grace: float = 60.0) -> RedisLeases:
     return RedisLeases(server.url, name=name, requests_per_minute=limit, grace=grace)
-
-
-async def open_now(leases: RedisLeases) -> None:
-    """Make a book, and open it at once."""
-    await leases.lease(0, [], [])
-    client: redis.asyncio.Redis = leases._client
-    await client.hset(leases._keys[0], "opens_at", "0")
-    await leases.close()
 
 
 @given(limit=st.integers(1, 200), seed=st.integers(0, 10_000))

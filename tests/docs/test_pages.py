@@ -33,7 +33,7 @@ SITE_CHECK = load_script(DOCS / "check_site.py")
 MODULES: tuple[str, ...] = SITE_CHECK.PUBLIC_MODULES
 public_names = SITE_CHECK.public_names
 #: Pages whose examples have tests of their own.
-TESTED_ELSEWHERE = {"testing"}
+TESTED_ELSEWHERE = {"testing", "beyond-one-machine"}
 EXIT_CODES = {"backfill": (0, 3), "sync": (0, 3)}
 CUSTOMERS = "mobile\n917406401004\n910000000002\n910000000003\n"
 

@@ -21,8 +21,8 @@ def connect(url: str) -> LedgerSession:
 
 def connect_by_environment() -> LedgerSession:
     """Return a session with a password that only the workers have."""
-    auth = BasicAuth("store.server", os.environ["CAPLEDGER_TEST_PASSWORD"])
-    return LedgerSession(os.environ["CAPLEDGER_TEST_URL"], auth, timezone=UTC)
+    auth = BasicAuth("store.server", os.environ["CAPLEDGER_PASSWORD"])
+    return LedgerSession(os.environ["CAPLEDGER_BASE_URL"], auth, timezone=UTC)
 
 
 def set_environment(values: dict[str, str]) -> None:

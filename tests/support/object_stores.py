@@ -10,6 +10,9 @@ from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    import pytest
 
 BUCKET = "ledgers"
 
@@ -35,6 +38,19 @@ def settings(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ALLOW_HTTP": "true",
     }
+
+
+def use_store_and_catalog(endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Describe the store, and a catalog of Iceberg in a folder, by the environment, as a user does."""
+    from pyiceberg.utils.config import Config  # noqa: PLC0415 - slow to import
+
+    catalog = {"TYPE": "sql", "URI": f"sqlite:///{folder}/catalog.db", "WAREHOUSE": f"file://{folder}/warehouse"}
+    access = {"S3__ENDPOINT": endpoint, "S3__ACCESS_KEY_ID": "key", "S3__SECRET_ACCESS_KEY": "secret"}
+    for name, value in (catalog | access).items():
+        monkeypatch.setenv(f"PYICEBERG_CATALOG__LAKE__{name}", value)
+    for name, value in settings(endpoint).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # read when it was imported
 
 
 async def make_bucket(endpoint: str, name: str = BUCKET) -> None:

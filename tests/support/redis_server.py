@@ -8,12 +8,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from capledger.redis import RedisLeases
 
 
 class RedisServer:
@@ -40,6 +42,14 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
         self._socket.unlink(missing_ok=True)
+
+
+async def open_now(leases: RedisLeases) -> None:
+    """Make a book, and open it at once."""
+    await leases.lease(0, [], [])
+    client: Any = leases._client
+    await client.hset(leases._keys[0], "opens_at", "0")
+    await leases.close()
 
 
 @contextmanager
