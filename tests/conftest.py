@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import aioresponses.core
@@ -23,6 +24,11 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", settings.get_profile("usual"), max_examples=2_000, derandomize=False)
 settings.load_profile("usual")
+
+
+# A shell starts jobs of the background with SIGINT ignored, and so would be the processes of tests that send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", params=["large responses", "small responses"])

@@ -160,15 +160,6 @@ def test_no_thread_and_no_request_is_left(box: Sandbox) -> None:
     assert threads() == []
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, in a job of the background too, where shells ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_cancels_the_request_and_the_walk_can_go_on(box: Sandbox) -> None:
     """The wait is interrupted; the next iteration sends the request again."""
     box.faults = faults.nth(1, faults.hang())
