@@ -153,7 +153,7 @@ async def test_a_directory_in_use_is_not_verified(tmp_path: Path) -> None:
 async def test_no_customer_is_divided_among_files(tmp_path: Path) -> None:
     """All entries of a customer are in one file, however small the files are."""
     async with sandbox([250, 90, 130]) as box:
-        manifest = await backfill(box, queries(3), tmp_path / "out", roll_rows=100)
+        manifest = await backfill(box, queries(3), tmp_path / "out", roll_rows=100, concurrency=1)
 
     assert [file.rows for file in manifest.files] == [250, 220]
 

@@ -190,8 +190,9 @@ async def test_help_cuts_no_name(command: str | None) -> None:
 
 
 async def test_completion_is_offered() -> None:
-    """The shell's completion script is printed."""
-    result = await run(None, "--show-completion", "bash")
+    """The completion script of the shell that the command is run by is printed."""
+    bash = ("bash", "-c", '"$@"; exit "$?"', "bash")
+    result = await finish(await start(None, "--show-completion", within=bash))
 
     assert result.code == 0
     assert "_CAPLEDGER_COMPLETE" in result.out
