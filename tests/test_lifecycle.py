@@ -20,6 +20,7 @@ from capledger import (
     ConcurrentUseError,
     CustomerLedgerQuery,
     LedgerSession,
+    LedgerWalk,
     OAuthClientCredentials,
     SessionClosedError,
 )
@@ -27,8 +28,6 @@ from capledger.sandbox import Rules, Sandbox, SandboxCustomer, faults, seed_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from capledger import LedgerWalk
 
 MOBILE = "917400000001"
 ROWS = seed_rows(1, 60, datetime(2024, 1, 1), datetime(2024, 3, 1))
@@ -282,6 +281,19 @@ async def test_two_consumers_of_one_walk_raise() -> None:
 
         assert {type(outcome) for outcome in outcomes} == {list, ConcurrentUseError}
         assert [len(outcome) for outcome in outcomes if isinstance(outcome, list)] == [len(ROWS)]
+
+
+@pytest.mark.parametrize("again", [LedgerWalk.collect, LedgerWalk.pages, LedgerWalk.__aiter__])
+@virtual_time
+async def test_a_walk_that_has_ended_is_not_iterated_again(again: Callable[[LedgerWalk], Any]) -> None:
+    """It raises rather than yield nothing; one that resumes behind the last entry yields nothing."""
+    async with nothing_left() as (_, session):
+        walk = session.entries(QUERY)
+        assert len(await walk.collect()) == len(ROWS)
+
+        with pytest.raises(CapledgerError, match="this walk has ended"):
+            await again(walk)
+        assert await session.entries(QUERY, resume_from=walk.cursor).collect() == []
 
 
 @virtual_time

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import capledger
-from capledger import CapledgerError, errors, models, sandbox
+from capledger import CapledgerError, LedgerWalk, errors, models, sandbox
 
 PUBLIC = [(module, name) for module in (capledger, models, sandbox) for name in module.__all__]
 ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, CapledgerError)]
@@ -40,6 +40,13 @@ def test_nothing_else_is_public() -> None:
     others = {name for name in vars(capledger) if not name.startswith("_")} - set(capledger.__all__)
 
     assert {name for name in others if not inspect.ismodule(getattr(capledger, name))} == {"annotations"}
+
+
+def test_the_position_of_a_walk_is_its_cursor() -> None:
+    """The internal position, and ending requests without waiting for them, are no part of the contract."""
+    public = {name for name in dir(LedgerWalk) if not name.startswith("_")}
+
+    assert public == {"aclose", "collect", "cursor", "end", "pages", "report", "start", "to_arrow"}
 
 
 @pytest.mark.parametrize("error", ERRORS)

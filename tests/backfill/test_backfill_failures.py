@@ -80,6 +80,16 @@ async def test_incomplete_ledgers_are_set_aside(tmp_path: Path) -> None:
     assert (row["identifier_value"], row["code"]) == (mobile(1), "11002")
 
 
+async def test_a_plain_404_concerns_one_customer(tmp_path: Path) -> None:
+    """A page of a gateway for the requests of one customer ends the job for nobody else."""
+    script = faults.when(lambda logged: logged.query["identifierValue"] == mobile(1), faults.always(faults.status(404)))
+    async with sandbox([3, 3, 3], faults=script) as box:
+        manifest = await backfill(box, queries(3), tmp_path / "out")
+
+    assert (manifest.finished, manifest.done, manifest.set_aside) == (True, 2, 1)
+    assert entries_in(tmp_path / "out") == expected([3, 0, 3])
+
+
 async def test_nothing_of_an_incomplete_ledger_stays(tmp_path: Path) -> None:
     """A ledger whose total does not add up is in no file, though its pages were fetched, and a retry writes it once."""
     wrong = faults.always(faults.wrong_total(7))

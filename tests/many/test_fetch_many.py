@@ -66,6 +66,18 @@ async def test_failures_are_outcomes_and_all_others_are_exact() -> None:
 
 
 @virtual_time
+async def test_a_plain_404_is_the_failure_of_one_query() -> None:
+    """A page of a gateway for some requests ends nothing for the others; a wrong base_url would have it for all."""
+    script = faults.when(of(1), faults.always(faults.status(404)))
+
+    async with session_at(sandbox(4, script)) as session:
+        outcomes = [outcome async for outcome in session.fetch_many(queries(4), ordered=True)]
+
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), ServerError, type(None), type(None)]
+    assert [ids(outcomes[number]) for number in (0, 2, 3)] == [ids_of(number) for number in (0, 2, 3)]
+
+
+@virtual_time
 async def test_outcomes_come_as_they_finish() -> None:
     """A slow ledger does not delay the others."""
     async with session_at(sandbox(4, faults.when(of(0), faults.always(faults.slow(5))))) as session:
