@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks.many import CLIENTS, serving_one_page
+from benchmarks.many import CLIENTS, IN_FLIGHT, serving_one_page
 from benchmarks.measure import Table
 
-#: Numbers of customers; the fewest warm up caches and open the connections.
-_FEWER: Final = 100
-_MORE: Final = 300
+#: Numbers of customers, in multiples of those in flight; the fewer warm up caches and open the connections.
+_FEWER: Final = 2 * IN_FLIGHT
+_MORE: Final = 8 * IN_FLIGHT
 
 #: Million instructions by the same measure before requests were made cheaper, at commit 922a769 with CPython 3.11.7.
 _BEFORE: Final = {"fetch_many": 1.51, "fetch_many, ordered, deduplicated": 1.67}
