@@ -23,6 +23,8 @@ class Batch:
     """A page whose entries are those to yield, in the order of the query."""
 
     page: LedgerPage
+    entries: list[LedgerEntry]
+    """The entries to yield."""
     rows: list[LedgerEntry]
     """The rows that were read for it in the order of reading, also those outside the walk's range."""
     index: int | None
@@ -32,18 +34,6 @@ class Batch:
     before: Position | None
     """Where the walk stood before it."""
     listing: Listing
-    entries: list[LedgerEntry] = field(init=False)
-    """The entries to yield."""
-    end: Position | None = field(init=False)
-    """Where the walk stands behind all of them."""
-
-    def __attrs_post_init__(self) -> None:
-        self.entries = self.page.entries
-        self.end = self.position(len(self.entries))
-
-    def release(self) -> None:
-        """Let go of the page, so that it makes room before the next one is decoded; all entries were yielded."""
-        self.page, self.rows, self.entries = LedgerPage(), [], []
 
     def position(self, count: int) -> Position | None:
         """Return the position behind so many of the entries."""
@@ -61,8 +51,7 @@ class Batch:
             if moment != second and not is_past(moment, second, self.listing.order):
                 break
             left += 1
-        yielded = self.entries[:count]
-        return left - (count - start_of_last_second(yielded))
+        return left - (count - start_of_last_second(self.entries[:count]))
 
 
 @define(eq=False)
@@ -71,8 +60,6 @@ class BatchBuilder:
 
     listing: Listing
     profile: ServerProfile
-    position: Position | None
-    """Behind the last entry of the batches so far."""
     skipped: Edge | None = None
     """Entries up to there were yielded before, and are left out."""
     most_skipped: int | None = None
@@ -92,6 +79,7 @@ class BatchBuilder:
         self,
         rows: list[LedgerEntry],
         page: LedgerPage,
+        before: Position | None,
         index: int | None = None,
         total: int | None = None,
         *,
@@ -110,9 +98,7 @@ class BatchBuilder:
             return None
         index = None if index is None else index - len(self._held)
         page = page if entries is page.entries else evolve(page, entries=entries)
-        batch = Batch(page, ready_rows, index, total, self.position, self.listing)
-        self.position = batch.end
-        return batch
+        return Batch(page, entries, ready_rows, index, total, before, self.listing)
 
     def _ready(self, rows: list[LedgerEntry]) -> int:
         """Return how many rows may be yielded: whole seconds, and none before it is known that there is an order."""

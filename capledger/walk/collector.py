@@ -125,7 +125,7 @@ class Collector:
         """Return the most rows that a page can have, if the service honours that; else its own page size."""
         profile, usual = self.discovery.profile, self.layout.page_size
         largest = profile.largest_page()
-        if self.layout.stated is None or usual >= min(largest, self.layout.total or largest):
+        if usual >= largest or self.layout.stated is None or 0 < (self.layout.total or 0) < usual:
             return usual
         try:
             page, _ = await self._page(0, largest)

@@ -6,6 +6,7 @@ listing checks each page against it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -15,16 +16,15 @@ from capledger.errors import ApiError, LimitTooLargeError
 from capledger.models import LedgerEntry
 from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, Listing, page_count, stated_total
-from capledger.walk.ordering import order_of, second_of
-from capledger.walk.prefetch import Prefetch
+from capledger.walk.ordering import is_in_order, second_of
+from capledger.walk.prefetch import PageKey, Prefetch
 from capledger.walk.server_profile import ServerProfile
 from capledger.walk.validation import Contradiction, check_dates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from capledger.models import LedgerPage
-    from capledger.walk.prefetch import PageKey
     from capledger.walk.server_profile import OffsetRule
 
 #: "There are no ledger entries": the listing is empty, or the page lies behind its end.
@@ -44,6 +44,8 @@ class Discovery:
     """Rows a page as the query requests them."""
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
+    following: Sequence[Listing] = ()
+    """The listings that are read after it, for their first pages to be requested ahead."""
     first: list[LedgerEntry] = field(factory=list)
     """The rows of the first page, once it has come."""
     states_more: bool = False
@@ -58,7 +60,7 @@ class Discovery:
             Contradiction: the first page agrees with no way of paging.
         """
         limit = self.profile.page_size(self.page_size)
-        draft = Layout(limit, limit, None, None, self.profile.offset_rule or "page", self.listing.order)
+        draft = Layout(limit, limit, None, None, self.profile.offset_rule or "page")
         key = draft.key(self.listing, 0)
         ahead = [draft.key(self.listing, number) for number in range(1, 1 + self.unseen)]
         before = ""
@@ -73,10 +75,7 @@ class Discovery:
                     continue
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.keep(layout.key(self.listing, 0), page)
-            order = order_of(self.first)
-            if layout.order is not None and order not in {"one second", layout.order}:
-                layout = evolve(layout, order=None if order == "none" else order)
-            return layout
+            return layout if is_in_order(self.first, self.listing.order) else evolve(layout, in_order=False)
         raise Contradiction("silence", "no response agrees with another")
 
     def _shown_by(self, page: LedgerPage, draft: Layout) -> Layout:
@@ -86,7 +85,7 @@ class Discovery:
             if total or not says_empty(page):
                 text = "the response has no entries and does not say that there are none"
                 raise Contradiction("silence", text, total, 0)
-            return Layout(draft.limit, draft.limit, 0, total, draft.offset_rule, draft.order)
+            return evolve(draft, total=0, stated=total)
         if self.exceeded:
             return evolve(draft, stated=total)
         if total is None:
@@ -95,7 +94,7 @@ class Discovery:
         if rows != min(size, total):
             text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
             raise Contradiction("count", text, total, rows)
-        return Layout(draft.limit, size, total, total, draft.offset_rule, draft.order)
+        return Layout(draft.limit, size, total, total, draft.offset_rule)
 
     def _read_as_it_is(self, page: LedgerPage, draft: Layout, contradiction: Contradiction) -> Layout:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""
@@ -105,7 +104,7 @@ class Discovery:
                 raise contradiction
             if in_window:
                 raise Contradiction("dates", contradiction.text)
-            return evolve(draft, order=None, stated=total)  # all rows of the page may be hidden
+            return evolve(draft, in_order=False, stated=total)  # all rows of the page may be hidden
         if total is None or total < rows:  # the total has stopped counting, or is that of something else
             if rows > draft.limit or len(keys_of(page.entries)) == total:  # or a row comes twice by mistake
                 raise contradiction
@@ -117,7 +116,7 @@ class Discovery:
         if in_window:
             raise Contradiction("dates", "the stated total does not count the rows of the window alone")
         if _states_usual_pages(page, draft.limit):  # rows are hidden
-            return evolve(draft, order=None, stated=total)
+            return evolve(draft, in_order=False, stated=total)
         return evolve(draft, total=total, page_size=rows, stated=total)
 
     async def page(self, key: PageKey, following: Callable[[], Iterable[PageKey]] = tuple) -> LedgerPage:
@@ -132,6 +131,12 @@ class Discovery:
         if page.entries and stated_total(page) not in {None, len(page.entries)}:
             self.states_more = True
         return page
+
+    def following_keys(self) -> Iterator[PageKey]:
+        """Yield the first pages of what is read after this listing."""
+        limit = self.profile.page_size(self.page_size)
+        for other in self.following:
+            yield PageKey(other, 0, limit, limit, 0)
 
     async def revised(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> Layout:
         """Find out what ``offset`` counts, and keep it for the session; return the layout with it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import define, field
 
@@ -15,16 +15,16 @@ from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
 from capledger.walk.batch import Batch
 from capledger.walk.cursor import Cursor, Position
 from capledger.walk.iteration import Iteration
-from capledger.walk.plan import Outcome, WalkPlan
-from capledger.walk.prefetch import PageKey, Prefetch
+from capledger.walk.plan import WalkPlan
+from capledger.walk.prefetch import Prefetch
 from capledger.walk.windows import Span, to_local
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from datetime import datetime, tzinfo
 
     from capledger.queries import LedgerQuery
-    from capledger.walk.prefetch import Received, Send
+    from capledger.walk.prefetch import PageKey, Received, Send
     from capledger.walk.server_profile import ServerProfile
 
     Attach = Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]]
@@ -36,11 +36,6 @@ _CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 _DATED_LATER: Final = Notice(
     message="the ledger has entries dated later than now: check this machine's clock, and the session's timezone"
 )
-
-
-class _PlanOptions(TypedDict):
-    allow_incomplete: bool
-    unseen: int
 
 
 @define(eq=False)
@@ -64,18 +59,6 @@ class _Delivery:
     def position(self) -> Position | None:
         """Where the walk stands; None before its first entry."""
         return self.before if self.batch is None else self.batch.position(self.index)
-
-    def finished(self) -> _Delivery:
-        """Let go of a batch whose entries were all handed out."""
-        if self.batch is None:
-            return self
-        position = self.batch.end
-        self.batch.release()
-        return _Delivery(yielded_before=self.yielded, before=position)
-
-    def next(self, batch: Batch) -> _Delivery:
-        """Return the delivery of another batch."""
-        return _Delivery(batch, batch.entries, 0, self.yielded)
 
 
 class LedgerWalk:
@@ -105,13 +88,16 @@ class LedgerWalk:
         self._attach = attach
         self._report = WalkReport()
         self._context = RequestContext(self._report)
-        self._prefetch = Prefetch(partial(self._request, send), prefetch, partial(self._received, partial(now, zone)))
-        options: _PlanOptions = {"allow_incomplete": allow_incomplete, "unseen": unseen}
+        self._prefetch = Prefetch(
+            partial(_send_page, send, self._context), prefetch, partial(_count_page, self._report, now, zone)
+        )
         span = partial(_fixed_span, query, zone, now, resume)
-        self._make_plan = partial(_plan, query, span, profile, resume, self._prefetch, **options)
-        self._plan: WalkPlan | None = None
-        self._batches: AsyncGenerator[Batch, None] | None = None
+        self._plan = WalkPlan(query, profile, self._prefetch, span, allow_incomplete)
+        self._plan.unseen = unseen
         self._delivery = _Delivery()
+        if resume is not None:
+            self._plan.yielded, self._delivery.before = resume.yielded, resume.position
+            profile.adopt(resume.offset_rule, resume.page_cap, resume.span_days)
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "ended"] = "idle"
 
@@ -194,13 +180,13 @@ class LedgerWalk:
     @property
     def start(self) -> datetime | None:
         """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
-        span = self._planned().span
+        span = self._plan.span
         return None if span.lower is None else to_local(span.lower, span.zone)
 
     @property
     def end(self) -> datetime:
         """Return the end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
-        span = self._planned().span
+        span = self._plan.span
         return to_local(span.upper, span.zone)
 
     @property
@@ -211,14 +197,11 @@ class LedgerWalk:
     @property
     def _position(self) -> Cursor:
         """What the cursor says, not yet encoded."""
-        delivery, resume, plan = self._delivery, self._resume, self._planned()
-        position = delivery.position
-        if position is None and resume is not None:
-            return resume
+        delivery, resume, plan = self._delivery, self._resume, self._plan
         return Cursor(
             end=plan.span.upper,
             yielded=delivery.yielded + (0 if resume is None else resume.yielded),
-            position=position,
+            position=delivery.position,
             offset_rule=plan.profile.offset_rule,
             page_cap=plan.profile.page_cap,
             span_days=plan.profile.span_days,
@@ -232,9 +215,8 @@ class LedgerWalk:
 
     def _update_report(self) -> None:
         self._report.rows_yielded = self._delivery.yielded
-        if self._plan is not None:
-            self._report.windows = self._plan.outcome.listings
-            self._report.rows_expected = self._plan.outcome.rows_stated
+        self._report.windows = self._plan.outcome.listings
+        self._report.rows_expected = self._plan.rows_stated
 
     # The next batch
 
@@ -247,59 +229,32 @@ class LedgerWalk:
         self._state = "advancing"
         try:
             more = await self._deliver_next()
-        except CapledgerError as error:
-            self._reset()
-            error.cursor = self.cursor
-            raise
-        except BaseException:
-            self._reset()
+        except BaseException as error:
+            self._stop()
+            self._plan.begin_anew()
+            self._state = "idle"
+            if isinstance(error, CapledgerError):
+                error.cursor = self.cursor
             raise
         self._state = "idle" if more else "ended"
         return more
 
     async def _deliver_next(self) -> bool:
-        plan, self._delivery = self._planned(), self._delivery.finished()
-        if self._batches is None:
-            self._batches = plan.batches()
-        self._taken = self._taken or await anext(self._batches, None)
+        plan = self._plan
+        if self._taken is None:
+            if not plan.ended:  # makes room before the next page is decoded
+                self._delivery = _Delivery(yielded_before=self._delivery.yielded, before=self._delivery.position)
+            self._taken = await plan.next_batch(self._delivery.before)
         self._update_report()
         if self._taken is None:
             pending = any(notice.code == _PENDING_EVENTS for notice in self._report.warnings)
             self._report.complete = plan.outcome.shortfall is None and not pending
-            self._prefetch.release()
             return False
         if self._attach is not None:
             await self._attach(self._taken.entries, self._report, self._context)
-        self._delivery, self._taken = self._delivery.next(self._taken), None
+        self._delivery = _Delivery(self._taken, self._taken.entries, 0, self._delivery.yielded)
+        self._taken = None
         return True
-
-    def _reset(self) -> None:
-        """End what is under way; the next batch is read from where the last one ended."""
-        self._stop()
-        self._batches = None
-        self._state = "idle"
-
-    def _planned(self) -> WalkPlan:
-        if self._plan is None:
-            self._plan = self._make_plan()
-        return self._plan
-
-    # Requests and responses
-
-    async def _request(self, send: Send, key: PageKey) -> Received[LedgerPage]:
-        return await send(key.listing.request(key), self._context)
-
-    def _received(self, now: Callable[[], datetime], page: LedgerPage) -> None:
-        """Count a page, and collect what the service warns of."""
-        report = self._report
-        report.pages += 1
-        report.rows_received += len(page.entries)
-        if page.entries:
-            latest = max(page.entries[0].ledger_created_date, page.entries[-1].ledger_created_date)
-            if latest > now() + _CLOCK_TOLERANCE:
-                page.warnings.append(_DATED_LATER)
-        if page.warnings:
-            report.warnings += [notice for notice in page.warnings if notice not in report.warnings]
 
 
 def _fixed_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
@@ -307,16 +262,17 @@ def _fixed_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], dateti
     return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
 
 
-def _plan(
-    query: LedgerQuery,
-    span: Callable[[], Span],
-    profile: ServerProfile,
-    resume: Cursor | None,
-    prefetch: Prefetch,
-    **options: Unpack[_PlanOptions],
-) -> WalkPlan:
-    if resume is not None:
-        profile.adopt(resume.offset_rule, resume.page_cap, resume.span_days)
-    position = None if resume is None else resume.position
-    yielded = 0 if resume is None else resume.yielded
-    return WalkPlan(query, span(), profile, prefetch, position, Outcome(), yielded=yielded, **options)
+def _send_page(send: Send, context: RequestContext, key: PageKey) -> Coroutine[Any, Any, Received[LedgerPage]]:
+    return send(key.listing.request(key), context)
+
+
+def _count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzinfo, page: LedgerPage) -> None:
+    """Count a page, and collect what the service warns of."""
+    report.pages += 1
+    report.rows_received += len(page.entries)
+    if page.entries:
+        latest = max(page.entries[0].ledger_created_date, page.entries[-1].ledger_created_date)
+        if latest > now(zone) + _CLOCK_TOLERANCE:
+            page.warnings.append(_DATED_LATER)
+    if page.warnings:
+        report.warnings += [notice for notice in page.warnings if notice not in report.warnings]

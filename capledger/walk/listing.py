@@ -20,19 +20,18 @@ if TYPE_CHECKING:
     from capledger._sansio.requests import Request
 
 
-@define(eq=False)
+@frozen
 class Listing:
     """What is requested: a window, or the whole history; read in the order of the query."""
 
-    requests: LedgerRequests
-    order: ListingOrder
+    requests: LedgerRequests = field(eq=False)
+    order: ListingOrder = field(eq=False)
     window: Window | None
-    span: Span
+    """By it a walk's pages are told apart."""
+    span: Span = field(eq=False)
     """The part of the walk's range that is yielded from this listing."""
-    cautious: bool = False
+    cautious: bool = field(default=False, eq=False)
     """Whether what ``offset`` counts is proven before more than two pages are requested."""
-    following: list[Listing] = field(factory=list)
-    """The listings that are read after it, for their first pages to be requested ahead."""
 
     @cached_property
     def explained(self) -> tuple[datetime, datetime] | None:
@@ -76,8 +75,8 @@ class Layout:
     stated: int | None = None
     """What the first response states as the total."""
     offset_rule: OffsetRule = "page"
-    order: ListingOrder | None = "asc"
-    """The order in which rows are listed, whatever was requested; None where pages cannot be read one by one."""
+    in_order: bool = True
+    """Whether rows come in the order requested, and none are hidden, so that pages can be read one by one."""
 
     def key(self, listing: Listing, number: int, size: int | None = None) -> PageKey:
         """Return the key of a page, by the number from 0; with ``size``, of a page of another size."""
@@ -117,6 +116,11 @@ class PageView:
         return max(0, min(self.key.size, left))
 
     @property
+    def is_short(self) -> bool:
+        """Whether it has room for another row."""
+        return len(self.rows) < self.key.size
+
+    @property
     def ends(self) -> bool:
         """Whether the listing ends with it."""
-        return len(self.rows) < self.key.size if self.total is None else self.first + len(self.rows) >= self.total
+        return self.is_short if self.total is None else self.first + len(self.rows) >= self.total

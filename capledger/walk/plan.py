@@ -7,8 +7,9 @@ to be no filter or totals ignore them, the history for windows where deep pages 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import aclosing
+from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from capledger._sansio.requests import LedgerRequests
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooLongError
 from capledger.queries import GroupLedgerQuery, LedgerQuery
 from capledger.walk import windows
-from capledger.walk.cursor import Position
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Listing, page_count
 from capledger.walk.ordering import order_of
@@ -29,10 +29,10 @@ from capledger.walk.validation import Contradiction
 from capledger.walk.windows import MARGIN_DAYS, Span, Window
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import Iterable
 
-    from capledger.models import LedgerEntry
     from capledger.walk.batch import Batch
+    from capledger.walk.cursor import Position
     from capledger.walk.listing import Layout
 
 _DAY: Final = timedelta(days=1)
@@ -47,11 +47,15 @@ class Outcome:
     listings: int = 0
     """Listings that were read to their end."""
     rows_stated: int = 0
-    """Rows that the service states for all listings so far."""
+    """Rows that the service states for them."""
     shortfall: IncompleteLedgerError | None = None
     """Why one of them, the first one, could not be proven whole."""
     owed: int | None = None
     """Entries that the walk must have, as a history states them whose further pages are refused."""
+
+    def note(self, shortfall: IncompleteLedgerError | None) -> None:
+        """Keep why a listing was not proven; the walk still reads what is left."""
+        self.shortfall = self.shortfall or shortfall
 
 
 @define(eq=False)
@@ -59,211 +63,224 @@ class WalkPlan:
     """The listings of one walk, from its position on."""
 
     query: LedgerQuery
-    span: Span
     profile: ServerProfile
     prefetch: Prefetch
-    position: Position | None
-    outcome: Outcome
+    make_span: Callable[[], Span]
     allow_incomplete: bool = False
     yielded: int = 0
-    """Entries that the walk has yielded."""
+    """Entries in the batches so far, also of the walk that this one resumes."""
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
+    outcome: Outcome = field(init=False, factory=Outcome)
     _requests: LedgerRequests = field(init=False)
-    _coming: deque[Window | None] = field(init=False, factory=deque)
-    """What is still to be read: windows, or the whole history."""
-    _listings: dict[Window | None, Listing] = field(init=False, factory=dict)
+    _coming: deque[Window | None] | None = field(init=False, default=None)
+    """What is still to be read: windows, or the whole history; None before the walk begins."""
+    _reading: ListingReading | None = field(init=False, default=None)
+    """What is read now."""
 
     def __attrs_post_init__(self) -> None:
         self._requests = LedgerRequests(self.query)
 
-    async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Read from the position to the end of the walk.
+    @cached_property
+    def span(self) -> Span:
+        """Return the range of the walk, which is fixed when it is asked for first."""
+        return self.make_span()
+
+    @property
+    def rows_stated(self) -> int:
+        """Rows that the service states for all listings so far."""
+        layout = None if self._reading is None else self._reading.layout
+        return self.outcome.rows_stated + (0 if layout is None else layout.total or 0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to be requested."""
+        return self._coming is not None and not self._coming and (self._reading is None or self._reading.ended)
+
+    def begin_anew(self) -> None:
+        """Decide anew what to read, from the position of the next batch on."""
+        self._coming = self._reading = None
+
+    async def next_batch(self, position: Position | None) -> Batch | None:
+        """Return what follows a position, behind the last batch; None at the end of the walk.
 
         Raises:
             CapledgerError: a request failed, or the responses cannot be brought into agreement.
         """
-        if self.span.empty:
-            return
         try:
-            async with aclosing(self._batches()) as batches:
-                async for batch in batches:
-                    yield batch
+            batch = await self._next_batch(position)
         except Contradiction as contradiction:
             error = contradiction.error()
             if not isinstance(error, IncompleteLedgerError):
                 raise error from None
             self.outcome.shortfall = error
-        if self.outcome.shortfall is not None and not self.allow_incomplete:
+            self._coming, self._reading, batch = deque(), None, None
+        if batch is None and self.outcome.shortfall is not None and not self.allow_incomplete:
             raise self.outcome.shortfall
+        return batch
 
-    async def _batches(self) -> AsyncGenerator[Batch, None]:
-        history = await self._begin()
-        if history is not None:
-            async for batch in self._read_history(history):
-                yield batch
-        while self._coming:
-            window = self._coming.popleft()
-            reading = self._reading(window)
-            read = self._read_history(reading) if window is None else self._read_window(reading, window)
-            async for batch in read:
-                yield batch
+    async def _next_batch(self, position: Position | None) -> Batch | None:
+        if self._coming is None:
+            self._coming = self._planned(position)
+        while (reading := self._reading or self._open_next(position)) is not None:
+            window = reading.discovery.listing.window
+            try:
+                if self._may_cut(window, position) and self._prefers_windows(reading, await reading.discovered()):
+                    continue
+                batch = await reading.next_batch(position if self._may_hold(window, position) else None)
+            except LimitTooLargeError as refusal:
+                self._lower_page_cap(reading, refusal)
+            except SpanTooLongError as refusal:
+                self._shorten(window, refusal)
+            except Contradiction as contradiction:
+                self._revise(reading, position, contradiction)
+            else:
+                if reading.ended:
+                    self._close(reading)
+                if batch is not None:
+                    self.yielded += len(batch.entries)
+                    return batch
         owed = self.outcome.owed
         if owed is not None and self.yielded < owed:
             text = f"{owed} entries are stated, and windows from 2000 on have {self.yielded}"
-            self._note(IncompleteLedgerError(text, owed, self.yielded))
+            self.outcome.note(IncompleteLedgerError(text, owed, self.yielded))
+        return None
 
-    async def _begin(self) -> ListingReading | None:
-        """Decide with what to begin: the history, or the windows that are left then."""
-        whole, zone = self.span.window, self.span.zone
-        position = self.position
-        if position is not None and position.window is not None and whole is not None:
-            self._coming = deque([position.window, *self._cut(self._rest_of(whole, position.window))])
+    def _planned(self, position: Position | None) -> deque[Window | None]:
+        """Return what to read: the history, or the windows that are left."""
+        whole, ignores_dates = self.span.window, self.profile.ignores_dates
+        if self.span.empty:
+            return deque()
+        if whole is not None and position is not None and position.window is not None:
+            return deque([position.window, *self._cut(self._rest_of(whole, position.window))])
+        fits = whole is not None and whole.days(self.span.zone) <= self.profile.span_days
+        return deque([whole if fits and position is None and not ignores_dates else None])
+
+    def _may_cut(self, window: Window | None, position: Position | None) -> bool:
+        """Return whether windows may be read in place of the history, of which nothing was read yet."""
+        return window is None and position is None and self.span.lower is not None and not self.profile.ignores_dates
+
+    def _prefers_windows(self, reading: ListingReading, layout: Layout) -> bool:
+        """Leave the history for windows where these take fewer requests; return whether it is left."""
+        whole = self.span.window
+        if whole is None or not layout.total:
+            return False
+        if page_count(layout.total, layout.page_size) - 1 <= self._cost_of_windows(whole, layout, reading):
+            return False
+        self._read_instead(self._cut(whole))
+        return True
+
+    def _cost_of_windows(self, whole: Window, layout: Layout, reading: ListingReading) -> float:
+        """Estimate the requests that windows take, from how densely the rows of the first page lie."""
+        number = windows.count(whole, self.profile.span_days, self.span.zone)
+        moments = sorted(windows.to_utc(row.ledger_created_date) for row in reading.discovery.first)
+        total = layout.total or 0
+        if not moments:
+            return number
+        if order_of(reading.discovery.first) == "asc":
+            reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
+        else:
+            reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
+        margins = number * MARGIN_DAYS * _DAY
+        expected = min(total, rows * max(0.0, (reach + margins) / max(_DAY, spread)))
+        return max(number, expected / layout.page_size + number / 2)
+
+    # What is read next
+
+    def _open_next(self, position: Position | None) -> ListingReading | None:
+        """Begin to read what comes next, without windows that the position is past; return None where nothing does."""
+        coming = self._coming or deque()
+        while coming and coming[0] is not None and self._is_behind(coming[0], position):
+            coming.popleft()
+        if not coming:
             return None
-        fits = whole is not None and whole.days(zone) <= self.profile.span_days
-        if whole is not None and fits and position is None and not self.profile.ignores_dates:
-            self._coming = deque([whole])
-            return None
-        history = self._reading(None)
-        try:
-            layout = await self._discover(history)
-        except Contradiction as contradiction:
-            self._cut_shallow(contradiction)
-            return None
-        if whole is not None and position is None and not self.profile.ignores_dates:
-            first = history.discovery.first
-            if layout.total is not None and _prefers_windows(self, whole, layout, first):
-                self._coming = deque(self._cut(whole))
-                self.prefetch.stop()
-                return None
-        return history
+        window = coming.popleft()
+        unseen = self.unseen if not self.outcome.listings and position is None else 0
+        following = [self._listing(other) for other in islice(coming, _MOST_FOLLOWING)]
+        listing, size = self._listing(window), self.query.page_size
+        discovery = Discovery(listing, self.prefetch, self.profile, size, unseen, following)
+        yielded = self.yielded if window is None else None if self._may_hold(window, position) else 0
+        self._reading = ListingReading(discovery, yielded)
+        return self._reading
 
-    async def _discover(self, reading: ListingReading) -> Layout:
-        """Return the layout of a listing; a page size that is refused is lowered."""
-        while True:
-            size = self.profile.page_size(self.query.page_size)
-            try:
-                return await reading.discovered()
-            except LimitTooLargeError as refusal:
-                self.profile.lower_page_cap(refusal, size)
-                self.prefetch.stop()
+    def _close(self, reading: ListingReading) -> None:
+        """Note how the reading of a listing ended."""
+        self._reading = None
+        self.prefetch.note_end()
+        if reading.shortfall is not None and reading.doubts_dates and reading.discovery.listing.window is not None:
+            self._read_history_instead()
+            return
+        self.outcome.note(reading.shortfall)
+        self.outcome.listings += 1
+        self.outcome.rows_stated += reading.total or 0
 
-    async def _read(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
-        """Read one listing."""
-        layout = await self._discover(reading)
-        self.outcome.rows_stated += layout.total or 0
-        while True:
-            try:
-                async for batch in reading.batches():
-                    self.position = reading.position
-                    self.yielded += len(batch.entries)
-                    yield batch
-            except LimitTooLargeError as refusal:
-                self.profile.lower_page_cap(refusal, self.profile.largest_page())
-                reading.layout = None
-            else:
-                self.outcome.listings += 1
-                self.prefetch.note_end()
-                self._listings.pop(reading.discovery.listing.window, None)
-                return
+    def _lower_page_cap(self, reading: ListingReading, refusal: LimitTooLargeError) -> None:
+        """Read a listing with smaller pages."""
+        begins = reading.layout is None
+        size = self.profile.page_size(self.query.page_size) if begins else self.profile.largest_page()
+        self.profile.lower_page_cap(refusal, size)
+        self.prefetch.stop()
+        reading.begin_anew()
 
-    async def _read_history(self, reading: ListingReading) -> AsyncGenerator[Batch, None]:
-        try:
-            async for batch in self._read(reading):
-                yield batch
-        except Contradiction as contradiction:
-            self._cut_shallow(contradiction)
+    def _shorten(self, window: Window | None, refusal: SpanTooLongError) -> None:
+        """Cut shorter windows from one on whose span is refused."""
+        if window is None:
+            raise refusal
+        self.profile.lower_span(refusal, window.days(self.span.zone))
+        longer = [window, *filter(None, self._coming or ())]
+        self._read_instead([piece for whole in longer for piece in self._cut(whole)])
+
+    def _revise(self, reading: ListingReading, position: Position | None, contradiction: Contradiction) -> None:
+        """Read something else in place of a listing; raise a contradiction that leaves nothing else."""
+        kind, window = contradiction.kind, reading.discovery.listing.window
+        if kind == "depth" and window is not None:
+            self._halve(window, contradiction)
+        elif kind == "depth" and not self.profile.ignores_dates:
+            self._read_instead(self._cut(self._remaining_span(position)))
             if self.query.start is None and self.query.end is None:
                 self.outcome.owed = reading.total
+        elif kind == "dates" and window is not None:
+            self._read_history_instead()
         else:
-            self._note(reading.shortfall)
-
-    async def _read_window(self, reading: ListingReading, window: Window) -> AsyncGenerator[Batch, None]:
-        if self._is_behind(window):
-            return
-        try:
-            async for batch in self._read(reading):
-                yield batch
-        except SpanTooLongError as refusal:
-            self._shorten(window, refusal)
-        except Contradiction as contradiction:
-            if not self._halve(window, contradiction):
-                self._read_history_instead(contradiction)
-        else:
-            if reading.shortfall is not None and (reading.fell or not reading.states_totals):
-                self._note(reading.shortfall)
-            elif reading.shortfall is not None:
-                self._read_history_instead()
-
-    def _cut_shallow(self, contradiction: Contradiction) -> None:
-        """Go on with windows where further pages of the history are refused."""
-        if contradiction.kind != "depth" or self.profile.ignores_dates:
             raise contradiction
-        self._coming = deque(self._cut(self._remaining_span()))
 
-    def _shorten(self, window: Window, refusal: SpanTooLongError) -> None:
-        """Cut shorter windows from one on whose span is refused."""
-        self.profile.lower_span(refusal, window.days(self.span.zone))
-        longer = [window, *filter(None, self._coming)]
-        self._coming = deque(piece for whole in longer for piece in self._cut(whole))
-
-    def _halve(self, window: Window, contradiction: Contradiction) -> bool:
-        """Read two halves of a window whose further pages are refused; return False for any other contradiction."""
-        if contradiction.kind != "depth":
-            return False
+    def _halve(self, window: Window, contradiction: Contradiction) -> None:
+        """Read two halves of a window whose further pages are refused."""
         days = window.days(self.span.zone)
         if days <= MARGIN_DAYS + 1:
             raise contradiction.__cause__ or contradiction
         half = MARGIN_DAYS + (days - MARGIN_DAYS) // 2
-        halves = list(windows.cut(window, half, self.span.zone, newest_first=self.query.order == "desc"))
-        self._coming.extendleft(reversed(halves))
-        return True
+        halves = windows.cut(window, half, self.span.zone, newest_first=self.query.order == "desc")
+        self._read_instead([*halves, *(self._coming or ())])
 
-    def _read_history_instead(self, contradiction: Contradiction | None = None) -> None:
+    def _read_history_instead(self) -> None:
         """Leave windows for the whole history, which is read behind the position."""
-        if contradiction is not None and contradiction.kind != "dates":
-            raise contradiction
         self.profile.ignores_dates = True
-        self._coming = deque([None])
+        self._read_instead([None])
+
+    def _read_instead(self, coming: Iterable[Window | None]) -> None:
+        self._coming, self._reading = deque(coming), None
         self.prefetch.stop()
-
-    def _is_behind(self, window: Window) -> bool:
-        """Return whether the position is past a window already."""
-        if self.position is None:
-            return False
-        reached = windows.from_posix(self.position.edge.second)
-        return window.end <= reached if self.query.order == "asc" else window.start > reached
-
-    def _note(self, shortfall: IncompleteLedgerError | None) -> None:
-        """Keep why a listing was not proven; the walk still reads what is left."""
-        self.outcome.shortfall = self.outcome.shortfall or shortfall
 
     # Listings
 
-    def _reading(self, window: Window | None) -> ListingReading:
-        listing = self._listing(window)
-        listing.following = [self._listing(other) for other in islice(self._coming, _MOST_FOLLOWING)]
-        unseen = self.unseen if not self.outcome.listings and self.position is None else 0
-        discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, unseen)
-        position = self.position if window is None or self._may_hold(window) else None
-        known = self.yielded if window is None else None if position is not None else 0
-        return ListingReading(discovery, position, known)
-
-    def _may_hold(self, window: Window) -> bool:
-        """Return whether the position may lie in a window."""
-        if self.position is None:
+    def _is_behind(self, window: Window, position: Position | None) -> bool:
+        """Return whether the position is past a window already."""
+        if position is None:
             return False
-        reached = windows.from_posix(self.position.edge.second)
+        reached = windows.from_posix(position.edge.second)
+        return window.end <= reached if self.query.order == "asc" else window.start > reached
+
+    def _may_hold(self, window: Window | None, position: Position | None) -> bool:
+        """Return whether the position may lie in a listing."""
+        if position is None or window is None:
+            return position is not None
+        reached = windows.from_posix(position.edge.second)
         return window.start - _DAY <= reached < window.end + _DAY
 
     def _listing(self, window: Window | None) -> Listing:
-        """Return the listing of a window, always the same one, since pages requested ahead are known by it."""
-        listing = self._listings.get(window)
-        if listing is None:
-            cautious = isinstance(self.query, GroupLedgerQuery)
-            listing = Listing(self._requests, self.query.order, window, self.span.within(window), cautious=cautious)
-            self._listings[window] = listing
-        return listing
+        cautious = isinstance(self.query, GroupLedgerQuery)
+        return Listing(self._requests, self.query.order, window, self.span.within(window), cautious)
 
     def _cut(self, whole: Window) -> list[Window]:
         """Cut a window into those that the service accepts, in the order of reading."""
@@ -276,9 +293,9 @@ class WalkPlan:
             return Window(window.end, max(whole.end, window.end))
         return Window(min(whole.start, window.start), window.start)
 
-    def _remaining_span(self) -> Window:
+    def _remaining_span(self, position: Position | None) -> Window:
         """Return the range that is left when the history's further pages are refused, a day wider at the position."""
-        whole, position, upper = self.span.window, self.position, self.span.upper
+        whole, upper = self.span.window, self.span.upper
         start = windows.EARLIEST_SEARCHED if whole is None else whole.start
         if position is None:
             return Window(start, upper)
@@ -286,25 +303,3 @@ class WalkPlan:
         if self.query.order == "asc":
             return Window(min(max(start, reached - _DAY), upper), upper)
         return Window(start, max(start, min(reached + _DAY, upper)))
-
-
-def _prefers_windows(plan: WalkPlan, whole: Window, layout: Layout, first: list[LedgerEntry]) -> bool:
-    """Return whether windows take fewer requests from here on than the rest of the history's pages."""
-    total = layout.total or 0
-    return page_count(total, layout.page_size) - 1 > _cost_of_windows(plan, whole, layout, first)
-
-
-def _cost_of_windows(plan: WalkPlan, whole: Window, layout: Layout, first: list[LedgerEntry]) -> float:
-    """Estimate the requests that windows take, from how densely the rows of the first page lie."""
-    number = windows.count(whole, plan.profile.span_days, plan.span.zone)
-    moments = sorted(windows.to_utc(row.ledger_created_date) for row in first)
-    total = layout.total or 0
-    if not moments:
-        return number
-    if order_of(first) == "asc":
-        reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
-    else:
-        reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
-    margins = number * MARGIN_DAYS * _DAY
-    expected = min(total, rows * max(0.0, (reach + margins) / max(_DAY, spread)))
-    return max(number, expected / layout.page_size + number / 2)

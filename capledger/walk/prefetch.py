@@ -59,14 +59,6 @@ class PageKey(NamedTuple):
     offset: int
 
 
-async def _send_nothing(_: PageKey) -> Received[LedgerPage]:
-    raise ConcurrentUseError(_CLOSED)
-
-
-def _ignore(page: LedgerPage) -> None:
-    """Do nothing with a page, where no walk counts it."""
-
-
 class Prefetch:
     """Requests under way and pages that wait, together never more than ``limit``, but for the page needed now."""
 
@@ -76,7 +68,7 @@ class Prefetch:
         limit: int,
         received: Callable[[LedgerPage], None],
     ) -> None:
-        self._send: Callable[[PageKey], Coroutine[Any, Any, Received[LedgerPage]]] = send
+        self._send = send
         self._limit = limit
         self._received = received
         self._tasks: dict[PageKey, asyncio.Task[Received[LedgerPage]]] = {}
@@ -170,10 +162,6 @@ class Prefetch:
         if self._waiting is not None:
             self._waiting.cancel()
         return self.stop()
-
-    def release(self) -> None:
-        """Let go of the walk, which has ended, so that it is no part of a cycle."""
-        self._send, self._received = _send_nothing, _ignore
 
     def _request(self, key: PageKey) -> asyncio.Task[Received[LedgerPage]]:
         task = self._tasks[key] = asyncio.get_running_loop().create_task(self._send(key))

@@ -12,12 +12,12 @@ from capledger.models import LedgerPage
 from capledger.walk.discovery import Discovery, infer_rule
 from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, second_of
+from capledger.walk.ordering import second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from capledger.models import LedgerEntry
     from capledger.walk.prefetch import PageKey
@@ -29,43 +29,42 @@ _EMPTY_PAGES: Final = 2
 
 @define(eq=False)
 class Reader:
-    """The pages of one listing from a position on, in the order of the service."""
+    """The pages of one listing from a position on, in the order requested."""
 
     discovery: Discovery
     layout: Layout
-    order: ListingOrder
+    total: int | None
+    """The total by which ``index`` is counted; None where no total counts the rows."""
     index: int = 0
     """Rows of the listing that were read, or lie before those that were."""
-    total: int | None = None
-    """The total by which ``index`` is counted; None where no total counts the rows."""
     edge: Edge | None = None
     read: int = 0
     """Rows that were read."""
     lost: bool = False
     """Whether rows that were not read have vanished: they were deleted, or a replica does not have them yet."""
-    empty_pages: int = 0
-    is_short: bool = False
-    """Whether the latest page has room for another row."""
-    page: LedgerPage | None = None
-    """The latest page."""
-    next_page: tuple[int, int] | None = None
-    """Number and size of the page behind the latest one, if that ends the listing and has no room for another row."""
+    ended: bool = False
+    """Whether the listing was read to its end."""
+    latest: PageView | None = None
+    """The latest page; while the next one is requested, None, to make room."""
+    _empty_pages: int = 0
 
-    async def views(self) -> AsyncIterator[tuple[PageView, list[LedgerEntry], bool]]:
-        """Yield each page with the rows that it adds, and whether the listing is proven to end with it."""
-        ended = await self._ended()
-        while not ended:
-            try:
-                view, new = await self._next()
-            except Contradiction as contradiction:
-                if contradiction.kind == "depth" and self.total is None and self.is_short:
-                    return  # the page before the one that is refused is the last one
+    async def next(self) -> tuple[LedgerPage, list[LedgerEntry]]:
+        """Return the next page and the rows that it adds; nothing of either where the listing ends without one."""
+        if self.latest is None and await self._reaches_end():
+            self.ended = True
+            return LedgerPage(), []
+        was_short = self.latest is not None and self.latest.is_short
+        try:
+            view, new = await self._next()
+        except Contradiction as contradiction:
+            if contradiction.kind != "depth" or self.total is not None or not was_short:
                 raise
-            rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
-            self._advance(view, rows)
-            ended = await self._ended()
-            yield view, rows, ended
-            del view, new, rows  # makes room before the next page is decoded
+            self.ended = True  # the page before the one that is refused is the last one
+            return LedgerPage(), []
+        rows = view.rows if len(new) == len(view.rows) else [view.rows[place] for place in new]
+        self._advance(view, rows)
+        self.ended = await self._reaches_end()
+        return view.page, rows
 
     def shortfall(self) -> IncompleteLedgerError | None:
         """Return what keeps a listing that was read to its end from being proven; None when it is."""
@@ -81,9 +80,8 @@ class Reader:
     async def view(self, number: int, size: int | None = None) -> PageView:
         """Request a page, and what follows it ahead; with ``size``, one of another size than usual."""
         key = self.layout.key(self.discovery.listing, number, size)
-        self.page = None
+        self.latest = None
         page = await self.discovery.page(key, lambda: self._following(key))
-        self.page = page
         return PageView(key, page, None if self.total is None else stated_total(page))
 
     def _following(self, key: PageKey) -> Iterator[PageKey]:
@@ -98,9 +96,7 @@ class Reader:
             end = min(end, 2)
         for number in range(key.number + 1, end):
             yield layout.key(listing, number)
-        limit = profile.page_size(layout.limit)
-        for other in listing.following:
-            yield evolve(layout, limit=limit, page_size=limit).key(other, 0)
+        yield from self.discovery.following_keys()
 
     async def _next(self) -> tuple[PageView, Sequence[int]]:
         """Return the next page and its new rows; one that contradicts what is known is requested again, or settled."""
@@ -119,7 +115,7 @@ class Reader:
                     return await settled(self, self.edge, view)
                 elif again and kind == "count" and view.expected < len(view.rows) <= view.key.size:
                     self._distrust_total(view.key, view.page)
-                elif again or (kind == "order" and self.order != self.discovery.listing.order):
+                elif again:
                     raise
 
     def _distrust_total(self, key: PageKey, page: LedgerPage) -> None:
@@ -132,8 +128,9 @@ class Reader:
         """Return which rows of a page continue what was read."""
         if self.total is not None:
             check_total(view, self.total)
-        check_order(view.rows, self.order)
-        return rows_behind(view, self.edge, self.order, index=self.index, total=self.total)
+        order = self.discovery.listing.order
+        check_order(view.rows, order)
+        return rows_behind(view, self.edge, order, index=self.index, total=self.total)
 
     def _doubts_rule(self, view: PageView) -> bool:
         """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
@@ -147,30 +144,22 @@ class Reader:
         self.layout = await self.discovery.revised(before, view.key, view.rows)
         return self.layout != before
 
-    async def _ended(self) -> bool:
+    async def _reaches_end(self) -> bool:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
-        profile, total = self.discovery.profile, self.total
+        profile, total, latest = self.discovery.profile, self.total, self.latest
         if total is None:
-            return self.empty_pages >= _EMPTY_PAGES and await self._compared_totals()
-        is_full = self.next_page is not None or (self.page is None and total > 0)
-        if self.index < total or not is_full or total <= profile.counted_to:
+            return self._empty_pages >= _EMPTY_PAGES and await self._compared_totals()
+        if self.index < total or total <= profile.counted_to or not total or (latest is not None and latest.is_short):
             return self.index >= total
-        number, size = self.next_page or (total // self.layout.page_size, None)
-        key = self.layout.key(self.discovery.listing, number, size)
+        usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
+        key = usual if latest is None else self.layout.key(usual.listing, latest.key.number + 1, latest.key.size)
         try:
             page = await self.discovery.page(key)
         except Contradiction as contradiction:  # the service refuses to look behind the last page
             if contradiction.kind == "depth" and self.discovery.listing.is_shortest:
                 return True
             raise
-        if not page.entries or key.number * key.size + len(page.entries) <= total:
-            profile.counted_to = total
-            return True
-        if (
-            self.edge is not None
-            and not is_past(second_of(page.entries[0].ledger_created_date), self.edge.second, self.order)
-            and not await self._goes_on(total, page)
-        ):  # the last page again, or the first where pages are counted from 1
+        if await self._is_behind_end(total, key, page):
             profile.counted_to = total
             return True
         if (stated_total(page) or 0) > total:  # rows were added
@@ -178,6 +167,15 @@ class Reader:
         else:
             self._distrust_total(key, page)
         return False
+
+    async def _is_behind_end(self, total: int, key: PageKey, page: LedgerPage) -> bool:
+        """Return whether a page shows that no row follows the stated last one: it has none, or those before it."""
+        if not page.entries or key.number * key.size + len(page.entries) <= total:
+            return True
+        if self.edge is None:
+            return False
+        second = second_of(page.entries[0].ledger_created_date)
+        return not is_past(second, self.edge.second, key.listing.order) and not await self._goes_on(total, page)
 
     async def _compared_totals(self) -> bool:
         """Request a larger first page: a total that is not the number of its rows is not that of each page."""
@@ -190,7 +188,7 @@ class Reader:
 
     async def _goes_on(self, total: int, further: LedgerPage) -> bool:
         """Return whether there are rows behind the stated last one, by a page of another size if that is allowed."""
-        last = self.page
+        last = self.latest
         listing, profile, usual = self.discovery.listing, self.discovery.profile, self.layout.page_size
         for size in range(usual + 1, profile.largest_page() + 1):
             if total % size:
@@ -200,7 +198,7 @@ class Reader:
                     profile.lower_page_cap(refusal, size)
                     break
                 return len(page.entries) > total % size
-        return last is None or keys_of(last.entries) != keys_of(further.entries)
+        return last is None or keys_of(last.rows) != keys_of(further.entries)
 
     def _advance(self, view: PageView, rows: list[LedgerEntry]) -> None:
         """Go on behind a page."""
@@ -212,10 +210,9 @@ class Reader:
                 profile.offset_rule = self.layout.offset_rule
                 if key.size < self.layout.limit:
                     profile.page_cap = key.size
-        self.empty_pages = 0 if rows else self.empty_pages + 1
+        self._empty_pages = 0 if rows else self._empty_pages + 1
         self.read += len(rows)
         self.index = view.first + (len(view.rows) if self.total is not None else key.size)
         if view.total is not None:
             self.total = view.total
-        self.is_short = len(view.rows) < key.size
-        self.next_page = (key.number + 1, key.size) if view.ends and not self.is_short else None
+        self.latest = view

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from attrs import define
+from attrs import define, field
 
 from capledger.errors import IncompleteLedgerError
-from capledger.models import LedgerPage
-from capledger.walk.batch import BatchBuilder
+from capledger.walk.batch import Batch, BatchBuilder
 from capledger.walk.collector import Collector
 from capledger.walk.cursor import Position
 from capledger.walk.discovery import Discovery
@@ -18,10 +18,7 @@ from capledger.walk.reader import Reader
 from capledger.walk.validation import Contradiction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from capledger.models import LedgerEntry
-    from capledger.walk.batch import Batch
+    from capledger.models import LedgerEntry, LedgerPage
 
 #: How often a listing is discovered before its rows are collected.
 _DISCOVERIES: Final = 2
@@ -32,144 +29,143 @@ class ListingReading:
     """The batches of one listing."""
 
     discovery: Discovery
-    position: Position | None
-    """Behind the last entry yielded; None before the first one of the walk."""
-    yielded: int | None = 0
+    yielded: int | None
     """Entries that were yielded from this listing, or from others that this one holds; None if that is not known."""
+    position: Position | None = None
+    """Behind the last entry yielded, if the listing may hold that; None where it is read from its beginning."""
     layout: Layout | None = None
     total: int | None = None
     """The first total of the listing, also of an earlier session."""
+    ended: bool = False
     shortfall: IncompleteLedgerError | None = None
     """After the end: what keeps the listing from being proven."""
-    states_totals: bool = True
-    """After the end: whether the service states totals."""
-    fell: bool = False
-    """After the end: whether the total had fallen on the way."""
+    doubts_dates: bool = False
+    """After the end: whether that may be so because the service's totals ignore dates."""
+    _attempts: int = 0
+    _reader: Reader | None = None
+    _builder: BatchBuilder = field(init=False)
+    _collected: Iterator[Batch] | None = None
 
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Read to the end of the listing.
+    async def next_batch(self, position: Position | None) -> Batch | None:
+        """Return what follows the position, behind the last batch; None for a page that adds nothing, or at the end.
 
         Raises:
             Contradiction: the responses cannot be brought into agreement.
         """
-        page = self._single_page(await self.discovered())
-        if page is None:
-            async for batch in self._read_or_collect():
-                yield self._noted(batch)
-            return
-        rows = page.entries
-        single = self._builder(skips=False).add(rows, page, len(rows), len(rows), ends=True)
-        if single is not None:
-            yield self._noted(single)
+        self.position = position
+        if self._collected is not None:
+            batch = next(self._collected, None)
+            self.ended = batch is None
+        else:
+            batch = await self._next_page()
+        if batch is not None and self.yielded is not None:
+            self.yielded += len(batch.entries)
+        return batch
 
-    def _single_page(self, layout: Layout) -> LedgerPage | None:
-        """Return a first page that has all rows, and room for another one: nothing follows it."""
-        listing, rows = self.discovery.listing, len(self.discovery.first)
-        if self.position is not None or listing.following or layout.order != listing.order:
-            return None
-        is_single = rows == layout.total and 0 < rows < layout.page_size
-        return self.discovery.prefetch.pop(layout.key(listing, 0)) if is_single else None
-
-    async def _read_or_collect(self) -> AsyncIterator[Batch]:
-        in_window = self.discovery.listing.window is not None
-        for _ in range(_DISCOVERIES):
-            layout = await self.discovered()
-            if layout.order is None:
-                break
-            try:
-                async for batch in self._read(layout):
-                    yield batch
-            except Contradiction as contradiction:
-                if contradiction.kind in {"dates", "depth"}:
-                    raise
-                if contradiction.kind == "count" and in_window:
-                    raise Contradiction("dates", contradiction.text) from None
-                if contradiction.kind == "count":
-                    break
-                if contradiction.kind == "order" and layout.order == self.discovery.listing.order:
-                    break
-                self.layout = None
-            else:
-                return
-        async for batch in self._collect(self.layout or await self.discovered()):
-            yield batch
+    def begin_anew(self) -> None:
+        """Discover the listing anew, and read on from the position."""
+        self.layout = self._reader = self._collected = None
+        self._attempts = 0
 
     async def discovered(self) -> Layout:
         """Return the layout of the listing; what a resumed walk knows of it need not be discovered."""
         if self.layout is None:
-            own, rule = self._ranked_position(), self.discovery.profile.offset_rule
-            if own is not None and own.total and rule is not None:
+            own, rule = self._own_position(), self.discovery.profile.offset_rule
+            if own is not None and own.index is not None and own.total and rule is not None:
                 size = self.discovery.profile.page_size(self.discovery.page_size)
-                self.layout = Layout(size, size, own.total, own.total, rule, self.discovery.listing.order)
+                self.layout = Layout(size, size, own.total, own.total, rule)
             else:
                 self.layout = await self.discovery.layout()
             if self.total is None:
-                is_own = self.position is not None and self.position.window == self.discovery.listing.window
-                self.total = self.position.total if is_own and self.position is not None else self.layout.total
+                self.total = self.layout.total if own is None else own.total
         return self.layout
 
-    def _noted(self, batch: Batch) -> Batch:
-        self.position = batch.end
-        if self.yielded is not None:
-            self.yielded += len(batch.entries)
-        return batch
-
-    def _ranked_position(self) -> Position | None:
-        """Return the position, if it is known where in this listing it lies."""
+    def _own_position(self) -> Position | None:
+        """Return the position, if it was reached in this listing."""
         position = self.position
-        is_own = position is not None and position.window == self.discovery.listing.window
-        return position if is_own and position is not None and position.index is not None else None
+        return None if position is None or position.window != self.discovery.listing.window else position
 
-    async def _read(self, layout: Layout) -> AsyncIterator[Batch]:
-        """Read page by page; where the service lists rows the other way round, collect them first."""
-        order, listing = layout.order or "asc", self.discovery.listing
-        own = self._ranked_position() if order == listing.order and layout.total is not None else None
-        reader = Reader(self.discovery, layout, order, total=layout.total)
-        if own is not None and own.index is not None:
+    async def _next_page(self) -> Batch | None:
+        """Read a page, or all of them where they cannot be read one by one; return its batch, if it has one."""
+        if self._reader is None:
+            layout = await self.discovered()
+            if self._attempts >= _DISCOVERIES or not layout.in_order:
+                await self._collect(layout)
+                return None
+            page = self._single_page(layout)
+            if page is not None:
+                self.ended = True
+                builder, count = BatchBuilder(self.discovery.listing, self.discovery.profile), len(page.entries)
+                return builder.add(page.entries, page, None, count, count, ends=True)
+            self._reader = self._begin(layout)
+        try:
+            return await self._read_on(self._reader)
+        except Contradiction as contradiction:
+            self._reader = None
+            self._attempts += 1
+            self._reconsider(contradiction)
+            return None
+
+    def _single_page(self, layout: Layout) -> LedgerPage | None:
+        """Return a first page that has all rows, and room for another one: nothing follows it."""
+        if self.position is not None or len(self.discovery.first) != layout.total or layout.total >= layout.page_size:
+            return None
+        page = self.discovery.prefetch.pop(layout.key(self.discovery.listing, 0))
+        self.discovery.prefetch.start(self.discovery.following_keys())
+        return page
+
+    def _begin(self, layout: Layout) -> Reader:
+        """Begin to read page by page: from the position on, if it is known how many rows lie before it."""
+        reader, own = Reader(self.discovery, layout, layout.total), self._own_position()
+        if own is None or own.index is None or layout.total is None:
+            self._builder = self._builder_behind()
+        else:
             reader.index = reader.read = own.index
             reader.edge, reader.total = own.edge, own.total
-        builder = self._builder(skips=own is None)
-        collected: list[LedgerEntry] = []
-        async for view, rows, ended in reader.views():
-            if order != listing.order:
-                collected += rows
-                continue
-            index = reader.index if reader.total else None
-            batch = builder.add(rows, view.page, index, reader.total, ends=ended)
-            del view, rows
-            if batch is not None:
-                yield batch
-        self.shortfall, self.states_totals, self.fell = reader.shortfall(), layout.stated is not None, reader.lost
-        page = reader.page or LedgerPage()
-        if order == listing.order:
-            batch = builder.add([], page, reader.index if reader.total else None, reader.total, ends=True)
-            if batch is not None:
-                yield batch
-        for batch in self._chunks(builder, collected, page, reader.total):
-            yield batch
+            self._builder = BatchBuilder(self.discovery.listing, self.discovery.profile)
+        return reader
 
-    async def _collect(self, layout: Layout) -> AsyncIterator[Batch]:
+    async def _read_on(self, reader: Reader) -> Batch | None:
+        page, rows = await reader.next()
+        index = reader.index if reader.total else None
+        batch = self._builder.add(rows, page, self.position, index, reader.total, ends=reader.ended)
+        if reader.ended:
+            self.ended, self.shortfall = True, reader.shortfall()
+            self.doubts_dates = reader.layout.stated is not None and not reader.lost
+        return batch
+
+    def _reconsider(self, contradiction: Contradiction) -> None:
+        """Discover the listing anew after a contradiction, or collect it; raise one that the plan has to decide."""
+        kind, in_window = contradiction.kind, self.discovery.listing.window is not None
+        if kind in {"dates", "depth"}:
+            raise contradiction
+        if kind == "count" and in_window:
+            raise Contradiction("dates", contradiction.text)
+        if kind in {"count", "order"}:
+            self._attempts = _DISCOVERIES
+        else:
+            self.layout = None
+
+    async def _collect(self, layout: Layout) -> None:
         collector = Collector(self.discovery, layout)
         rows = await collector.collect()
-        builder = self._builder(skips=True)
-        for batch in self._chunks(builder, rows, collector.page, collector.total):
-            yield batch
-        self.shortfall, self.states_totals = collector.shortfall, collector.total is not None
+        self.shortfall, self.doubts_dates = collector.shortfall, collector.total is not None
+        self._builder, total = self._builder_behind(), collector.total
+        if self._builder.most_skipped is not None and total is not None and self.total is not None:
+            self._builder.most_skipped += max(0, total - self.total)  # they may have been added before the position
+        self._collected = self._chunks(by_date(rows, self.discovery.listing.order), collector.page, total)
 
-    def _builder(self, *, skips: bool) -> BatchBuilder:
-        listing, position = self.discovery.listing, self.position
-        if not skips or position is None:
-            return BatchBuilder(listing, self.discovery.profile, position)
-        return BatchBuilder(listing, self.discovery.profile, position, position.edge, self.yielded)
+    def _builder_behind(self) -> BatchBuilder:
+        """Return a builder that leaves out what lies before the position."""
+        listing, profile = self.discovery.listing, self.discovery.profile
+        if self.position is None:
+            return BatchBuilder(listing, profile)
+        return BatchBuilder(listing, profile, self.position.edge, self.yielded)
 
-    def _chunks(
-        self, builder: BatchBuilder, rows: list[LedgerEntry], page: LedgerPage, total: int | None
-    ) -> list[Batch]:
-        """Return batches of all rows of a listing, of a page each; rows may have been added before the position."""
-        if builder.most_skipped is not None and total is not None and self.total is not None:
-            builder.most_skipped += max(0, total - self.total)
-        rows, size = by_date(rows, self.discovery.listing.order), self.discovery.page_size
-        batches = [
-            builder.add(rows[start : start + size], page, total=total, ends=True) for start in range(0, len(rows), size)
-        ]
-        return [batch for batch in batches if batch is not None]
+    def _chunks(self, rows: list[LedgerEntry], page: LedgerPage, total: int | None) -> Iterator[Batch]:
+        """Yield batches of all rows of a listing, of a page each."""
+        size = self.discovery.page_size
+        for start in range(0, len(rows), size):
+            batch = self._builder.add(rows[start : start + size], page, self.position, total=total, ends=True)
+            if batch is not None:
+                yield batch

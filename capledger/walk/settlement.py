@@ -29,11 +29,12 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
     Raises:
         Contradiction: no page shows it.
     """
+    order = reader.discovery.listing.order
     grown = (disputed.total or 0) - (reader.total or 0) if disputed.total is not None else 0
     low, high = reader.index - edge.count - 1 + min(0, grown), reader.index + max(0, grown)
     largest = max(reader.layout.page_size, reader.discovery.profile.largest_page())
     if high - low >= largest // 2:  # rows are added at the newer end
-        moved = grown if reader.order == "desc" else 0
+        moved = grown if order == "desc" else 0
         low, high = reader.index - edge.count - 1 + moved, reader.index + moved
     before: object = None
     for _ in range(_ATTEMPTS):
@@ -47,8 +48,8 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
         if size > reader.layout.page_size and view.total is not None and 0 < len(view.rows) < view.expected:
             largest = max(len(view.rows), reader.layout.page_size)  # smaller pages than requested
             continue
-        check_order(view.rows, reader.order)
-        first, last = second_range(view, edge.second, reader.order)
+        check_order(view.rows, order)
+        first, last = second_range(view, edge.second, order)
         begins, ends = first > 0 or view.first == 0, last < len(view.rows) or view.ends
         if begins and ends:
             new, missing = new_rows(view, edge, first, last)

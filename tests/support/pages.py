@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import EntryDetail, LedgerDetails, LedgerEntry, LedgerPage
 from capledger.walk.listing import Listing
-from capledger.walk.windows import Span
+from capledger.walk.windows import Span, Window
 from support.ledgers import customer
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def page(rows: Iterable[LedgerEntry], total: int | None = None, **details: Any) 
     return LedgerPage(list(rows), None if total is None else LedgerDetails(total_entries=total, **details))
 
 
-def listing(order: ListingOrder = "asc", **options: Any) -> Listing:
-    """Return the whole history of a customer."""
+def listing(order: ListingOrder = "asc", window: Window | None = None) -> Listing:
+    """Return the ledger of a customer, whole or in a window."""
     span = Span(None, START + timedelta(days=365), UTC)
-    return Listing(LedgerRequests(customer(order=order)), order, None, span, **options)
+    return Listing(LedgerRequests(customer(order=order)), order, window, span.within(window))
 
 
 def seconds_of(rows: Sequence[LedgerEntry]) -> list[float]:

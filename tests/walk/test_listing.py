@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.pages import entries, listing, page
+from support.pages import START, entries, listing, page
 
 from capledger.walk.listing import Layout, PageView, page_count
+from capledger.walk.windows import Window
 
 if TYPE_CHECKING:
     from capledger.models import LedgerEntry
@@ -68,10 +70,10 @@ def test_offsets_count_what_the_rule_says(rule: Any, offsets: list[int]) -> None
 
 def test_keys_tell_listings_and_sizes_apart() -> None:
     """Pages that are requested ahead are known by them."""
-    layout, one = Layout(10, 10, 30), listing()
+    layout, one, other = Layout(10, 10, 30), listing(), listing(window=Window(START, START + timedelta(days=30)))
 
-    assert layout.key(one, 1) == layout.key(one, 1)
-    assert len({layout.key(one, 1), layout.key(one, 1, 5), layout.key(listing(), 1), layout.key(one, 2)}) == 4
+    assert layout.key(one, 1) == layout.key(listing(), 1)
+    assert len({layout.key(one, 1), layout.key(one, 1, 5), layout.key(other, 1), layout.key(one, 2)}) == 4
 
 
 def test_where_totals_do_not_count_a_page_with_few_rows_is_the_last() -> None:
