@@ -12,7 +12,7 @@ from capledger.models import LedgerEntry, LedgerPage
 from capledger.walk.ordering import ListingOrder
 from capledger.walk.prefetch import PageKey
 from capledger.walk.server_profile import OffsetRule
-from capledger.walk.windows import MARGIN_DAYS, Span, Window
+from capledger.walk.windows import Span, Window
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,10 +38,11 @@ class Listing:
         """Return the range of rows that the dates requested explain; None for the history."""
         return None if self.window is None else self.window.explained(self.span.zone)
 
-    @property
-    def is_shortest(self) -> bool:
-        """Whether no shorter window can be requested in its place."""
-        return self.window is not None and self.window.days(self.span.zone) <= MARGIN_DAYS + 1
+    def is_past(self, second: int) -> bool:
+        """Return whether the rows behind one of this second lie outside the part that is yielded."""
+        if self.order == "asc":
+            return second >= self.span.upper.timestamp()
+        return self.span.lower is not None and second < self.span.lower.timestamp()
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Return the request for a page."""

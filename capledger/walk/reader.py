@@ -156,7 +156,7 @@ class Reader:
         try:
             page = await self.discovery.page(key)
         except Contradiction as contradiction:  # the service refuses to look behind the last page
-            if contradiction.kind == "depth" and self.discovery.listing.is_shortest:
+            if contradiction.kind == "depth" and self.edge is not None and key.listing.is_past(self.edge.second):
                 return True
             raise
         if await self._is_behind_end(total, key, page):

@@ -177,19 +177,22 @@ class Oracle:
         adds = any(write.adds for write in service.writes)
         deletes = any(write.deletes for write in service.writes)
         by_other_date = b.filter_on == "other" and self._asked.start is not None and not service.far_rows
-        first_page_is_all = b.first_short is not None and b.totals == "page"
-        return not ((adds and deletes) or by_other_date or first_page_is_all)
+        hides = b.first_short is not None or any(row.hidden for row in service.initial)
+        page_is_all = b.totals == "page" and hides  # a page says that its rows are all, and its room that none follow
+        return not ((adds and deletes) or by_other_date or page_is_all)
+
+    def _page_sizes(self) -> list[int]:
+        """Return how many rows the pages requested could hold."""
+        return [min(int(params["limit"]), self._behaviour.limit_cap) for params in self._service.requests] or [1]
 
     def _provable(self, required: int) -> bool:
         b, rows = self._behaviour, self._service.initial
         no_totals = b.totals == "absent" or b.details == "never"
-        if not rows:
+        if not rows and not any(write.adds for write in self._service.writes):
             return not (b.empty == "nothing" or (b.empty == "plain" and no_totals))
         if any(row.hidden and self._is_inside(self._visible(row)) for row in rows):
             return False
-        return not (
-            (no_totals and required) or (b.totals == "page" and required > min(b.limit_cap, self._asked.page_size))
-        )
+        return not ((no_totals and required) or (b.totals == "page" and required > max(self._page_sizes())))
 
     def _errors(self) -> Iterable[type[CapledgerError]]:
         """Yield the errors that the service may end a walk in; CapledgerError for any."""
@@ -200,6 +203,7 @@ class Oracle:
             not self._provable(len(rows))
             or any(row.hidden for row in rows)
             or (b.empty == "nothing" and self._asked.start is not None)
+            or (b.totals == "page" and len(rows) >= min(self._page_sizes()))
         ):
             yield IncompleteLedgerError
         if any(row.date_text is not None or row.store_json.startswith('"\\u') for row in rows):

@@ -231,10 +231,9 @@ def _judge_incomplete(owed: Owed, asked: Asked, plan: Plan, came: Came) -> tuple
     if plan.on_incomplete == "raise":
         return "wrong", "ended without an error and is not complete"
     lost = owed.problem(came.keys, order=asked.order, whole=True)
-    if lost is None and not owed.provable:
+    if lost is None and (not owed.provable or IncompleteLedgerError in owed.errors):
         return "right", None
-    excused = CapledgerError in owed.errors or (lost is None and IncompleteLedgerError in owed.errors)
-    return ("honest" if excused else "refused"), lost or "not complete"
+    return ("honest" if CapledgerError in owed.errors else "refused"), lost or "not complete"
 
 
 def _judge_error(owed: Owed, asked: Asked, came: Came, error: CapledgerError) -> Outcome:
@@ -242,7 +241,7 @@ def _judge_error(owed: Owed, asked: Asked, came: Came, error: CapledgerError) ->
         return "error"
     if not isinstance(error, owed.errors):
         return "refused"
-    if isinstance(error, IncompleteLedgerError) and not owed.provable and not owed.lacks_rows:
+    if isinstance(error, IncompleteLedgerError) and not owed.lacks_rows:
         is_whole = owed.problem(came.keys, order=asked.order, whole=True) is None
-        return "right" if is_whole else "refused"
+        return "right" if is_whole else "error" if owed.provable else "refused"
     return "error"
