@@ -7,7 +7,6 @@ are compared by *second*, and told apart within a second by their key (see ``ide
 from __future__ import annotations
 
 from datetime import timezone
-from itertools import pairwise
 from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Literal
 
@@ -44,16 +43,6 @@ def is_in_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> bool:
         return True
     seconds = [second_of(moment) for moment in moments]
     return seconds == sorted(seconds, reverse=order == "desc")
-
-
-def order_of(rows: Sequence[LedgerEntry]) -> ListingOrder | Literal["one second", "none"]:
-    """Return in which order rows are."""
-    seconds = [second_of(row.ledger_created_date) for row in rows]
-    if len(set(seconds)) <= 1:
-        return "one second"
-    if all(before <= after for before, after in pairwise(seconds)):
-        return "asc"
-    return "desc" if all(before >= after for before, after in pairwise(seconds)) else "none"
 
 
 def start_of_last_second(rows: Sequence[LedgerEntry]) -> int:

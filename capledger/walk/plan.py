@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +20,6 @@ from capledger.queries import GroupLedgerQuery, LedgerQuery
 from capledger.walk import windows
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Listing, page_count
-from capledger.walk.ordering import order_of
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.reading import ListingReading
 from capledger.walk.server_profile import ServerProfile
@@ -77,14 +75,17 @@ class WalkPlan:
     """What is still to be read: windows, or the whole history; None before the walk begins."""
     _reading: ListingReading | None = field(init=False, default=None)
     """What is read now."""
+    _span: Span | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._requests = LedgerRequests(self.query)
 
-    @cached_property
+    @property
     def span(self) -> Span:
-        """Return the range of the walk, which is fixed when it is asked for first."""
-        return self.make_span()
+        """Return the range of the walk, which is fixed when it is first needed."""
+        if self._span is None:
+            self._span = self.make_span()
+        return self._span
 
     @property
     def rows_stated(self) -> int:
@@ -162,28 +163,16 @@ class WalkPlan:
 
     def _prefers_windows(self, reading: ListingReading, layout: Layout) -> bool:
         """Leave the history for windows where these take fewer requests; return whether it is left."""
-        whole = self.span.window
+        whole, days = self.span.window, self.profile.span_days
         if whole is None or not layout.total:
             return False
-        if page_count(layout.total, layout.page_size) - 1 <= self._cost_of_windows(whole, layout, reading):
+        moments = [row.ledger_created_date for row in reading.discovery.first]
+        number = windows.count(whole, days, self.span.zone)
+        cost = windows.cost(whole, number, moments, layout.total, layout.page_size)
+        if page_count(layout.total, layout.page_size) - 1 <= cost:
             return False
         self._read_instead(self._cut(whole))
         return True
-
-    def _cost_of_windows(self, whole: Window, layout: Layout, reading: ListingReading) -> float:
-        """Estimate the requests that windows take, from how densely the rows of the first page lie."""
-        number = windows.count(whole, self.profile.span_days, self.span.zone)
-        moments = sorted(windows.to_utc(row.ledger_created_date) for row in reading.discovery.first)
-        total = layout.total or 0
-        if not moments:
-            return number
-        if order_of(reading.discovery.first) == "asc":
-            reach, spread, rows = whole.end - max(whole.start, moments[0]), whole.end - moments[0], total
-        else:
-            reach, spread, rows = min(whole.end, moments[-1]) - whole.start, moments[-1] - moments[0], len(moments)
-        margins = number * MARGIN_DAYS * _DAY
-        expected = min(total, rows * max(0.0, (reach + margins) / max(_DAY, spread)))
-        return max(number, expected / layout.page_size + number / 2)
 
     # What is read next
 

@@ -118,8 +118,20 @@ def cut(whole: Window, days: int, zone: tzinfo, *, newest_first: bool) -> Iterat
 
 def count(whole: Window, days: int, zone: tzinfo) -> int:
     """Return how many windows :func:`cut` yields."""
-    step = max(1, days - MARGIN_DAYS)
-    return -(-(whole.days(zone) - MARGIN_DAYS) // step)
+    return -(-(whole.days(zone) - MARGIN_DAYS) // max(1, days - MARGIN_DAYS))
+
+
+def cost(whole: Window, number: int, moments: list[datetime], total: int, page_size: int) -> float:
+    """Estimate the requests that so many windows take, from how densely the first of ``total`` rows lie."""
+    if not moments:
+        return number
+    oldest, newest = to_utc(min(moments)), to_utc(max(moments))
+    if moments[0] <= moments[-1]:
+        reach, spread, rows = whole.end - max(whole.start, oldest), whole.end - oldest, total
+    else:
+        reach, spread, rows = min(whole.end, newest) - whole.start, newest - oldest, len(moments)
+    expected = min(total, rows * max(0.0, (reach + number * MARGIN_DAYS * _DAY) / max(_DAY, spread)))
+    return max(number, expected / page_size + number / 2)
 
 
 def to_utc(moment: datetime) -> datetime:
