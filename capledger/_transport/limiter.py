@@ -16,7 +16,7 @@ from attrs import define
 
 from capledger._transport.arguments import to_positive_int
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.rate_limit import RateLimitedStreak
+from capledger._transport.pause import RateLimitedStreak
 from capledger.errors import CapledgerError, RateLimitedError, SessionClosedError
 
 if TYPE_CHECKING:

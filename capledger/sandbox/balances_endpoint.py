@@ -11,9 +11,9 @@ from capledger.sandbox import params as read
 from capledger.sandbox.customers import SandboxCustomer
 from capledger.sandbox.ledger import select
 from capledger.sandbox.ledger_endpoint import EndpointRequest, ledger_warnings
-from capledger.sandbox.paging import Totals, ledger_details
 from capledger.sandbox.responses import json_response
 from capledger.sandbox.rows import CATEGORIES
+from capledger.sandbox.totals import Totals, ledger_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

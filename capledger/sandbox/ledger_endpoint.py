@@ -13,12 +13,14 @@ from capledger.sandbox import params as read
 from capledger.sandbox.customers import SandboxCustomer
 from capledger.sandbox.filters import RowFilter, roles_of
 from capledger.sandbox.ledger import Ledger, select
-from capledger.sandbox.paging import PageRequest, Sorting, Totals, ledger_details
+from capledger.sandbox.paging import PageRequest
 from capledger.sandbox.params import AccountSelector, Parameters
 from capledger.sandbox.responses import ErrorResponse, error_item, json_response
 from capledger.sandbox.rules import Rules
 from capledger.sandbox.serialization import RowFormat, encode_json
+from capledger.sandbox.sorting import Sorting
 from capledger.sandbox.stores import Stores
+from capledger.sandbox.totals import Totals, ledger_details
 
 if TYPE_CHECKING:
     from capledger.sandbox.accounts import AccountMatch

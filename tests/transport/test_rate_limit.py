@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from support.clock import busiest
 
 from capledger import ConfigurationError
+from capledger._transport.pause import RateLimitedStreak
 from capledger._transport.rate_limit import (
     AdaptiveRateLimiter,
     FixedRateLimiter,
     RateLimit,
-    RateLimitedStreak,
     RateLimiter,
 )
 
