@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
@@ -59,6 +59,8 @@ class Collector:
     """After the end: what keeps the listing from being proven."""
     total: int | None = None
     """The total that is stated; after the end, if it counts the rows."""
+    is_stable: bool = False
+    """After the end: whether two readings in a row brought the same."""
 
     async def collect(self) -> list[LedgerEntry]:
         """Return all rows.
@@ -72,9 +74,12 @@ class Collector:
         size = await self._largest_size()
         for number in range(_READINGS):
             known = self.known
-            reading = await self._reading(max(1, size - number % 2))  # other rows stand at the edges of pages
+            # other rows stand at the edges of pages; another number of requests meets other replicas at each of them
+            smaller, more = (0, number % 2) if size == 1 else (number % 2, 0)
+            reading = await self._reading(size - smaller, _EMPTY_PAGES + more)
             agreeing = agreeing + 1 if before is not None and reading.keys == before.keys else 1
             unchanged = unchanged + 1 if self.known == known else 1
+            self.is_stable = agreeing > 1
             if self._is_whole(reading, agreeing, unchanged):
                 return self._whole(reading, agreeing)
             before = reading
@@ -112,7 +117,10 @@ class Collector:
     async def _prove_rule(self) -> None:
         """Find out what ``offset`` counts, if that is not known and makes a difference."""
         discovery, layout = self.discovery, self.layout
-        if discovery.profile.offset_rule is not None or (layout.stated or 0) <= layout.page_size:
+        known = discovery.profile.offset_rule
+        if known is not None:
+            self.layout = evolve(layout, offset_rule=known)
+        if known is not None or (layout.stated or 0) <= layout.page_size:
             return
         key = layout.key(discovery.listing, 1)
         page = await discovery.page(key)
@@ -138,8 +146,8 @@ class Collector:
         self.discovery.prefetch.keep(self.layout.key(self.discovery.listing, 0, largest), page)
         return largest
 
-    async def _reading(self, size: int) -> Reading:
-        """Read all pages once."""
+    async def _reading(self, size: int, empty_pages: int) -> Reading:
+        """Read all pages once, and so many without rows behind them where no total shows the end."""
         reading, number, empty = Reading(), 0, 0
         before: Counter[int] | None = None
         while True:
@@ -155,7 +163,7 @@ class Collector:
             total = self._total(reading)
             is_behind = number >= page_count(total or self.layout.stated or 0, size)
             ends = self.known == total and (empty > 0 or len(page.entries) < size)
-            if empty >= _MOST_HIDDEN or (is_behind and (empty >= _EMPTY_PAGES or ends)):
+            if empty >= _MOST_HIDDEN or (is_behind and (empty >= empty_pages or ends)):
                 return reading
 
     def _total(self, reading: Reading) -> int | None:

@@ -52,6 +52,8 @@ class Discovery:
     """Whether a stated total was seen that is not the number of rows of its own page."""
     exceeded: bool = False
     """Whether there are rows behind the stated last one, so that the total does not count them all."""
+    rule_sought: bool = False
+    """Whether it was tried to find out what ``offset`` counts."""
 
     async def layout(self) -> Layout:
         """Return how the listing is paged; the first page is kept for reading.
@@ -72,6 +74,7 @@ class Discovery:
             except Contradiction as contradiction:
                 if str(contradiction) != before:
                     before = str(contradiction)
+                    self.prefetch.stop()  # pages requested ahead are older than the next response
                     continue
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.keep(layout.key(self.listing, 0), page)
@@ -139,53 +142,52 @@ class Discovery:
             yield PageKey(other, 0, limit, limit, 0)
 
     async def revised(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> Layout:
-        """Find out what ``offset`` counts, and keep it for the session; return the layout with it."""
+        """Find out what ``offset`` counts, and keep for the session what is proven; return the layout with it."""
+        self.rule_sought = True
         self.profile.offset_rule = await self.offset_rule(layout, key, rows)
-        return evolve(layout, offset_rule=self.profile.offset_rule)
+        return evolve(layout, offset_rule=self.profile.offset_rule or infer_rule(self.first, rows, key))
 
-    async def offset_rule(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> OffsetRule:
-        """Return what ``offset`` counts, after a page that does not continue the rows before it.
+    async def offset_rule(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> OffsetRule | None:
+        """Return what ``offset`` counts, after a page that does not continue the rows before it; None if nothing shows.
 
         A first page of twice the size has the rows of the second page in its second half where pages are counted; where
-        rows are the same or change their places, what lies behind the stated last page tells.
+        rows are the same or change their places, what lies behind the last page tells.
         """
-        inferred, size = infer_rule(self.first, rows, key), max(2, layout.page_size)
-        rules: list[OffsetRule] = []
+        size, total = max(2, layout.page_size), layout.total
         try:
-            rules = await self._fitting_rules(key._replace(number=1, size=size, limit=size, offset=1))
+            whole = await self.page(key._replace(number=0, size=2 * size, limit=2 * size, offset=0))
+            rules = await self._fitting_rules(key._replace(number=1, size=size, limit=size, offset=1), whole.entries)
         except LimitTooLargeError as refusal:
-            self.profile.lower_page_cap(refusal, size)
-            size = layout.page_size
+            self.profile.lower_page_cap(refusal, 2 * size)
+            size, rules = layout.page_size, []
         except Contradiction:
-            return inferred
-        if len(rules) == 1:
-            return rules[0]
-        if layout.total is None:
-            return inferred
-        return await self._rule_behind(key._replace(size=size, limit=size), layout.total, inferred)
+            return None
+        else:
+            total = len(whole.entries) if total is None and len(whole.entries) < 2 * size else total
+        if len(rules) == 1 or total is None:
+            return rules[0] if len(rules) == 1 else None
+        return await self._rule_behind(key._replace(size=size, limit=size), total, infer_rule(self.first, rows, key))
 
-    async def _fitting_rules(self, key: PageKey) -> list[OffsetRule]:
+    async def _fitting_rules(self, key: PageKey, whole: list[LedgerEntry]) -> list[OffsetRule]:
         """Return by which rules a second page has the rows that a page of twice the size has at its place."""
-        size = key.size
-        whole = (await self.page(key._replace(number=0, size=2 * size, limit=2 * size, offset=0))).entries
-        if len(whole) <= size:
+        if len(whole) <= key.size:
             return []
         rows = keys_of((await self.page(key)).entries)
-        places: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
-        return [rule for rule, place in places.items() if rows == keys_of(whole[place : place + size])]
+        places: dict[OffsetRule, int] = {"page": key.size, "row": 1, "page from 1": 0}
+        return [rule for rule, place in places.items() if rows == keys_of(whole[place : place + key.size])]
 
-    async def _rule_behind(self, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
-        """Return what ``offset`` counts, by the page behind the last one that is stated."""
+    async def _rule_behind(self, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule | None:
+        """Return what ``offset`` counts, by the page behind the last one."""
         with suppress(Contradiction, LimitTooLargeError):
             for _ in range(1 + RETRIES):
                 number = page_count(total, key.size)
                 page = await self.page(key._replace(number=number, offset=number))
-                total = stated_total(page) or total
+                total = (stated_total(page) if self.states_more else None) or total
                 if number == page_count(total, key.size):
                     return await self._rule_at(page, key._replace(offset=number), total, inferred)
-        return inferred
+        return None
 
-    async def _rule_at(self, page: LedgerPage, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule:
+    async def _rule_at(self, page: LedgerPage, key: PageKey, total: int, inferred: OffsetRule) -> OffsetRule | None:
         """Return what ``offset`` counts, by the page at the offset behind the last page of this size."""
         rows, size, number = len(page.entries), key.size, key.offset
         as_rows, as_pages = min(size, total - number), total - (number - 1) * size
@@ -196,7 +198,7 @@ class Discovery:
         elif number + 1 < total:
             counts_rows = bool((await self.page(key._replace(limit=size, offset=number + 1))).entries)
         else:
-            return inferred
+            return None
         return "row" if counts_rows else inferred if inferred != "row" else "page"
 
 
@@ -215,7 +217,9 @@ def infer_rule(first: list[LedgerEntry], rows: list[LedgerEntry], key: PageKey) 
     if key.number == 1 and _repeats(first, rows):
         return "page from 1"
     overlap = first[key.offset : key.offset + len(rows)] if key.number else []
-    return "row" if _repeats(overlap, rows[: len(overlap)]) else "page"
+    keys, others = keys_of(first), keys_of(rows)
+    moves_on = key.number > 0 and keys != others and 2 * (keys & others).total() > len(rows)
+    return "row" if moves_on or _repeats(overlap, rows[: len(overlap)]) else "page"
 
 
 def _repeats(some: list[LedgerEntry], others: list[LedgerEntry]) -> bool:

@@ -225,6 +225,7 @@ class WalkPlan:
         if kind == "depth" and window is not None:
             self._halve(window, contradiction)
         elif kind == "depth" and not self.profile.ignores_dates:
+            self.outcome.note(reading.shortfall)
             self._read_instead(self._cut(self._remaining_span(position)))
             if self.query.start is None and self.query.end is None:
                 self.outcome.owed = reading.total

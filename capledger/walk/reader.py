@@ -134,7 +134,7 @@ class Reader:
 
     def _doubts_rule(self, view: PageView) -> bool:
         """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
-        if self.discovery.profile.offset_rule is not None or not view.key.number:
+        if self.discovery.profile.offset_rule is not None or self.discovery.rule_sought or not view.key.number:
             return False
         return self.layout.page_size == 1 or infer_rule(self.discovery.first, view.rows, view.key) != "page"
 
@@ -148,7 +148,7 @@ class Reader:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
         profile, total, latest = self.discovery.profile, self.total, self.latest
         if total is None:
-            return self._empty_pages >= _EMPTY_PAGES and await self._compared_totals()
+            return self._empty_pages >= _EMPTY_PAGES and await self._compared_totals() and await self._ends_still()
         if self.index < total or total <= profile.counted_to or not total or (latest is not None and latest.is_short):
             return self.index >= total
         usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
@@ -175,7 +175,7 @@ class Reader:
         if self.edge is None:
             return False
         second = second_of(page.entries[0].ledger_created_date)
-        return not is_past(second, self.edge.second, key.listing.order) and not await self._goes_on(total, page)
+        return not is_past(second, self.edge.second, key.listing.order) and not await self._goes_on(total, key, page)
 
     async def _compared_totals(self) -> bool:
         """Request a larger first page: a total that is not the number of its rows is not that of each page."""
@@ -186,7 +186,19 @@ class Reader:
                 await discovery.page(self.layout.key(discovery.listing, 0, size))
         return True
 
-    async def _goes_on(self, total: int, further: LedgerPage) -> bool:
+    async def _ends_still(self) -> bool:
+        """Look again behind the last rows of a listing that must count them all: pages read ahead may be older."""
+        if not self.discovery.exceeded:
+            return True
+        self.discovery.prefetch.stop()
+        key = self.layout.key(self.discovery.listing, self.index // self.layout.page_size - self._empty_pages)
+        page = await self.discovery.page(key)
+        if page.entries:
+            self.discovery.prefetch.keep(key, page)
+            self.index, self._empty_pages = key.number * key.size, 0
+        return not page.entries
+
+    async def _goes_on(self, total: int, key: PageKey, further: LedgerPage) -> bool:
         """Return whether there are rows behind the stated last one, by a page of another size if that is allowed."""
         last = self.latest
         listing, profile, usual = self.discovery.listing, self.discovery.profile, self.layout.page_size
@@ -198,7 +210,13 @@ class Reader:
                     profile.lower_page_cap(refusal, size)
                     break
                 return len(page.entries) > total % size
-        return last is None or keys_of(last.rows) != keys_of(further.entries)
+        repeated = keys_of(further.entries)
+        if last is None or keys_of(last.rows) != repeated:
+            return True
+        if key.number != 1 or profile.offset_rule is not None:
+            return False
+        beyond = await self.discovery.page(key._replace(number=2, offset=2))  # the second one, where the first is 1
+        return bool(beyond.entries) and keys_of(beyond.entries) != repeated
 
     def _advance(self, view: PageView, rows: list[LedgerEntry]) -> None:
         """Go on behind a page."""

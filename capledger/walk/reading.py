@@ -101,6 +101,7 @@ class ListingReading:
         try:
             return await self._read_on(self._reader)
         except Contradiction as contradiction:
+            self.shortfall = self._reader.shortfall() if contradiction.kind == "depth" else None
             self._reader = None
             self._attempts += 1
             self._reconsider(contradiction)
@@ -149,7 +150,7 @@ class ListingReading:
     async def _collect(self, layout: Layout) -> None:
         collector = Collector(self.discovery, layout)
         rows = await collector.collect()
-        self.shortfall, self.doubts_dates = collector.shortfall, collector.total is not None
+        self.shortfall, self.doubts_dates = collector.shortfall, collector.total is not None and collector.is_stable
         self._builder, total = self._builder_behind(), collector.total
         if self._builder.most_skipped is not None and total is not None and self.total is not None:
             self._builder.most_skipped += max(0, total - self.total)  # they may have been added before the position

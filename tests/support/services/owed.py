@@ -178,8 +178,13 @@ class Oracle:
         deletes = any(write.deletes for write in service.writes)
         by_other_date = b.filter_on == "other" and self._asked.start is not None and not service.far_rows
         hides = b.first_short is not None or any(row.hidden for row in service.initial)
-        page_is_all = b.totals == "page" and hides  # a page says that its rows are all, and its room that none follow
-        return not ((adds and deletes) or by_other_date or page_is_all)
+        cuts = b.limit_refusal is None and any(int(asked["limit"]) > b.limit_cap for asked in service.requests)
+        stops_counting = b.total_cap is not None and b.total_cap <= len(service.initial)
+        # a page that states its own rows as all, with room for more, says that none follow
+        page_is_all = b.totals == "page" and (hides or cuts)
+        # where the total does not count, rows that are gone leave no trace
+        gone = (b.totals == "page" or stops_counting) and (deletes or hides or max(b.replicas) > 0)
+        return not ((adds and deletes) or by_other_date or page_is_all or gone)
 
     def _page_sizes(self) -> list[int]:
         """Return how many rows the pages requested could hold."""
@@ -188,6 +193,8 @@ class Oracle:
     def _provable(self, required: int) -> bool:
         b, rows = self._behaviour, self._service.initial
         no_totals = b.totals == "absent" or b.details == "never"
+        if self._start is not None and self._end <= self._start:
+            return True
         if not rows and not any(write.adds for write in self._service.writes):
             return not (b.empty == "nothing" or (b.empty == "plain" and no_totals))
         if any(row.hidden and self._is_inside(self._visible(row)) for row in rows):

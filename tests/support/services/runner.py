@@ -222,7 +222,9 @@ def _judge(service: Service, asked: Asked, plan: Plan, came: Came) -> tuple[Outc
 
 def _judge_complete(owed: Owed, plan: Plan, came: Came) -> tuple[Outcome, str | None]:
     """Judge a walk that says that it has everything, and has."""
-    claims_too_much = not owed.provable and (not plan.stops or (not owed.lacks_rows and came.last > 0))
+    claims_too_much = (
+        not owed.provable and owed.detectable and (not plan.stops or (not owed.lacks_rows and came.last > 0))
+    )
     return ("unproven", "complete, which cannot be known") if claims_too_much else ("right", None)
 
 
