@@ -117,7 +117,7 @@ class Collector:
     async def _prove_rule(self) -> None:
         """Find out what ``offset`` counts, if that is not known and makes a difference."""
         discovery, layout = self.discovery, self.layout
-        known = discovery.profile.offset_rule
+        known = discovery.profile.offset_rule or discovery.likely_rule
         if known is not None:
             self.layout = evolve(layout, offset_rule=known)
         if known is not None or (layout.stated or 0) <= layout.page_size:

@@ -18,14 +18,13 @@ from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, Listing, page_count, stated_total
 from capledger.walk.ordering import is_in_order, second_of
 from capledger.walk.prefetch import PageKey, Prefetch
-from capledger.walk.server_profile import ServerProfile
+from capledger.walk.server_profile import OffsetRule, ServerProfile
 from capledger.walk.validation import Contradiction, check_dates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from capledger.models import LedgerPage
-    from capledger.walk.server_profile import OffsetRule
 
 #: "There are no ledger entries": the listing is empty, or the page lies behind its end.
 _NO_ENTRIES: Final = 11003
@@ -52,8 +51,8 @@ class Discovery:
     """Whether a stated total was seen that is not the number of rows of its own page."""
     exceeded: bool = False
     """Whether there are rows behind the stated last one, so that the total does not count them all."""
-    rule_sought: bool = False
-    """Whether it was tried to find out what ``offset`` counts."""
+    likely_rule: OffsetRule | None = None
+    """What ``offset`` seems to count, after it was tried to find that out."""
 
     async def layout(self) -> Layout:
         """Return how the listing is paged; the first page is kept for reading.
@@ -62,7 +61,7 @@ class Discovery:
             Contradiction: the first page agrees with no way of paging.
         """
         limit = self.profile.page_size(self.page_size)
-        draft = Layout(limit, limit, None, None, self.profile.offset_rule or "page")
+        draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
         key = draft.key(self.listing, 0)
         ahead = [draft.key(self.listing, number) for number in range(1, 1 + self.unseen)]
         before = ""
@@ -143,9 +142,9 @@ class Discovery:
 
     async def revised(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> Layout:
         """Find out what ``offset`` counts, and keep for the session what is proven; return the layout with it."""
-        self.rule_sought = True
         self.profile.offset_rule = await self.offset_rule(layout, key, rows)
-        return evolve(layout, offset_rule=self.profile.offset_rule or infer_rule(self.first, rows, key))
+        self.likely_rule = self.profile.offset_rule or infer_rule(self.first, rows, key)
+        return evolve(layout, offset_rule=self.likely_rule)
 
     async def offset_rule(self, layout: Layout, key: PageKey, rows: list[LedgerEntry]) -> OffsetRule | None:
         """Return what ``offset`` counts, after a page that does not continue the rows before it; None if nothing shows.
@@ -194,12 +193,14 @@ class Discovery:
         if not rows:
             return "page"
         if as_rows != as_pages:
-            counts_rows = rows == as_rows
+            counts_rows, counts_pages = rows == as_rows, rows == as_pages
         elif number + 1 < total:
             counts_rows = bool((await self.page(key._replace(limit=size, offset=number + 1))).entries)
+            counts_pages = not counts_rows
         else:
             return None
-        return "row" if counts_rows else inferred if inferred != "row" else "page"
+        pages = inferred if inferred != "row" else "page"
+        return "row" if counts_rows else pages if counts_pages else None
 
 
 def says_empty(page: LedgerPage) -> bool:

@@ -134,7 +134,7 @@ class Reader:
 
     def _doubts_rule(self, view: PageView) -> bool:
         """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
-        if self.discovery.profile.offset_rule is not None or self.discovery.rule_sought or not view.key.number:
+        if (self.discovery.profile.offset_rule or self.discovery.likely_rule) is not None or not view.key.number:
             return False
         return self.layout.page_size == 1 or infer_rule(self.discovery.first, view.rows, view.key) != "page"
 
