@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from distributed import Client
 from support.clock import busiest
-from support.dask_jobs import connect, connect_by_environment, set_environment
+from support.clusters import process_cluster
+from support.dask_jobs import connect, connect_by_environment, connect_with_pid, set_environment
 from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
 
 from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
@@ -107,21 +108,39 @@ async def test_a_killed_driver_is_followed_by_another(client: Client, tmp_path: 
     assert entries_of(manifest, tmp_path) == expected(SIZES)
 
 
-async def test_a_lost_scheduler_ends_the_run_with_an_error(client: Client, tmp_path: Path) -> None:
-    """Without a scheduler the run fails and never returns; with one again the same call finishes the job."""
-    lost = await asyncio.to_thread(Client, client.scheduler.address)
+async def test_an_added_worker_helps_and_a_killed_scheduler_ends_the_run(client: Client, tmp_path: Path) -> None:
+    """A worker that joins gets shards; after SIGKILL of the scheduler the same call goes on at another cluster."""
+    loop, processes = asyncio.get_running_loop(), set[str]()
+    with process_cluster() as cluster:
+        async with sandbox([1] * 200, rules=Rules(latency=0.03)) as box:
 
-    def lose_connection(progress: JobProgress) -> None:
-        if progress.requests > 20:
-            lost.sync(lost.scheduler_comm.comm.close)
+            def watch(*_: Any) -> None:
+                if not processes:
+                    loop.call_soon(cluster.start_worker)
+                processes.add(box.requests[-1].headers["x-process"])
+                if len(processes) > 1:
+                    cluster.kill_scheduler()
 
-    async with sandbox(SIZES, rules=Rules(latency=0.02)) as box:
-        with pytest.raises(JobStoppedError, match="the scheduler was lost"):
-            await run(lost, box, tmp_path, on_progress=lose_connection)
-        await asyncio.to_thread(lost.close)
-        manifest = await run(client, box, tmp_path)
+            box.on_request = watch
+            connected = await asyncio.to_thread(Client, cluster.address)
+            settings: dict[str, Any] = {
+                "connect": partial(connect_with_pid, box.url),
+                "shard_size": 5,
+                "concurrency": 1,
+            }
+            job = partial(run_backfill, queries=queries(200), out=tmp_path, format="jsonl", **settings)
+            with pytest.raises(JobStoppedError, match="the scheduler was lost"):
+                await asyncio.to_thread(job, connected)
+            sent = len(box.requests)
+            await asyncio.to_thread(connected.close)
+            cluster.kill()
+            box.rules, box.on_request = Rules(), None
+            manifest = await asyncio.to_thread(job, client)
 
-    assert entries_of(manifest, tmp_path) == expected(SIZES)
+    assert len(processes) == 2
+    assert sent < 200
+    assert manifest.complete
+    assert entries_of(manifest, tmp_path) == expected([1] * 200)
 
 
 async def test_workers_share_one_limit(client: Client, tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from support.dask_jobs import set_environment
 from support.jobs import manifest_of, mobile, rows_of, sandbox
-from support.shell import finish, run, start
+from support.shell import finish, process_environment, run, start
 
 from capledger.sandbox import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from distributed import Client
 
 SIZES = [3, 0, 7] * 20
 
@@ -22,24 +25,26 @@ def write_customers(directory: Path) -> Path:
     return file
 
 
-async def test_the_same_command_goes_on(tmp_path: Path) -> None:
-    """A signal ends the command in order with 130; the same command finishes the job, each entry once."""
+async def test_the_same_command_goes_on(client: Client, tmp_path: Path) -> None:
+    """A signal ends the command in order with 130; the same command, here or elsewhere, ends it, each entry once."""
     file, out, reached = write_customers(tmp_path), tmp_path / "out", asyncio.Event()
     command = ("backfill", file, "--out", out, "--format", "jsonl")
-    options = ("--dask", "--workers", "1", "--shard-size", "10", "--progress-interval", "0.1")
+    options = ("--dask", "--shard-size", "10", "--progress-interval", "0.1")
+    elsewhere = ("--scheduler", client.scheduler.address)
     async with sandbox(SIZES, rules=Rules(latency=0.03)) as box:
         box.on_request = lambda *_: reached.set() if len(box.requests) > 12 else None
-        process = await start(box, *command, *options)
+        process = await start(box, *command, *options, "--workers", "1")
         await reached.wait()
         process.send_signal(signal.SIGINT)
         stopped = await finish(process)
-        finished = await finish(await start(box, *command, *options))
+        await asyncio.to_thread(client.run, set_environment, process_environment(box))
+        finished = await run(box, *command, *options, *elsewhere)
 
     manifest = manifest_of(out)
     assert stopped.code == 130
     assert "the same command goes on" in stopped.err
     assert (finished.code, manifest["complete"], manifest["entries"]) == (0, True, sum(SIZES))
-    assert "dashboard of the cluster: http://127.0.0.1:" in finished.err
+    assert all("dashboard of the cluster: http://127.0.0.1:" in result.err for result in (stopped, finished))
     assert "60 customers" in finished.err
     assert f"{sum(SIZES)} entries of 40 customers" in finished.out
     assert sum(len(rows_of(out / item["file"])) for item in manifest["files"]) == sum(SIZES)
@@ -52,6 +57,7 @@ async def test_the_same_command_goes_on(tmp_path: Path) -> None:
         (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler needs --dask"),
         (("--dask", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "exclude each other"),
         (("--dask", "--shard-size", "0"), "Invalid value for '--shard-size'"),
+        (("--dask", "--plan"), "--plan and --dask exclude each other"),
         (("--dask", "--scheduler", "nonsense://1"), "no scheduler of Dask can be reached"),
     ],
 )

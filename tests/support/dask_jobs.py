@@ -19,6 +19,12 @@ def connect(url: str) -> LedgerSession:
     return LedgerSession(url, BasicAuth("store.server", "server123"), timezone=UTC)
 
 
+def connect_with_pid(url: str) -> LedgerSession:
+    """Return a session whose requests name the process of the worker."""
+    auth = BasicAuth("store.server", "server123")
+    return LedgerSession(url, auth, timezone=UTC, headers={"X-Process": str(os.getpid())})
+
+
 def connect_by_environment() -> LedgerSession:
     """Return a session with a password that only the workers have."""
     auth = BasicAuth("store.server", os.environ["CAPLEDGER_PASSWORD"])
