@@ -270,6 +270,21 @@ def test_what_an_earlier_run_has_leased_is_known_from_the_disk(tmp_path: Path) -
     assert after_end == pytest.approx(30.0, abs=5)
 
 
+async def test_progress_is_summed_over_shards(client: Client, tmp_path: Path) -> None:
+    """Finished shards and those under way make one progress, which only grows and never counts a shard twice."""
+    seen: list[JobProgress] = []
+    async with sandbox([2] * 60, rules=Rules(latency=0.02)) as box:
+        manifest = await run(client, box, tmp_path, queries(60), on_progress=seen.append, interval=0.02, concurrency=2)
+
+    assert {progress.customers for progress in seen} == {60}
+    for name in ("finished", "requests"):
+        values = [getattr(progress, name) for progress in seen]
+        assert values == sorted(values)
+        assert values[-1] == manifest.requests == 60
+    assert any(0 < progress.finished < 60 for progress in seen)
+    assert any(progress.seconds_left for progress in seen)
+
+
 async def test_shards_can_be_put_into_a_store(client: Client, tmp_path: Path) -> None:
     """Without a shared directory the data is in a store, by one manifest there; a second run finds every commit."""
     store, state = f"file://{tmp_path}/store", tmp_path / "state"

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 from support.dask_jobs import connect
+from support.fake_stores import fake_store
 from support.jobs import backfill, expected, mobile, queries, rows_of, sandbox
 from support.object_stores import BUCKET, make_bucket, moto_server, settings
 from support.shell import run as run_command
@@ -52,13 +53,16 @@ def download(store: ObjectStore, manifest: Manifest, folder: Path) -> Counter[tu
     return found
 
 
-@pytest.mark.parametrize("scheme", ["s3", "file"])
-async def test_a_shard_is_committed_once(url: str, scheme: str, tmp_path: Path) -> None:
-    """Its data is in the store; a worker elsewhere finds the commit and sends nothing."""
-    url = url if scheme == "s3" else f"file://{tmp_path}/store"
-    store = ObjectStore(url)
-    store.check()
-    async with sandbox(SIZES) as box:
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az", "file"])
+async def test_a_shard_is_committed_once(
+    url: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its data is in the store; a worker elsewhere finds the commit and sends nothing, and a second one is refused."""
+    url = {"s3": url, "file": f"file://{tmp_path}/store"}.get(scheme, f"{scheme}://ledgers/some/prefix")
+    async with sandbox(SIZES) as box, fake_store(tmp_path) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        store = ObjectStore(url)
         shard = Shard(
             number=1,
             queries=tuple(queries(4)),
@@ -67,14 +71,17 @@ async def test_a_shard_is_committed_once(url: str, scheme: str, tmp_path: Path) 
             format="jsonl",
             store=url,
         )
+        await asyncio.to_thread(store.check)
         manifest = await asyncio.to_thread(run_shard, shard)
         sent = len(box.requests)
         elsewhere = await asyncio.to_thread(run_shard, evolve(shard, out=str(tmp_path / "there")))
+        found = [await asyncio.to_thread(store.find, f"shard-{number:05}") for number in (1, 2)]
+        again = await asyncio.to_thread(store._create, "commits/shard-00001/00001.json", b"")
+        entries = await asyncio.to_thread(download, store, manifest, tmp_path)
 
-    assert download(store, manifest, tmp_path) == expected(SIZES)
-    assert elsewhere == manifest == store.find("shard-00001")
-    assert len(box.requests) == sent
-    assert store.find("shard-00002") is None
+    assert entries == expected(SIZES)
+    assert found == [manifest, None]
+    assert (elsewhere, again, len(box.requests)) == (manifest, False, sent)
 
 
 async def test_of_several_writers_one_wins(url: str, tmp_path: Path) -> None:
