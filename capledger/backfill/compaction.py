@@ -7,17 +7,18 @@ next command that opens the directory.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from attrs import frozen
+from attrs import fields_dict, frozen
 
 from capledger.backfill.batches import Batches, MergedFile, WrittenFile
 from capledger.backfill.customer_tables import write_customers
 from capledger.backfill.database import JOB_FILE, Database
 from capledger.backfill.files import sha256_of, storage_errors, temporary_file
-from capledger.backfill.manifest import ENTRIES, MANIFEST
+from capledger.backfill.manifest import ENTRIES, MANIFEST, SHARDS, is_sharded
 from capledger.backfill.plan import read_identity
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.sinks.file_sink import FileSink
@@ -41,6 +42,9 @@ class Compaction:
     """Number of entries in them; the same before and after."""
 
 
+_COUNTS: Final = tuple(fields_dict(Compaction))
+
+
 def compact(directory: str | PathLike[str], *, rows: int = 1_000_000) -> Compaction:
     """Merge data files of a directory that follow one another, as long as they have at most so many rows together.
 
@@ -60,20 +64,46 @@ def compact(directory: str | PathLike[str], *, rows: int = 1_000_000) -> Compact
     path = Path(directory)
     if rows < 1:
         raise InvalidQueryError("rows must be at least 1")
+    if is_sharded(path) and (path / MANIFEST).exists():
+        return _compact_shards(path, rows)
     if not ((path / JOB_FILE).exists() and (path / MANIFEST).exists()):
         raise InvalidQueryError(f"no run has ended in this directory: it has no {JOB_FILE} or no {MANIFEST}")
-    database = Database(path)
-    try:
+    with closing(Database(path)) as database:
         finish_compaction(database, path)
-        batches = Batches(database)
-        before = batches.files()
-        sink = sink_for(read_identity(database).format)
-        if isinstance(sink, FileSink):
-            check_files(path, batches, repair=False, contents=True)
-            _merge(database, path, sink, list(_groups(before, rows)))
-        after = batches.files()
-    finally:
-        database.close()
+        result = _compact(database, path, rows)
+        finish_compaction(database, path)
+    return result
+
+
+def _compact_shards(directory: Path, rows: int) -> Compaction:
+    """Merge the files of each shard, then name them in the manifest, and remove those that they replace last."""
+    with closing(Database(directory / SHARDS)):
+        folders = [path.parent for path in sorted((directory / SHARDS).glob(f"shard-*/{MANIFEST}"))]
+        results, files, changed = [], list[dict[str, Any]](), False
+        for folder in folders:
+            with closing(Database(folder)) as database:
+                _drop_unfinished(database, folder)
+                results.append(_compact(database, folder, rows))
+                files += _described(Batches(database), f"{SHARDS}/{folder.name}/{ENTRIES}")
+                changed = changed or bool(Batches(database).obsolete())
+        if changed:
+            with storage_errors(MANIFEST):
+                _replace_files(directory, files)
+        for folder in folders:
+            with closing(Database(folder)) as database:
+                finish_compaction(database, folder)
+    return Compaction(**{name: sum(getattr(result, name) for result in results) for name in _COUNTS})
+
+
+def _compact(database: Database, path: Path, rows: int) -> Compaction:
+    """Merge files, without removing those that they replace."""
+    batches = Batches(database)
+    before = batches.files()
+    sink = sink_for(read_identity(database).format)
+    if isinstance(sink, FileSink):
+        check_files(path, batches, repair=False, contents=True)
+        _merge(batches, path, sink, list(_groups(before, rows)))
+    after = batches.files()
     return Compaction(files_before=len(before), files=len(after), entries=sum(file.rows for file in after))
 
 
@@ -90,11 +120,10 @@ def _groups(files: Sequence[WrittenFile], most_rows: int) -> Iterator[list[Writt
         yield group
 
 
-def _merge(database: Database, directory: Path, sink: FileSink, groups: Sequence[Sequence[WrittenFile]]) -> None:
+def _merge(batches: Batches, directory: Path, sink: FileSink, groups: Sequence[Sequence[WrittenFile]]) -> None:
     if not groups:
         return
-    batches, entries = Batches(database), directory / ENTRIES
-    merged = []
+    entries, merged = directory / ENTRIES, []
     with storage_errors("the data files"):
         sink.open(entries)
         for group in groups:
@@ -104,34 +133,45 @@ def _merge(database: Database, directory: Path, sink: FileSink, groups: Sequence
             merged.append(MergedFile(number, name, size, sha256, tuple(file.name for file in group)))
         sink.close()
     batches.finish_merges(merged)
-    finish_compaction(database, directory)
 
 
 def finish_compaction(database: Database, directory: Path) -> None:
     """Remove merged files of a process that ended before they were recorded, and files that recorded ones replace."""
-    batches, entries = Batches(database), directory / ENTRIES
+    _drop_unfinished(database, directory)
+    batches = Batches(database)
+    obsolete = batches.obsolete()
+    if not obsolete:
+        return
     with storage_errors("the data files"):
-        for number in batches.unfinished_merges():
-            for path in entries.glob(f"entries-{number:05}.*"):
-                path.unlink()
-        batches.drop_merges()
-        obsolete = batches.obsolete()
-        if not obsolete:
-            return
         if (directory / MANIFEST).exists():
-            _replace_files(batches, directory)
+            _replace_files(directory, _described(batches, ENTRIES))
         write_customers(database, directory, read_identity(database).format)
         for name in obsolete:
-            (entries / name).unlink(missing_ok=True)
+            (directory / ENTRIES / name).unlink(missing_ok=True)
     batches.forget_obsolete()
 
 
-def _replace_files(batches: Batches, directory: Path) -> None:
-    """Write the manifest again with the files of the state."""
-    manifest: dict[str, Any] = msgspec.json.decode((directory / MANIFEST).read_bytes())
-    manifest["files"] = [
-        {"file": f"{ENTRIES}/{file.name}", "rows": file.rows, "bytes": file.size, "sha256": file.sha256}
+def _drop_unfinished(database: Database, directory: Path) -> None:
+    """Remove merged files of a process that ended before they were recorded."""
+    batches = Batches(database)
+    with storage_errors("the data files"):
+        for number in batches.unfinished_merges():
+            for path in (directory / ENTRIES).glob(f"entries-{number:05}.*"):
+                path.unlink()
+    batches.drop_merges()
+
+
+def _described(batches: Batches, folder: str) -> list[dict[str, Any]]:
+    """Return the files of the state as a manifest has them."""
+    return [
+        {"file": f"{folder}/{file.name}", "rows": file.rows, "bytes": file.size, "sha256": file.sha256}
         for file in batches.files()
     ]
+
+
+def _replace_files(directory: Path, files: list[dict[str, Any]]) -> None:
+    """Write the manifest again with other files."""
+    manifest: dict[str, Any] = msgspec.json.decode((directory / MANIFEST).read_bytes())
+    manifest["files"] = files
     with temporary_file(directory / MANIFEST) as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

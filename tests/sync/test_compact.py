@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
-from support.jobs import FORMATS, manifest_of, rows, rows_of, session_at
+from support.jobs import FORMATS, manifest_of, queries, rows, rows_of, session_at
 from support.syncs import Crash, FragileDatabase, Fuse, Ledgers, held, sync
 
 from capledger import InvalidQueryError
-from capledger.backfill import DamagedFilesError, compact, verify
+from capledger.backfill import DamagedFilesError, ShardedSync, compact, compaction, verify
 from capledger.backfill.database import Database
 
 if TYPE_CHECKING:
@@ -117,3 +118,36 @@ async def test_damaged_files_are_not_merged(tmp_path: Path) -> None:
         compact(tmp_path)
     with pytest.raises(InvalidQueryError, match="at least 1"):
         compact(out, rows=0)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_shards_are_merged_each_for_itself(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest of a data set in shards names files that exist at each step, also after a crash on the way."""
+    ledgers = Ledgers([4, 3, 2])
+    settings: dict[str, Any] = {"out": tmp_path, "shard_size": 2, "rate_limited": False, "format": kind}
+    async with ledgers.box as box, session_at(box) as session:
+        for _ in range(3):
+            for number in range(3):
+                ledgers.append_newest(number)
+            await ShardedSync(session, queries(3), **settings).run()
+        before = rows_in(tmp_path)
+        monkeypatch.setattr(compaction, "finish_compaction", Mock(side_effect=Crash))
+        with pytest.raises(Crash):
+            compact(tmp_path)
+        monkeypatch.undo()
+        on_the_way = rows_in(tmp_path)
+        result = compact(tmp_path)
+        ledgers.append_newest(0)
+        manifest = await ShardedSync(session, queries(3), **settings).run()
+
+    assert on_the_way == before
+    assert (result.files, result.entries) == (2, 18)
+    assert len(list(tmp_path.rglob("entries/*"))) == (2 if kind == "duckdb" else 3)
+    assert (manifest.complete, manifest.runs[-1].entries, sum(rows_in(tmp_path).values())) == (True, 1, 19)
+    assert verify(tmp_path).ok
+
+
+def rows_in(out: Path) -> Counter[tuple[str, str]]:
+    """Return the rows of the files that the manifest names."""
+    found = (row for file in manifest_of(out)["files"] for row in rows_of(out / file["file"]))
+    return Counter((row["identifier_value"], str(row["event_log_id"])) for row in found)
