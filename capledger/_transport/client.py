@@ -193,9 +193,7 @@ class Transport:
     async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
         """Send a request as :meth:`fetch` does, and leave the decoding of a large response to the caller."""
         self._open()
-        return await self._send(Attempt(request, context, self._decoder.decode))
-
-    async def _send(self, attempt: Attempt[T]) -> PendingResponse[T]:
+        attempt = Attempt(request, context, self._decoder.decode)
         outcome = await self._send_in_time(attempt)
         return PendingResponse(outcome, attempt, self._decode_late)
 
@@ -324,7 +322,8 @@ class Transport:
 
         async def send(request: Request[T], decode: Callable[[Request[T], Response], T]) -> tuple[T, float]:
             renewal = Attempt(request, attempt.context, decode, authenticated=False, beside=beside, retried=retried)
-            return await (await self._send(renewal)).value(), renewal.sent_at
+            outcome = await self._send_in_time(renewal)
+            return await PendingResponse(outcome, renewal, self._decode_late).value(), renewal.sent_at
 
         await self._authenticator.renew(send, since)
 

@@ -199,24 +199,24 @@ class _Worker:
         self._counts = counts
         self._fail_fast = fail_fast
 
-    async def fetch(self, query: Query, _: object) -> LedgerOutcome | BalanceOutcome:
+    def fetch(self, query: Query, _: object) -> Awaitable[LedgerOutcome | BalanceOutcome]:
         """Return the outcome with its entries or balances."""
         if isinstance(query, BalanceQuery) and self._open_balances is not None:
-            return await self._balances(query, self._open_balances)
+            return self._balances(query, self._open_balances)
         entries: list[LedgerEntry] = []
 
         async def keep(page: LedgerPage) -> None:
             entries.extend(page.entries)
 
-        return await self._walk(query, entries, keep)
+        return self._walk(query, entries, keep)
 
-    async def stream(self, query: Query, hand_over: HandOver[_Streamed]) -> _Streamed:
+    def stream(self, query: Query, hand_over: HandOver[_Streamed]) -> Awaitable[_Streamed]:
         """Hand over pages; return the outcome without entries."""
 
         def hand_over_page(page: LedgerPage) -> Awaitable[None]:
             return hand_over((cast("LedgerQuery", query), page))
 
-        return await self._walk(query, [], hand_over_page)
+        return self._walk(query, [], hand_over_page)
 
     async def _balances(self, query: BalanceQuery, open_balances: OpenBalances) -> BalanceOutcome:
         balances: list[Balance] = []

@@ -57,19 +57,16 @@ class QuerySource(Generic[QueryT]):
         return self
 
     async def __anext__(self) -> QueryT:
-        query = await self._draw()
-        while self._is_duplicate(query):
-            query = await self._draw()
-        return query
-
-    async def _draw(self) -> QueryT:
-        if self._async is not None:
-            return await anext(self._async)
-        self._drawn += 1
-        if self._drawn % _DRAWN_AT_ONCE == 0:
-            await asyncio.sleep(0)
+        while self._async is not None:
+            query = await anext(self._async)
+            if not self._is_duplicate(query):
+                return query
         for query in self._sync:
-            return query
+            self._drawn += 1
+            if self._drawn % _DRAWN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if not self._is_duplicate(query):
+                return query
         raise StopAsyncIteration
 
     def _is_duplicate(self, query: QueryT) -> bool:
