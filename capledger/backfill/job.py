@@ -57,7 +57,7 @@ class Job(ABC):
         on_plan: called once the list was read, before the first request.
         on_progress: called about every ``interval`` seconds, and at the end.
         interval: in seconds.
-        pause: seconds before customers with a temporary failure are tried again, at most twice.
+        pause: seconds before customers with a temporary failure in this run are tried again, at most twice.
 
     Raises:
         InvalidQueryError: an argument cannot be used.

@@ -110,13 +110,15 @@ class Workers:
             JobStoppedError: the service fails, and customers are left; nothing fetched is lost.
             CapledgerError: another error that concerns all customers.
         """
+        fetched = False
         for failures in range(_MAX_ROUNDS):
             await self._writer.flush()
             customers = _CustomerQueue(self, failures)
             if await customers.fill():
-                if failures:
+                if fetched:
                     await asyncio.sleep(self._pause)
                 await self._fetch_round(customers)
+                fetched = True
         await self._set_failing_aside()
         if self._failing:
             raise self._stopped(next(iter(self._failing.values())))

@@ -48,7 +48,7 @@ def of(*numbers: int) -> Callable[[LoggedRequest], bool]:
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_dead_service_sets_nobody_aside(count: int, tmp_path: Path) -> None:
-    """Where nothing listens, the run ends with the reason, and the same call finishes the job later."""
+    """Where nothing listens, the run ends with the reason, and the same call finishes the job later, at once."""
     port = unused_port()
     async with LedgerSession(f"http://127.0.0.1:{port}", BASIC, timezone=UTC, retry=ONCE) as session:
         with pytest.raises(JobStoppedError, match=r"not fetched, since the service fails: .*ECONNREFUSED") as caught:
@@ -56,7 +56,7 @@ async def test_a_dead_service_sets_nobody_aside(count: int, tmp_path: Path) -> N
         with pytest.raises(ConnectionFailedError, match="ECONNREFUSED"):
             await estimate(session, queries(count))
     async with sandbox([3] * count, port=port) as box:
-        manifest = await backfill(box, queries(count), tmp_path / "out")
+        manifest = await backfill(box, queries(count), tmp_path / "out", pause=3_600)
 
     assert caught.value.left == count
     assert manifest.complete

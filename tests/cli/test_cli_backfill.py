@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import get_type_hints
@@ -11,7 +10,7 @@ import pytest
 from attrs import fields
 from support.command_jobs import GOES_ON, OTHER, backfill, command_of, customers
 from support.jobs import rows as file_rows
-from support.shell import MOBILE, WITHOUT_JITTER, finish, rows, sandbox, start
+from support.shell import MOBILE, finish, rows, sandbox, start
 
 from capledger import CustomerLedgerQuery, GroupLedgerQuery
 from capledger.cli.options import LedgerOptions
@@ -188,11 +187,8 @@ async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     for name in ("job", "plan"):
         (tmp_path / name).mkdir()
         customers(tmp_path / name / "c.csv")
-    processes = [
-        await start(None, *command_of(tmp_path / "job"), "--progress-interval", "0", program=WITHOUT_JITTER),
-        await start(None, *command_of(tmp_path / "plan"), "--plan", program=WITHOUT_JITTER),
-    ]
-    dead, plan = await asyncio.gather(*map(finish, processes))
+    dead = await backfill(None, tmp_path / "job", "--progress-interval", "0", hurried=True)
+    plan = await backfill(None, tmp_path / "plan", "--plan", hurried=True)
 
     assert (dead.code, plan.code) == (1, 1)
     assert "ECONNREFUSED" in dead.err

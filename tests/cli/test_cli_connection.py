@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, WITHOUT_JITTER, finish, run, sandbox, start
+from support.shell import ENTRIES, MOBILE, PASSWORD, SECRET, invoke, process_environment, run, sandbox
 
 from capledger.sandbox import faults
 
@@ -97,9 +96,8 @@ async def test_a_name_that_is_not_known_is_told(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(f"mobile\n{MOBILE}\n")
     job = ("backfill", tmp_path / "c.csv", "--progress-interval", "0", "--format", "csv", "--out")
     commands = [("check",), ENTRIES, (*job, tmp_path / "plan", "--plan"), (*job, tmp_path / "job")]
-    settings = {"program": WITHOUT_JITTER, "CAPLEDGER_BASE_URL": "https://no-such-host.invalid"}
-    processes = [await start(None, *command, **settings) for command in commands]  # type: ignore[arg-type]  # settings of any type
-    results = await asyncio.gather(*map(finish, processes))
+    variables = process_environment(BASE_URL="https://no-such-host.invalid")
+    results = [await invoke(command, variables, hurried=True) for command in commands]
 
     reason = "the host name no-such-host.invalid cannot be resolved: check its spelling, and this machine's network"
     check, entries, plan, backfill = results

@@ -22,9 +22,11 @@ def customers(path: Path, lines: Iterable[str] = (f"mobile,{MOBILE}",)) -> Path:
     return path
 
 
-async def backfill(box: Sandbox | None, path: Path, *arguments: str | Path, **settings: str) -> CommandResult:
+async def backfill(
+    box: Sandbox | None, path: Path, *arguments: str | Path, hurried: bool = False, **settings: str
+) -> CommandResult:
     """Run a backfill of the list in a directory into ``out`` beside it, as CSV; *settings* are variables."""
-    return await invoke([*command_of(path), *arguments], process_environment(box) | settings)
+    return await invoke([*command_of(path), *arguments], process_environment(box) | settings, hurried=hurried)
 
 
 def command_of(path: Path) -> tuple[str | Path, ...]:

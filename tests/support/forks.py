@@ -17,7 +17,7 @@ _CONTEXT.set_forkserver_preload(["capledger.cli.app", "capledger.backfill", "cap
 
 
 async def run_command(
-    arguments: Sequence[str], variables: Mapping[str, str], stdout: int | None = None
+    arguments: Sequence[str], variables: Mapping[str, str], stdout: int | None = None, *, hurried: bool = False
 ) -> tuple[int, str, str]:
     """Run a command as a process without input.
 
@@ -25,6 +25,7 @@ async def run_command(
         arguments: of the command.
         variables: the environment.
         stdout: a file in place of a pipe.
+        hurried: shorten what it waits before retries: seconds become hundredths.
 
     Returns:
         the exit code, and what was printed on standard output, if that is a pipe, and on standard error.
@@ -33,7 +34,7 @@ async def run_command(
     if stdout is not None:
         os.dup2(stdout, out_of_child)
     streams = [DupFd(stream) for stream in (out_of_child, err_of_child)]
-    process = _CONTEXT.Process(target=_run, args=(arguments, dict(variables), streams), daemon=True)
+    process = _CONTEXT.Process(target=_run, args=(arguments, dict(variables), streams, hurried), daemon=True)
     process.start()
     os.close(out_of_child)
     os.close(err_of_child)
@@ -50,7 +51,7 @@ def _read(stream: int) -> str:
         return file.read()
 
 
-def _run(arguments: Sequence[str], variables: Mapping[str, str], streams: Sequence[Any]) -> None:
+def _run(arguments: Sequence[str], variables: Mapping[str, str], streams: Sequence[Any], hurried: bool) -> None:  # noqa: FBT001 - passed by position
     """Run the command as a new interpreter would, with streams and variables of its own."""
     for number, stream in enumerate(streams, 1):
         os.dup2(stream.detach(), number)
@@ -58,7 +59,20 @@ def _run(arguments: Sequence[str], variables: Mapping[str, str], streams: Sequen
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = ["capledger", *arguments]
+    if hurried:
+        _shorten_waits()
 
     from capledger.cli import main  # noqa: PLC0415 - in the process of the command alone
 
     main()
+
+
+def _shorten_waits() -> None:
+    """Wait the shortest time before retries of a request, and hardly at all before those of customers."""
+    from capledger._transport import client  # noqa: PLC0415 - in the process of the command alone
+
+    defaults = client.Transport.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["random"] = lambda: 0.0
+    sleep = asyncio.sleep
+    asyncio.sleep = lambda seconds: sleep(seconds / 100)  # type: ignore[assignment]  # a shorter one

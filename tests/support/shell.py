@@ -27,8 +27,6 @@ PASSWORD, SECRET = "server123", "sandbox-secret"
 NAMES = [
     f"CAPLEDGER_{name}" for name in ("BASE_URL", "TIMEZONE", "USERNAME", "PASSWORD", "CLIENT_KEY", "CLIENT_SECRET")
 ]
-#: The command, with the shortest waits before retries: 0.25 s for a request instead of about 7 s.
-WITHOUT_JITTER = ("-c", "import random; random.random = lambda: 0.0; from capledger.cli import main; main()")
 #: Amounts that a float would not keep.
 AMOUNTS = ("20000.00", "0.10", "1234567890123456.789", "46.690")
 
@@ -75,11 +73,15 @@ async def run(box: Sandbox | None, *arguments: str | Path, **changes: str | None
 
 
 async def invoke(
-    arguments: Iterable[str | Path], variables: Mapping[str, str], stdout: IO[bytes] | None = None
+    arguments: Iterable[str | Path],
+    variables: Mapping[str, str],
+    stdout: IO[bytes] | None = None,
+    *,
+    hurried: bool = False,
 ) -> CommandResult:
     """Run a command as a process, with these variables alone, and with a file in place of the pipe of its output."""
     file = None if stdout is None else stdout.fileno()
-    return CommandResult(*await run_command([*map(str, arguments)], variables, file))
+    return CommandResult(*await run_command([*map(str, arguments)], variables, file, hurried=hurried))
 
 
 def process_environment(box: Sandbox | None = None, **changes: str | None) -> dict[str, str]:
