@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
-from benchmarks.kills import FORMATS, START, Key, first_request, write_customers, written
+from benchmarks.kills import FORMATS, START, Key, nth_request, write_customers, written
 from capledger.sandbox import Sandbox, SandboxCustomer, make_row
 
 #: Requests that a run may cost for each customer, where one in a hundred has moved and no process was killed.
@@ -90,7 +90,7 @@ async def run(box: Sandbox, file: Path, out: Path, kind: str, kills: list[float]
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, env=os.environ | environment, stdout=asyncio.subprocess.DEVNULL
         )
-        await first_request(box, process)
+        await nth_request(box, process, len(box.requests) + 1)
         try:
             code = await asyncio.wait_for(process.wait(), seconds)
             break

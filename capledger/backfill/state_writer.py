@@ -32,6 +32,7 @@ class StateWriter:
         self._on_recorded = on_recorded
         self._pending: list[StateChange] = []
         self._pending_rows = 0
+        self._next_transaction: asyncio.Future[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
@@ -50,6 +51,18 @@ class StateWriter:
             await asyncio.shield(self._writing)
             self._raise_error()
 
+    async def record(self, *changes: StateChange) -> None:
+        """Add changes, and return when they are on the disk with all that was added before.
+
+        Raises:
+            BaseException: a transaction failed for this reason.
+        """
+        await self.put(*changes)
+        if self._pending:
+            self._next_transaction = self._next_transaction or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._next_transaction)
+            self._raise_error()
+
     async def flush(self) -> None:
         """Wait until everything is on the disk.
 
@@ -62,20 +75,30 @@ class StateWriter:
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] | None = None
         try:
             while self._pending:
                 changes, self._pending = self._pending, []
+                ended, self._next_transaction = self._next_transaction, None
                 await loop.run_in_executor(self._thread, self._state.record, changes)
                 self._pending_rows -= _staged_rows(changes)
                 self._on_recorded(changes)
+                _end(ended)
         except BaseException as error:  # noqa: BLE001 - raised to whoever comes next
             self._error = error
         finally:
             self._writing = None
+            _end(ended)
+            _end(self._next_transaction)
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _end(transaction: asyncio.Future[None] | None) -> None:
+    if transaction is not None and not transaction.done():
+        transaction.set_result(None)
 
 
 def _staged_rows(changes: Sequence[StateChange]) -> int:

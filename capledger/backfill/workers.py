@@ -187,7 +187,7 @@ class Workers:
         else:
             self._streak = 0
             self._responded = True
-        await self._writer.put(*effort.changes, result)
+        await self._writer.record(*effort.changes, result)
         return result
 
     @property
