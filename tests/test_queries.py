@@ -244,6 +244,14 @@ def test_identifier_names_match_in_any_case(given: str, expected: str) -> None:
     assert CustomerLedgerQuery(identifier_name=given, identifier_value="1").identifier_name == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"), [("instore", "INSTORE"), ("Web_Engage", "WEB_ENGAGE"), ("Kiosk", "Kiosk")]
+)
+def test_sources_match_in_any_case(given: str, expected: str) -> None:
+    """Documented sources match in any case, since entries have them in small letters; other sources are unchanged."""
+    assert CustomerLedgerQuery.mobile(MOBILE, source=given).source == expected
+
+
 def test_identifier_value_may_be_an_integer() -> None:
     """An integer is the same identifier as the string of its digits."""
     assert CustomerLedgerQuery.mobile(917406401004) == CustomerLedgerQuery.mobile(MOBILE)

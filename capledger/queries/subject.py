@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 #: Kinds of identifiers on the vendor's pages.
 IDENTIFIER_NAMES: Final = ("mobile", "email", "id", "customerId", "externalId", "cuid", "primaryUserId", "groupId")
 _DOCUMENTED_NAMES: Mapping[str, str] = MappingProxyType({name.casefold(): name for name in IDENTIFIER_NAMES})
-
+#: Sources on the vendor's pages, all in capital letters; the service's own entries have them in small ones.
+_SOURCES: Final = frozenset(
+    {"INSTORE", "MARTJACK", "WECHAT", "FACEBOOK", "WEB_ENGAGE", "TMALL", "TAOBAO", "JD", "ECOMMERCE", "WEBSITE"}
+    | {"LINE", "ALL"}
+)
 
 #: Fields that decide how results are fetched, not which.
 _FETCH_FIELDS: Final = frozenset({"page_size"})
@@ -30,6 +34,12 @@ _FETCH_FIELDS: Final = frozenset({"page_size"})
 def as_documented(name: str) -> str:
     """Return the documented spelling of an identifier's name, whatever its case; an unknown name is unchanged."""
     return _DOCUMENTED_NAMES.get(str(name).casefold(), name)
+
+
+def as_documented_source(source: str) -> str:
+    """Return the documented spelling of a source, whatever its case; an unknown source is unchanged."""
+    capital = str(source).upper()
+    return capital if capital in _SOURCES else source
 
 
 def _is_scope(_: object, __: Attribute[Any], value: object) -> None:
@@ -61,8 +71,9 @@ class SubjectQuery:
     """mobile, email, id, externalId, cuid and others, in any case; unknown names are sent unchanged (all pages)."""
     identifier_value: str = field(converter=checks.as_string, validator=checks.string, repr=False)
     """The identifier itself, a string or an integer; never in a ``repr`` (all pages)."""
-    source: str = field(default="INSTORE", validator=checks.string)
-    """Where the customer registered: INSTORE, WEB_ENGAGE, ECOMMERCE, ALL and others (all pages)."""
+    source: str = field(default="INSTORE", converter=as_documented_source, validator=checks.string)
+    """Where the customer registered: INSTORE, WEB_ENGAGE, ECOMMERCE, ALL and others, in any case; unknown ones are
+    sent unchanged (all pages)."""
     type: str | None = field(default=None, validator=checks.optional_string)
     """CUSTOMER, or USERGROUP2 for events of a group; None is not sent (explode and 2026 pages)."""
     account_id: str | int | None = field(

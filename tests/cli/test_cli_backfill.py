@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import get_type_hints
@@ -184,16 +185,40 @@ async def test_full_stdout_names_the_manifest(tmp_path: Path) -> None:
 
 async def test_dead_service_sets_nobody_aside(tmp_path: Path) -> None:
     """Where nothing listens, exit code 1 and the reason; the same command goes on once the service is there."""
-    for name in ("job", "plan"):
-        (tmp_path / name).mkdir()
-        customers(tmp_path / name / "c.csv")
-    dead = await backfill(None, tmp_path / "job", "--progress-interval", "0", hurried=True)
-    plan = await backfill(None, tmp_path / "plan", "--plan", hurried=True)
+    customers(tmp_path / "c.csv")
+    async with sandbox(3) as box:
+        address = {"CAPLEDGER_BASE_URL": box.url}
+    plan = await backfill(None, tmp_path, "--plan", hurried=True, **address)
+    dead = await backfill(None, tmp_path, "--progress-interval", "0", hurried=True, **address)
+    async with sandbox(3, port=int(address["CAPLEDGER_BASE_URL"].rpartition(":")[2])) as box:
+        alive = await backfill(box, tmp_path)
 
-    assert (dead.code, plan.code) == (1, 1)
-    assert "ECONNREFUSED" in dead.err
-    assert plan.err == "capledger: the connection to the service failed: connection refused (ECONNREFUSED)\n"
-    assert dead.err.endswith(GOES_ON)
+    assert (dead.code, plan.code, alive.code) == (1, 1, 0)
+    reason = "the connection to the service failed: connection refused (ECONNREFUSED)"
+    assert plan.err == f"capledger: {reason}\n"
+    assert dead.err == f"capledger: 1 customer was not fetched, since the service fails: {reason}; {GOES_ON}"
+    assert alive.lines[0] == "3 entries of 1 customer in 1 file"
+
+
+async def test_results_are_in_a_manifest_and_a_table(tmp_path: Path) -> None:
+    """The manifest has ranges with their zone, the port and the states; a table has a row for each customer."""
+    customers(tmp_path / "c.csv", [f"mobile,{MOBILE}", f"mobile,{OTHER}"])
+    async with sandbox(3) as box:
+        result = await backfill(box, tmp_path, "--from", "2025-01-01", "--to", "2025-02-01", "--json")
+        service = box.url.removeprefix("http://")
+
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    with (tmp_path / "out" / "customers.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert json.loads(result.out) == manifest
+    assert manifest["service"] == service
+    assert manifest["ranges"] == [{"start": "2025-01-01T00:00:00Z", "end": "2025-02-01T00:00:00Z"}]
+    assert (manifest["states"]["done"], manifest["states"]["set_aside"]) == (1, 1)
+    assert [(row["identifier_value"], row["state"], row["rows"], row["requests"]) for row in table] == [
+        (MOBILE, "done", "3", "1"),
+        (OTHER, "set_aside", "0", "1"),
+    ]
+    assert (table[0]["first_entry"][:13], table[0]["last_entry"][:13]) == ("2025-01-01T00", "2025-01-01T02")
 
 
 async def test_plan_has_the_options_of_the_job(tmp_path: Path) -> None:

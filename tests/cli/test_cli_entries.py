@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.shell import ENTRIES, MOBILE, nets, rows, run, sandbox
+from support.shell import ENTRIES, MOBILE, invoke, nets, process_environment, rows, run, sandbox
 
 from capledger.sandbox import Sandbox, SandboxCustomer, SandboxGroup, faults
 
@@ -74,6 +74,18 @@ async def test_table_shows_entries_in_order_in_plain_text() -> None:
     assert "+1,234,567,890,123,456.789" in result.out
     assert "\x1b" not in result.out
     assert {len(line) for line in result.lines} == {len(heading)}
+
+
+@pytest.mark.parametrize("width", [140, 80, 60, 40])
+async def test_table_cuts_no_number(width: int) -> None:
+    """On any width, ids and amounts are in the table in full, each on one line that fits."""
+    async with sandbox(4) as box:
+        result = await invoke(ENTRIES, process_environment(box) | {"COLUMNS": str(width)})
+
+    assert max(map(len, result.lines)) <= width
+    for number in ("+20,000.00", "+0.10", "+1,234,567,890,123,456.789", "+46.690"):
+        assert sum(number in line for line in result.lines) == 1
+    assert [word for word in result.out.split() if word in {"1", "2", "3", "4"}] == ["1", "2", "3", "4"]
 
 
 async def test_table_shows_alternate_currencies() -> None:
