@@ -6,6 +6,7 @@ machine, the file holds the state after the last of them.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from contextlib import contextmanager, suppress
@@ -39,9 +40,9 @@ _UNUSABLE: Final = {
 }
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS templates (id INTEGER PRIMARY KEY, query TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS customers (
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE templates (id INTEGER PRIMARY KEY, query TEXT NOT NULL UNIQUE);
+CREATE TABLE customers (
     id INTEGER PRIMARY KEY,
     fingerprint BLOB NOT NULL UNIQUE,
     identifier_name TEXT NOT NULL,
@@ -65,8 +66,8 @@ CREATE TABLE IF NOT EXISTS customers (
     code INTEGER,
     error TEXT
 );
-CREATE INDEX IF NOT EXISTS customers_planned ON customers (failures, id) WHERE state = 'planned';
-CREATE TABLE IF NOT EXISTS pages (
+CREATE INDEX customers_planned ON customers (failures, id) WHERE state = 'planned';
+CREATE TABLE pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     customer INTEGER NOT NULL REFERENCES customers,
     rows INTEGER NOT NULL,
@@ -74,10 +75,10 @@ CREATE TABLE IF NOT EXISTS pages (
     batch INTEGER,
     run INTEGER NOT NULL DEFAULT 1
 );
-CREATE INDEX IF NOT EXISTS pages_customer ON pages (customer);
-CREATE INDEX IF NOT EXISTS pages_batch ON pages (batch, customer, id);
-CREATE TABLE IF NOT EXISTS bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS batches (
+CREATE INDEX pages_customer ON pages (customer);
+CREATE INDEX pages_batch ON pages (batch, customer, id);
+CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE batches (
     number INTEGER PRIMARY KEY,
     rows INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'writing',
@@ -85,21 +86,21 @@ CREATE TABLE IF NOT EXISTS batches (
     bytes INTEGER,
     sha256 TEXT
 );
-CREATE TABLE IF NOT EXISTS parts (
+CREATE TABLE parts (
     customer INTEGER NOT NULL REFERENCES customers,
     batch INTEGER NOT NULL REFERENCES batches,
     rows INTEGER NOT NULL,
     PRIMARY KEY (customer, batch)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS parts_batch ON parts (batch);
-CREATE TABLE IF NOT EXISTS balances (
+CREATE INDEX parts_batch ON parts (batch);
+CREATE TABLE balances (
     customer INTEGER PRIMARY KEY REFERENCES customers,
     opening_at TEXT,
     opening BLOB,
     closing_at TEXT NOT NULL,
     closing BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS ledgers (
+CREATE TABLE ledgers (
     customer INTEGER PRIMARY KEY REFERENCES customers,
     newest BLOB,
     earlier INTEGER,
@@ -109,17 +110,18 @@ CREATE TABLE IF NOT EXISTS ledgers (
     added INTEGER NOT NULL DEFAULT 0,
     late INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS differences (
+CREATE TABLE differences (
     id INTEGER PRIMARY KEY,
     customer INTEGER NOT NULL REFERENCES customers,
     run INTEGER NOT NULL,
     held BLOB NOT NULL,
     current BLOB
 );
-CREATE INDEX IF NOT EXISTS differences_customer ON differences (customer);
-CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY, record TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS obsolete (file TEXT PRIMARY KEY);
+CREATE INDEX differences_customer ON differences (customer);
+CREATE TABLE runs (number INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE obsolete (file TEXT PRIMARY KEY);
 """
+_TABLE_NAMES: Final = frozenset(re.findall(r"CREATE TABLE (\w+)", _TABLES))
 
 
 class Database:
@@ -242,22 +244,28 @@ def _open(directory: Path | None) -> sqlite3.Connection:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            _check_version(connection)
-            connection.executescript(_TABLES)
+            _check_tables(connection)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def _check_version(connection: sqlite3.Connection) -> None:
-    """Mark a new database with the version of its tables, and refuse one of another version."""
-    [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new database in one transaction, and refuse one of another version or with losses."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     [(version,)] = connection.execute("PRAGMA user_version")
     if not tables:
-        connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version={_VERSION}; {_TABLES} COMMIT;")
     elif version != _VERSION:
         raise ConfigurationError("the job in this directory was started by another release: finish it there")
+    elif not tables >= _TABLE_NAMES or connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+        raise damaged_error()
+
+
+def damaged_error() -> StorageError:
+    """Return the error of a database with other contents than were written."""
+    return StorageError(f"{JOB_FILE} is damaged: restore it from a copy, or choose another directory", resumable=False)
 
 
 @contextmanager
@@ -268,9 +276,7 @@ def _storage_errors() -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY_CODE
         if code in _DAMAGED:
-            raise StorageError(
-                f"{JOB_FILE} is damaged: restore it from a copy, or choose another directory", resumable=False
-            ) from error
+            raise damaged_error() from error
         if code in _UNUSABLE:
             raise StorageError(f"{JOB_FILE} cannot be used: {_UNUSABLE[code]}") from error
         raise

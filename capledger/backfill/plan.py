@@ -10,6 +10,7 @@ import msgspec
 from attrs import define, evolve, field, fields, frozen
 
 from capledger.backfill.balances import check_has_balances
+from capledger.backfill.database import damaged_error
 from capledger.backfill.query_codec import TemplateEncoder
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.many.queries import QuerySource
@@ -301,6 +302,8 @@ def _read_meta(database: Database, key: str, kind: type[T]) -> T:
         return msgspec.json.decode(encoded, type=kind)
     except msgspec.ValidationError:
         raise ConfigurationError("the job in this directory was started by another release: finish it there") from None
+    except msgspec.DecodeError:
+        raise damaged_error() from None
 
 
 def is_planned(database: Database) -> bool:

@@ -26,6 +26,7 @@ from capledger.backfill.database import Database
 from capledger.sandbox import faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SIZES = [120] * 6
@@ -177,15 +178,47 @@ def test_errors_survive_pickling() -> None:
 # Disks
 
 
-async def test_a_damaged_job_is_one_error(tmp_path: Path) -> None:
-    """A job.sqlite that is no database is named, and the same call cannot continue."""
+def change(statement: str) -> Callable[[Path], None]:
+    """Return what changes a database by a statement of SQL."""
+
+    def execute(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+
+    return execute
+
+
+def flip(path: Path) -> None:
+    """Change some bytes of every page after the first."""
+    content = bytearray(path.read_bytes())
+    for at in range(4_096, len(content), 7):
+        content[at] ^= 0x5A
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database" * 1_000),
+        lambda path: os.truncate(path, 5_000),
+        lambda path: os.truncate(path, 100),
+        flip,
+        change("DROP TABLE batches"),
+        change("UPDATE meta SET value = '{' WHERE key = 'identity'"),
+    ],
+    ids=["no database", "truncated", "header alone", "flipped", "a table lost", "a value lost"],
+)
+async def test_a_damaged_job_is_one_error(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    """A job.sqlite that has lost anything is named, the same call cannot continue, and nothing is called complete."""
     async with sandbox([3]) as box:
         await backfill(box, queries(1), tmp_path)
-        (tmp_path / "job.sqlite").write_bytes(b"no database" * 1_000)
+        damage(tmp_path / "job.sqlite")
         with pytest.raises(StorageError, match=r"job\.sqlite is damaged: restore it from a copy") as caught:
             await backfill(box, queries(1), tmp_path)
+        sent = len(box.requests)
 
     assert not caught.value.resumable
+    assert sent == 1
 
 
 async def test_a_full_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
