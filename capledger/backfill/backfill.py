@@ -138,7 +138,7 @@ class Backfill(Job):
         self._check_has_job(database)
         if read_runs(database):
             raise InvalidQueryError("the data set in this directory is kept up to date by a sync: run that instead")
-        return await update_plan(database, self._queries, reader, exact=self._exact)
+        return await update_plan(database, self._queries, reader, exact=self._exact, replaceable=True)
 
     async def _run(self, database: Database, change: ListChange, reader: PlanReader) -> Manifest:
         state, batches = JobState(database), Batches(database)

@@ -138,7 +138,7 @@ async def estimate(
     try:
         reader = make_reader(session, sink_for(format).format, details=details, balances=balances)
         with database.trial():
-            change = await update_plan(database, queries, reader, exact=exact)
+            change = await update_plan(database, queries, reader, exact=exact, replaceable=True)
             state = JobState(database)
             if out is not None and started:
                 _begin_run(state, Batches(database), Path(out), retry=retry_set_aside, repair=repair)

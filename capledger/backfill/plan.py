@@ -35,6 +35,10 @@ _INSERT: Final = """
     VALUES (?, ?, ?, ?, ?, (SELECT id FROM templates WHERE query = ?))
 """
 _COUNT_CUSTOMERS: Final = "SELECT count(*) FROM customers"
+_HAS_FETCHED: Final = """
+    SELECT EXISTS (SELECT 1 FROM customers WHERE state NOT IN ('planned', 'running') OR cursor IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM pages) OR EXISTS (SELECT 1 FROM batches) OR EXISTS (SELECT 1 FROM runs)
+"""
 
 
 @define
@@ -184,7 +188,13 @@ def _range_and_filters(template: str) -> tuple[str, str]:
 
 
 async def update_plan(
-    database: Database, queries: Queries, reader: PlanReader, *, exact: bool = False, part: bool = False
+    database: Database,
+    queries: Queries,
+    reader: PlanReader,
+    *,
+    exact: bool = False,
+    part: bool = False,
+    replaceable: bool = False,
 ) -> ListChange:
     """Record every query once, all of them or none; return what that changes in the job.
 
@@ -194,6 +204,7 @@ async def update_plan(
         reader: sums up what is listed.
         exact: refuse a list that differs from the job's.
         part: the queries are those of a shard, so they may be none, and need not have all of its ranges and filters.
+        replaceable: another job takes the place of one that has fetched nothing, such as from a wrong address.
 
     Raises:
         InvalidQueryError: the directory belongs to another job, or an item is not a ledger query. Errors of the
@@ -209,10 +220,12 @@ async def update_plan(
         if started and before and not (customers.queries or part):
             raise InvalidQueryError("the list of customers is empty: pass the list of the job again")
         if started:
-            there = read_identity(database)
-            if part:
-                there = identity.join(there)
-            _check_same(there, identity)
+            differences = _differences(database, identity, part=part)
+            if differences and not (replaceable and _drop_unfetched(database, connection)):
+                raise InvalidQueryError(
+                    f"the directory belongs to another job: {'; '.join(differences)}. Choose another directory"
+                )
+            started, before = not differences, 0 if differences else before
         missing = "SELECT count(*) FROM customers WHERE fingerprint NOT IN (SELECT fingerprint FROM listed)"
         change = ListChange(
             queries=customers.queries,
@@ -229,6 +242,20 @@ async def update_plan(
         _record_meta(connection, identity, customers, reader.now)
         connection.execute("DROP TABLE listed")
     return change
+
+
+def _differences(database: Database, identity: JobIdentity, *, part: bool) -> list[str]:
+    there = read_identity(database)
+    return (identity.join(there) if part else there).differences(identity)
+
+
+def _drop_unfetched(database: Database, connection: sqlite3.Connection) -> bool:
+    """Drop the customers of a job that are not listed now, unless something was fetched; return whether they were."""
+    if database.fetch_number(_HAS_FETCHED):
+        return False
+    connection.execute("DELETE FROM customers WHERE fingerprint NOT IN (SELECT fingerprint FROM listed)")
+    connection.execute("DELETE FROM meta WHERE key = 'end'")
+    return True
 
 
 def _record(connection: sqlite3.Connection, queries: Sequence[tuple[bytes, str, LedgerQuery]]) -> None:
@@ -253,14 +280,6 @@ def _record_meta(connection: sqlite3.Connection, identity: JobIdentity, customer
     encoded = msgspec.json.encode(customers).decode()
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('list', ?)", (encoded,))
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('end', ?)", (now.isoformat(),))
-
-
-def _check_same(there: JobIdentity, here: JobIdentity) -> None:
-    differences = there.differences(here)
-    if differences:
-        raise InvalidQueryError(
-            f"the directory belongs to another job: {'; '.join(differences)}. Choose another directory"
-        )
 
 
 def _check_same_list(there: CustomerList, here: CustomerList, change: ListChange) -> None:

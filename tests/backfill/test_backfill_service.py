@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.jobs import (
     BASIC,
+    START,
     backfill,
     customer,
     entries_in,
@@ -20,7 +21,7 @@ from support.jobs import (
     set_aside,
 )
 
-from capledger import ConnectionFailedError, LedgerSession, RetryPolicy, ServerError
+from capledger import ConnectionFailedError, InvalidQueryError, LedgerSession, RetryPolicy, ServerError
 from capledger.backfill import Backfill, JobProgress, JobStoppedError, PlanSummary, estimate
 from capledger.sandbox import Sandbox, faults
 
@@ -61,6 +62,20 @@ async def test_a_dead_service_sets_nobody_aside(count: int, tmp_path: Path) -> N
     assert caught.value.left == count
     assert manifest.complete
     assert entries_in(tmp_path / "out") == expected([3] * count)
+
+
+async def test_a_wrong_address_can_be_corrected(tmp_path: Path) -> None:
+    """A job that has fetched nothing gives way to another one, such as that of the right address and dates."""
+    async with LedgerSession(f"http://127.0.0.1:{unused_port()}", BASIC, timezone=UTC, retry=ONCE) as session:
+        with pytest.raises(JobStoppedError):
+            await Backfill(session, queries(3, start=START), out=tmp_path / "out", **OPTIONS).run()
+    async with sandbox([3] * 2) as box:
+        manifest = await backfill(box, queries(2), tmp_path / "out")
+        with pytest.raises(InvalidQueryError, match="another job"):
+            await backfill(box, queries(2, start=START), tmp_path / "out")
+
+    assert (manifest.customers, manifest.complete) == (2, True)
+    assert entries_in(tmp_path / "out") == expected([3] * 2)
 
 
 @pytest.mark.parametrize(
