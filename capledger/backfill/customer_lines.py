@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 import sys
 from contextlib import contextmanager
 from io import BufferedReader
@@ -37,6 +38,10 @@ _START: Final = 8
 #: What the csv module says where the file ends within a value.
 _OPEN_QUOTE: Final = "unexpected end of data"
 _NEVER_CLOSED: Final = "a quote is opened and never closed: close it, or double it within a quoted value"
+#: What the csv and msgspec modules say of lines, and what to do about them.
+_TOO_LONG: Final = "field larger than field limit"
+_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field (`.*`)")
+_CUT_OFF: Final = "Input data was truncated"
 _CHUNK: Final = 65_536
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -116,7 +121,18 @@ class TextLines:
         except (csv.Error, msgspec.DecodeError, InvalidQueryError, UnicodeError) as error:
             if str(error) == _OPEN_QUOTE:
                 raise CustomersError(f"line {self._first_of_row} of the customers: {_NEVER_CLOSED}") from None
-            raise CustomersError(f"line {self._number} of the customers: {error}") from None
+            raise CustomersError(f"line {self._number} of the customers: {_in_words(str(error))}") from None
+
+
+def _in_words(message: str) -> str:
+    """Return what to do about a line for the messages of parsers that do not say it."""
+    if message.startswith(_TOO_LONG):
+        return "a value has more than 131,072 characters: close its quote, or remove it"
+    if message == _CUT_OFF:
+        return "the JSON object is cut off: write each object on a line of its own"
+    if field := _UNKNOWN_FIELD.match(message):
+        return f"it has the unknown field {field[1]}: remove it, or write CSV, where other columns are ignored"
+    return message
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[str]:

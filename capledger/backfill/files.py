@@ -33,7 +33,7 @@ def made_directory(path: Path) -> Iterator[None]:
     with storage_errors(f"the directory {path}"):
         made = [each for each in (path, *path.parents) if not each.exists()]
     try:
-        with storage_errors(f"the directory {path}"):
+        with storage_errors(f"the directory {path}", resumable=False):  # there is no job yet
             make_directory(path)
         yield
     finally:
@@ -49,14 +49,15 @@ def make_private(path: Path) -> None:
 
 
 @contextmanager
-def storage_errors(what: str) -> Iterator[None]:
+def storage_errors(what: str, *, resumable: bool = True) -> Iterator[None]:
     """Turn errors of the operating system into ours; *what* cannot be used."""
     try:
         yield
     except CapledgerError:
         raise
     except OSError as error:
-        raise StorageError(f"{what} cannot be used: {error.strerror or type(error).__name__}") from error
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"{what} cannot be used: {reason}", resumable=resumable) from error
 
 
 @contextmanager

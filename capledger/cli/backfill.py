@@ -22,6 +22,7 @@ from capledger.cli.job_output import (
     print_failures_of_sample,
     print_finished_before,
     print_plan,
+    print_repeats,
 )
 from capledger.cli.jobs import (
     CUSTOMERS_HELP,
@@ -243,6 +244,7 @@ class BackfillCommand(JobCommand):
                 )
                 result = await exit_on_failure(work)
         print_customers(reader.report)
+        print_repeats(result.duplicates, reader.report.rows)
         self.print(result, format_estimate(result), "the same command prints it again")
         print_failures_of_sample(result)
         return 0

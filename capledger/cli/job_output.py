@@ -24,12 +24,7 @@ def print_customers(report: "CustomersReport") -> None:
 
 def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
     """Print what the job is going to do, if it is not what one expects."""
-    if summary.duplicates > summary.queries * _MANY_REPEATS:
-        share = f"{summary.duplicates / summary.queries:.0%}"
-        print_message(
-            f"WARNING: {summary.duplicates:,} of {summary.queries:,} lines ({share}) repeat an earlier customer; "
-            "is it the right file? Each customer is fetched once"
-        )
+    print_repeats(summary.duplicates, summary.queries)
     if summary.continued and summary.added:
         print_message(f"{format_count(summary.added, 'new customer')} added to the job")
     if summary.continued and summary.missing:
@@ -38,6 +33,15 @@ def print_plan(summary: "PlanSummary", *, retry: bool) -> None:
         )
     if retry and not summary.to_fetch:
         print_message("no customer is set aside: nothing to retry")
+
+
+def print_repeats(repeats: int, lines: int) -> None:
+    """Print how many lines of the list repeat an earlier one, if there are many."""
+    if repeats > lines * _MANY_REPEATS:
+        print_message(
+            f"WARNING: {repeats:,} of {lines:,} lines ({repeats / lines:.0%}) repeat an earlier customer; "
+            "is it the right file? Each customer is fetched once"
+        )
 
 
 def print_failures_of_sample(result: "Estimate") -> None:

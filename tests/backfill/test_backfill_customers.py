@@ -69,15 +69,16 @@ def test_both_formats(text: bytes) -> None:
         (HEADER + b"mobile, \n", "line 2 .*it names no customer: fill in"),
         (HEADER + b"mobile,917\n,917\n", "line 3 .*it names no customer: fill in"),
         (HEADER + b'mobile,"917\n', "line 2 .*a quote is opened and never closed"),
+        (HEADER + b"mobile,917,%s\n" % (b"x" * 140_000), "line 2 .*more than 131,072 characters: close its quote"),
         (HEADER + b"mobile,\xff917\n", "line 2 .*not UTF-8"),
         (
             b'{"identifier_name":"mobile","identifier_value":"917"}\n{"identifier_name":"mobile"}\n',
             "line 2 .*once",
         ),
         (b'{"identifier_name":"mobile","identifier_value":"917","email":"x"}\n', "line 1 .*name the customer once"),
-        (b'{"identifier_name":"mobile","identifier_value":"917","x":1}\n', "line 1 .*unknown field"),
+        (b'{"identifier_name":"mobile","identifier_value":"917","x":1}\n', "line 1 .*unknown field `x`: remove it, or"),
         (b'{"identifier_name":"mobile","identifier_value":"917"}\n917\n', "line 2 .*Expected `object`"),
-        (b'{"identifier_name":"mobile","identifier_value":"917"\n', "line 1 .*truncated"),
+        (b'{"identifier_name":"mobile","identifier_value":"917"\n', "line 1 .*the JSON object is cut off: write each"),
     ],
 )
 def test_malformed_lines_are_named(text: bytes, said: str) -> None:

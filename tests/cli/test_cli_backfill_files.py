@@ -88,7 +88,7 @@ async def test_read_only_disk_is_one_line(tmp_path: Path) -> None:
         result = await finish(process, f"mobile\n{MOBILE}\n".encode())
 
     assert (result.code, result.out, result.err.count("\n"), box.requests) == (1, "", 1, [])
-    assert "Read-only file system" in result.err
+    assert result.err == f"capledger: the directory {tmp_path / 'out'} cannot be used: Read-only file system\n"
 
 
 async def test_damaged_files_are_found_and_repaired(tmp_path: Path) -> None:
