@@ -34,15 +34,16 @@ class Reading:
     """What one reading of all pages has brought."""
 
     keys: Counter[int] = field(factory=Counter)
-    totals: list[int | None] = field(factory=list)
-    """What each page with rows states as the total."""
+    total: int | None = None
+    """What the latest page with rows states; None where one of them states no total, or a lower one than before."""
+    _pages: int = 0
 
-    @property
-    def total(self) -> int | None:
-        """Return the total that the latest page states; None where there is none, or it fell on the way."""
-        stated = [total for total in self.totals if total is not None]
-        has_fallen = stated != sorted(stated)
-        return None if not stated or has_fallen or len(stated) < len(self.totals) else stated[-1]
+    def add(self, keys: Counter[int], stated: int | None) -> None:
+        """Add the keys of a page with rows, and the total that it states."""
+        falls = self._pages > 0 and (self.total is None or stated is None or stated < self.total)
+        self.keys.update(keys)
+        self.total = None if falls else stated
+        self._pages += 1
 
 
 @define(eq=False)
@@ -53,6 +54,8 @@ class Collector:
     layout: Layout
     rows: dict[int, list[LedgerEntry]] = field(factory=dict)
     """Rows by key, as many of each as one response had at most."""
+    known: int = 0
+    """How many rows that are: rows known to be different."""
     page: LedgerPage = field(factory=LedgerPage)
     """The latest page with rows."""
     shortfall: IncompleteLedgerError | None = None
@@ -93,11 +96,6 @@ class Collector:
         has_no_repeats = reading.keys.total() == found
         exceeds = self.layout.total is None and total is not None and found > total
         return has_no_repeats and (agreeing > 1 or exceeds)
-
-    @property
-    def known(self) -> int:
-        """Rows that are known to be different."""
-        return sum(map(len, self.rows.values()))
 
     def _whole(self, reading: Reading, agreeing: int) -> list[LedgerEntry]:
         """Return the rows of an accepted reading, and keep what is missing for its proof."""
@@ -155,8 +153,7 @@ class Collector:
             number += 1
             is_behind = number > page_count(self._total(reading) or self.layout.stated or 0, size)
             if keys and not (is_behind and keys == before):  # a page that comes twice is no page of its own
-                reading.keys += keys
-                reading.totals.append(stated_total(page))
+                reading.add(keys, stated_total(page))
                 before, empty = keys, 0
             else:
                 empty += 1
@@ -179,15 +176,16 @@ class Collector:
             raise Contradiction("count", "a page has more entries than requested, some of them twice")
         stated = stated_total(page)
         if stated is not None and self.total is not None and stated < self.total and self.discovery.states_more:
-            self.rows = {}  # one of them may be deleted
+            self.rows, self.known = {}, 0  # one of them may be deleted
         self.total = stated if stated is not None else self.total
         known = self.known
         rows: dict[int, list[LedgerEntry]] = {}
         for row in page.entries:
             rows.setdefault(row_key(row), []).append(row)
         for row_id, same in rows.items():
-            if len(same) > len(self.rows.get(row_id, ())):
+            if len(same) > (count := len(self.rows.get(row_id, ()))):
                 self.rows[row_id] = same
+                self.known += len(same) - count
         if self.known > known:
             self.discovery.prefetch.note_new_rows()
         if page.entries:
