@@ -152,7 +152,7 @@ class Collector:
             page, keys = await self._page(number, size)
             number += 1
             is_behind = number > page_count(self._total(reading) or self.layout.stated or 0, size)
-            if keys and not (is_behind and keys == before):  # a page that comes twice is no page of its own
+            if keys and not (is_behind and before is not None and _repeats(keys, before, reading)):
                 reading.add(keys, stated_total(page))
                 before, empty = keys, 0
             else:
@@ -196,3 +196,8 @@ class Collector:
         last = page_count(self.layout.total or self.layout.stated or 0, key.size)
         for number in range(key.number + 1, last):
             yield self.layout.key(self.discovery.listing, number, key.size)
+
+
+def _repeats(keys: Counter[int], before: Counter[int], reading: Reading) -> bool:
+    """Return whether a page behind the stated end is the one before it once more, perhaps of another replica."""
+    return not keys - reading.keys and 2 * (keys & before).total() > keys.total()

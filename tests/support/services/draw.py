@@ -282,7 +282,7 @@ KINDS: dict[str, Callable[[Random, Case], None]] = {
     "totals stop": _changes(total_cap=(10, 20, 40)),
     "deep pages refused": _deep,
     "no totals": _changes(totals=("absent",), page_count=("absent", "right", "zero")),
-    "totals of the page": _changes(totals=("page",), page_count=("absent", "right", "zero")),
+    "totals of the page": _changes(totals=("page",), page_count=("absent", "right", "zero"), total_cap=(None,)),
     "no details": _changes(details=("never",)),
     "hidden rows": _hidden,
     "echo of page size": _changes(page_size=("shown", "absent", "zero", "more")),
