@@ -1,0 +1,116 @@
+"""Behaviours of a service that hid rows, or spun, only where two of them came together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.services.behaviour import Behaviour, Write
+from support.services.model import Service
+from support.services.owed import Asked
+from support.services.rows import DAY, HOUR, MINUTE, hourly, ledger, twin, utc
+from support.services.runner import FAILURES, Plan, walk_of
+
+from capledger import IncompleteLedgerError, PaginationError
+
+if TYPE_CHECKING:
+    from support.services.rows import Row
+
+DENSE = hourly("2025-03-04", 11, step=HOUR)
+TWINS = twin(DENSE[:1], 0)
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 10])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_deep_pages_are_refused_where_totals_stop_counting(order: Any, page_size: int) -> None:
+    """In a day with more rows than are counted, nothing shows how many there are: an error."""
+    service = Service(DENSE, Behaviour(total_cap=10, deep_rows=10))
+
+    came = walk_of(service, Asked(order=order, page_size=page_size))
+
+    assert came.error is not None
+    assert not came.complete
+
+
+def test_pages_are_counted_from_1_and_state_their_own_rows() -> None:
+    """The first page, which comes twice, is not the last one."""
+    came = walk_of(Service(hourly("2025-03-04", 301), Behaviour(totals="page", offset="from 1")), Asked(page_size=100))
+
+    assert len(came.keys) == 301
+    assert isinstance(came.error, IncompleteLedgerError)
+
+
+@pytest.mark.parametrize("asked", [Asked(page_size=1), Asked(page_size=1, start=datetime(2025, 3, 1))])
+def test_twins_on_pages_of_one_row_that_state_their_own_rows(asked: Asked) -> None:
+    """The second one is not the first page again."""
+    came = walk_of(Service(TWINS, Behaviour(totals="page")), asked)
+
+    assert came.outcome not in FAILURES, came.problem
+
+
+def test_rows_are_written_while_pages_behind_the_stated_end_are_under_way() -> None:
+    """A page that was empty before the rows moved shows no end."""
+    rows = hourly("2025-01-01", 49, step=6 * HOUR)
+    write = Write(request=4, adds=tuple(ledger([utc("2024-12-01"), utc("2024-12-02")], first_id=8_000)))
+    plan = Plan(prefetch=8)
+
+    came = walk_of(Service(rows, Behaviour(total_cap=40), writes=[write]), Asked(page_size=50), plan)
+
+    assert came.outcome not in FAILURES, came.problem
+
+
+def test_rows_take_turns_on_pages_of_one_row() -> None:
+    """Readings that agree because turns and requests keep step with each other prove nothing."""
+    moments = [utc("2025-12-31") + offset * HOUR for offset in (0, 3, 3, 6, 7, 7)]
+    service = Service(ledger(moments), Behaviour(ties="rotating", limit_cap=1))
+
+    came = walk_of(service, Asked(page_size=1))
+
+    assert came.outcome not in FAILURES, came.problem
+
+
+@pytest.mark.parametrize("beyond", ["empty", "last page"])
+def test_deep_pages_are_refused_after_pages_that_state_their_own_rows(beyond: Any) -> None:
+    """What was read without a total stays unproven."""
+    behaviour = Behaviour(totals="page", deep_rows=41, beyond=beyond)
+
+    came = walk_of(Service(hourly("2025-03-04", 40, step=7 * DAY), behaviour), Asked(page_size=2))
+
+    assert len(came.keys) == 40
+    assert isinstance(came.error, IncompleteLedgerError)
+
+
+@pytest.mark.parametrize(
+    ("count", "behaviour"),
+    [
+        (300, Behaviour(beyond="last page", replicas=(3, 0, 0))),
+        (300, Behaviour(offset="index", replicas=(0, 2))),
+        (151, Behaviour(offset="from 1", replicas=(3, 0, 0))),
+    ],
+    ids=["last page again", "index", "from 1"],
+)
+@pytest.mark.parametrize("seed", range(8))
+def test_replicas_lag_where_pages_are_counted_or_end_otherwise(count: int, behaviour: Behaviour, seed: int) -> None:
+    """It ends soon, in the entries or in an error."""
+    service = Service(rows_of_minutes(count), behaviour, seed=seed)
+
+    came = walk_of(service, Asked(page_size=100), Plan(prefetch=4))
+
+    assert came.outcome not in FAILURES, came.problem
+    assert isinstance(came.error, PaginationError | IncompleteLedgerError | None)
+
+
+def rows_of_minutes(count: int) -> list[Row]:
+    """Return rows a minute apart that begin an hour before now, so that some are new."""
+    return ledger(utc("2025-12-31") - (count - index) * MINUTE for index in range(count))
+
+
+def test_a_page_size_that_was_refused_for_a_proof_does_not_shrink_the_usual_pages() -> None:
+    """A page of twice the usual size is refused where 100 rows are the limit, which stays the limit."""
+    service = Service(hourly("2025-01-01", 250, step=DAY // 4), Behaviour(offset="from 1"))
+
+    came = walk_of(service, Asked(page_size=100))
+
+    assert came.outcome == "right", came.problem
+    assert min(int(request["limit"]) for request in service.requests) == 100
