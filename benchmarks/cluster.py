@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections import Counter
 from datetime import UTC
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +28,7 @@ from benchmarks.kills import customers, expected, ledger_sizes, written
 from benchmarks.measure import Table, peak_memory
 from capledger import BasicAuth, CustomerLedgerQuery, LedgerSession
 from capledger.backfill import Backfill, JobProgress, Manifest
-from capledger.dask import run_backfill
+from capledger.dask import run_backfill, run_sync
 from capledger.sandbox import Rules, Sandbox
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from benchmarks.kills import Key
 
 _MINUTE: Final = 60.0
+#: Requests after which something is killed.
+_KILLED_AFTER: Final = 150
+#: What runs a job of each kind.
+KINDS: Final[dict[str, Callable[..., Manifest]]] = {"backfill": run_backfill, "sync": run_sync}
 
 
 def connect(url: str) -> LedgerSession:
@@ -137,37 +142,38 @@ def _rows(folder: Path, pattern: str) -> dict[Key, bytes]:
 async def check_kills(*, count: int = 600, limit: int = 6_000) -> None:
     """Kill a worker, the driver and then the scheduler of a job; exit unless the same call finishes it each time."""
     sizes = ledger_sizes(count, 2)
-    for victim in ("worker", "driver", "scheduler"):
+    for kind, victim in product(KINDS, ("worker", "driver", "scheduler")):
         moments: list[float] = []
         async with Sandbox(customers(sizes), rules=Rules(latency=0.02)) as box:
             box.on_request = lambda *_, moments=moments: moments.append(time.monotonic())
             with TemporaryDirectory() as out:
-                await _killed(victim, box, out, count, limit)
+                await _killed(victim, box, kind, out, str(count), str(limit))
                 manifest = msgspec.json.decode((Path(out) / "manifest.json").read_bytes())
                 folders = {(Path(out) / file["file"]).parent for file in manifest["files"]}
                 counts = Counter(key for folder in folders for key in written(folder, "jsonl"))
-        print(f"{victim} killed: {len(moments):,} requests, busiest 60 s {busiest_minute(moments):,} of {limit:,}")
-        if counts != Counter(expected(sizes)) or not manifest["complete"] or busiest_minute(moments) > limit:
+        busiest = busiest_minute(moments)
+        print(f"{kind}, {victim} killed: {len(moments):,} requests, busiest 60 s {busiest:,} of {limit:,}", flush=True)
+        if counts != Counter(expected(sizes)) or not manifest["complete"] or busiest > limit:
             raise SystemExit(f"after the {victim} was killed an entry is not there once, or the limit was exceeded")
 
 
-async def _killed(victim: str, box: Sandbox, out: str, count: int, limit: int) -> None:
+async def _killed(victim: str, box: Sandbox, *job: str) -> None:
     """Run a job to its end, and kill something on the way."""
     cluster = await _start_processes(2)
     address = cluster[0][1]
-    driver = await _start_driver(address, box, out, count, limit)
-    await _until(lambda: len(box.requests) >= count // 4)
+    driver = await _start_driver(address, box, *job)
+    await _until(lambda: len(box.requests) >= _KILLED_AFTER)
     dead = {"worker": cluster[1][0], "driver": driver, "scheduler": cluster[0][0]}[victim]
     dead.kill()
     if victim == "driver":
-        driver = await _start_driver(address, box, out, count, limit)
+        driver = await _start_driver(address, box, *job)
     code = await driver.wait()
     if victim == "scheduler":
         if code == 0:
             raise SystemExit("the driver returned 0 without a scheduler")
         await _end(cluster)
         cluster = await _start_processes(2)
-        code = await (await _start_driver(cluster[0][1], box, out, count, limit)).wait()
+        code = await (await _start_driver(cluster[0][1], box, *job)).wait()
     await _end(cluster)
     if code:
         raise SystemExit(f"the driver exited with {code}")
@@ -193,8 +199,8 @@ async def _start(module: str, *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, stdout=quiet, stderr=quiet)
 
 
-async def _start_driver(address: str, box: Sandbox, out: str, count: int, limit: int) -> asyncio.subprocess.Process:
-    return await _start("benchmarks.cluster", "drive", address, str(box.url), out, str(count), str(limit))
+async def _start_driver(address: str, box: Sandbox, *job: str) -> asyncio.subprocess.Process:
+    return await _start("benchmarks.cluster", "drive", address, str(box.url), *job)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -209,11 +215,12 @@ async def _end(processes: Processes) -> None:
             await process.wait()
 
 
-def drive(address: str, url: str, out: str, count: str, limit: str) -> None:
+def drive(address: str, url: str, *job: str) -> None:
     """Run a job on a running cluster."""
+    kind, out, count, limit = job
     with Client(address) as client:
         settings: dict[str, Any] = {"rate_limit": int(limit), "format": "jsonl", "shard_size": 30}
-        run_backfill(client, queries(int(count)), out=out, connect=partial(connect, url), **settings)
+        KINDS[kind](client, queries(int(count)), out=out, connect=partial(connect, url), **settings)
 
 
 def measure(shards: int = 40, workers: int = 2) -> Table:
@@ -230,21 +237,29 @@ async def _measure(shards: int, workers: int) -> Table:
 
     async with Sandbox(customers([3] * shards)) as box:
         started = time.perf_counter()
-        with start_cluster(workers) as cluster, Client(cluster) as client, TemporaryDirectory() as out:
+        processes = await _start_processes(workers)
+        try:
+            client = await asyncio.to_thread(Client, processes[0][1])
+            await asyncio.to_thread(client.wait_for_workers, workers)
             up = time.perf_counter() - started
-            settings: dict[str, Any] = {"format": "jsonl", "shard_size": 1, "interval": 0.02}
-            run = partial(run_backfill, client, out=out, connect=partial(connect, box.url), **settings)
-            await asyncio.to_thread(run, queries(1), on_progress=note_first)
-            started = time.perf_counter()
-            await asyncio.to_thread(run, queries(shards))
-            each = (time.perf_counter() - started) / shards
-            memory = max(client.run(peak_memory).values())
+            settings: dict[str, Any] = {"connect": partial(connect, box.url), "format": "jsonl", "shard_size": 1}
+            with client, TemporaryDirectory() as out:
+                run = partial(run_backfill, client, out=out, interval=0.02, **settings)
+                started = time.perf_counter()
+                await asyncio.to_thread(run, queries(1), on_progress=note_first)
+                started = time.perf_counter()
+                await asyncio.to_thread(run, queries(shards))
+                each = (time.perf_counter() - started) / shards
+                of_workers = max((await asyncio.to_thread(client.run, peak_memory)).values())
+                of_scheduler: float = await asyncio.to_thread(client.run_on_scheduler, peak_memory)
+        finally:
+            await _end(processes)
     rows = [
-        ("cluster of processes started, s", f"{up:.1f}"),
-        ("first result of a job, s after the start of the cluster", f"{first[0] if first else float('nan'):.1f}"),
+        (f"scheduler and {workers} workers started, s", f"{up:.1f}"),
+        ("first result of a job, s", f"{first[0] if first else float('nan'):.2f}"),
         (f"a shard of one customer on {workers} workers, ms", f"{each * 1000:.0f}"),
-        ("peak memory of a worker, MiB", f"{memory:.0f}"),
-        ("peak memory of driver, scheduler and sandbox, MiB", f"{peak_memory():.0f}"),
+        ("peak memory of a worker, MiB", f"{of_workers:.0f}"),
+        ("peak memory of the scheduler, MiB", f"{of_scheduler:.0f}"),
     ]
     return Table(f"Backfill on a Dask cluster, {shards} shards", ("", "value"), rows)
 

@@ -19,7 +19,9 @@ PARTS: Final[dict[str, Callable[[], object]]] = {
     "600 requests a minute over three workers for three minutes, one killed": lambda: asyncio.run(
         cluster.check_limit()
     ),
-    "a cluster whose worker, driver and scheduler are killed": lambda: asyncio.run(cluster.check_kills()),
+    "a backfill and a sync on a cluster whose worker, driver and scheduler are killed": lambda: asyncio.run(
+        cluster.check_kills()
+    ),
     "10,000 customers in shards on two workers, and in one process": lambda: asyncio.run(cluster.check_rows()),
 }
 
