@@ -59,6 +59,8 @@ def parse_directory(text: str) -> Path:
     """Return the path; an empty one would be the current directory, which nobody means."""
     if not text.strip():
         raise typer.BadParameter("it is empty: name a directory")
+    if "://" in text:
+        raise typer.BadParameter("it is a URL: name a directory")
     path = Path(text)
     try:
         found = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))

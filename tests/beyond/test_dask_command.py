@@ -5,6 +5,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
+from distributed import LocalCluster
+from distributed.security import Security
 from support.dask_jobs import set_environment
 from support.jobs import manifest_of, mobile, rows_of, sandbox
 from support.shell import finish, process_environment, run, start
@@ -69,3 +72,32 @@ async def test_options_are_checked(tmp_path: Path, options: tuple[str, ...], mes
     assert result.code == 2
     assert message in result.err
     assert box.requests == []
+
+
+async def test_a_cluster_with_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the files of the driver named by its environment the command reaches a scheduler that demands TLS."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    blobs = {"ca": authority.cert_pem, "cert": certificate.cert_chain_pems[0], "key": certificate.private_key_pem}
+    for name, blob in blobs.items():
+        blob.write_to_path(str(tmp_path / name))
+    ca, cert, key = (str(tmp_path / name) for name in blobs)
+    of_roles = {f"tls_{role}_{name}": tmp_path / name for role in ("client", "scheduler", "worker") for name in blobs}
+    files = {name: str(path) for name, path in of_roles.items() if path.name != "ca"}
+    security = Security(tls_ca_file=ca, require_encryption=True, **files)
+    variables = {"CA_FILE": ca, "CLIENT__CERT": cert, "CLIENT__KEY": key}
+    here = {"n_workers": 1, "processes": False, "dashboard_address": ":0", "host": "127.0.0.1", "security": security}
+    cluster = await asyncio.to_thread(LocalCluster, protocol="tls", **here)
+    address = cluster.scheduler_address
+    try:
+        async with sandbox(SIZES) as box:
+            options = ("--out", tmp_path / "out", "--format", "jsonl", "--dask", "--scheduler", address)
+            settings = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in variables.items()}
+            for name, value in (process_environment(box) | settings).items():  # the worker is this process
+                monkeypatch.setenv(name, value)
+            result = await finish(await start(box, "backfill", write_customers(tmp_path), *options))
+    finally:
+        await asyncio.to_thread(cluster.close)
+
+    assert address.startswith("tls://")
+    assert (result.code, manifest_of(tmp_path / "out")["entries"]) == (0, sum(SIZES))

@@ -211,7 +211,7 @@ async def test_several_organisations_are_synced_at_once(client: Client, tmp_path
         assert entries_of(result.manifest, tmp_path / name) == at_the_service(ledgers)
 
 
-async def test_what_does_not_fit_is_refused(client: Client, tmp_path: Path) -> None:
+async def test_what_does_not_fit_is_refused(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Directories with and without shards, and URLs, are told apart in one sentence before any request."""
     ledgers = Ledgers([1])
     sharded, plain = tmp_path / "sharded", tmp_path / "plain"
@@ -233,8 +233,16 @@ async def test_what_does_not_fit_is_refused(client: Client, tmp_path: Path) -> N
         with pytest.raises(InvalidQueryError, match="the list of customers is empty"):
             await run(client, ledgers, sharded, 0)
 
+        monkeypatch.chdir(tmp_path)
+        refused = await run_command(box, "sync", "customers.csv", "--out", "s3://bucket/ledgers", "--dask")
+
     assert len(box.requests) == sent
-    assert not (tmp_path / "s3:").exists()
+    assert (refused.code, "it is a URL: name a directory" in refused.err) == (2, True)
+    assert names_in(tmp_path) == ["plain", "sharded"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_the_command(client: Client, tmp_path: Path) -> None:
