@@ -72,6 +72,8 @@ def session(**options: Any) -> LedgerSession:
         ({"auth": OAuthClientCredentials}, "auth must be BasicAuth(...) or OAuthClientCredentials(...)"),
         ({"timeout": 10**400}, "a duration must be seconds or a timedelta"),
         ({"base_url": "https://ledger.example "}, "base_url must look like https://host or https://host/path"),
+        ({"base_url": "https://ledger..example"}, "base_url must look like https://host or https://host/path"),
+        ({"base_url": f"https://{'a' * 64}.example"}, "base_url must look like https://host or https://host/path"),
         ({"base_url": "https://ledger example"}, "base_url must look like https://host or https://host/path"),
         ({"proxy": "proxy example:3128"}, "proxy must be the URL of an HTTP proxy"),
         ({"base_url": "http://127.0.0.1:8080", "ssl": "ca.pem"}, "ssl must be an ssl.SSLContext"),

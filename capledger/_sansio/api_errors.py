@@ -165,6 +165,8 @@ def _general_error(response: Response, message: str, code: int | None, now: date
         return PermissionDeniedError(f"the credentials may not read this{detail}", status, code, request_id)
     if code == _AUTHORIZATION_UNAVAILABLE or code in range(500, 600):
         return ServerError(f"the service failed{detail}", status, code, request_id)
+    if code == status and status in WRONG_URL:  # the web server's, and not the API's
+        return ServerError(WRONG_URL[status], status, code, request_id)
     return None
 
 

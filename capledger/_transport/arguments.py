@@ -14,6 +14,9 @@ from capledger.errors import ConfigurationError, InvalidQueryError
 
 T = TypeVar("T")
 
+#: Most characters of a label in a host name.
+_MAX_LABEL = 63
+
 
 def to_seconds(value: float | timedelta) -> float:
     """Return a duration in seconds, from a number of seconds or a timedelta.
@@ -139,8 +142,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def is_host(host: str | None) -> bool:
-    """Return whether a URL's host can be one; it cannot have white space, such as the line end of a file."""
-    return bool(host) and not any(character.isspace() for character in host or "")
+    """Return whether a URL's host can be one: no white space, such as the end of a line, and labels as DNS has them."""
+    labels = (host or "").removesuffix(".").split(".")
+    spaced = any(character.isspace() for character in host or "")
+    return not spaced and all(0 < len(label) <= _MAX_LABEL for label in labels)
 
 
 def check_at_least_one(name: str, value: SupportsIndex) -> int:

@@ -91,6 +91,19 @@ async def test_a_wrong_address_is_told_of_the_variable() -> None:
     assert (result.code, result.err) == (1, expected)
 
 
+async def test_a_path_of_the_address_that_is_wrong_sets_nobody_aside(tmp_path: Path) -> None:
+    """A server that has the API elsewhere is no answer about customers: exit code 1 or 2, and nobody is set aside."""
+    (tmp_path / "c.csv").write_text(f"mobile\n{MOBILE}\n")
+    job = ("backfill", tmp_path / "c.csv", "--out", tmp_path / "out", "--format", "csv", "--progress-interval", "0")
+    async with sandbox(3) as box:
+        wrong = await invoke(job, process_environment(BASE_URL=f"{box.url}/v3"), hurried=True)
+        right = await run(box, *job)
+
+    assert (wrong.code, right.code) == (1, 0)
+    assert "the service has no such path (HTTP 404): check CAPLEDGER_BASE_URL" in wrong.err
+    assert right.lines[0] == "3 entries of 1 customer in 1 file"
+
+
 async def test_a_name_that_is_not_known_is_told(tmp_path: Path) -> None:
     """Every command that cannot find the host says so of its name, with exit code 1; a job can be continued."""
     (tmp_path / "c.csv").write_text(f"mobile\n{MOBILE}\n")

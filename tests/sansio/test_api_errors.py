@@ -122,6 +122,15 @@ def test_the_gateways_envelope_raises(code: object, status: int, expected: type[
     assert ("as told" in str(error)) is (expected is not AuthenticationError)
 
 
+@pytest.mark.parametrize("status", [404, 405, 415])
+def test_a_code_that_repeats_the_status_is_the_web_servers(status: int) -> None:
+    """An error with HTTP's own code says that the address is wrong, and nothing about a customer."""
+    error = refused(b'{"errors": [{"status": false, "code": %d, "message": "as told"}]}' % status, status)
+
+    assert type(error) is ServerError
+    assert "check base_url" in str(error)
+
+
 @pytest.mark.parametrize("content", [HTML, b"", b'{"message": "no"}', b"[]", b"\xff\xfe"])
 @pytest.mark.parametrize(
     ("status", "expected", "text"),
