@@ -251,6 +251,7 @@ async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
         next((tmp_path / "out" / "entries").iterdir()).unlink()
         damaged = await backfill(box, tmp_path, "--plan")
         repaired = await backfill(box, tmp_path, "--plan", "--repair", "--on-incomplete", "warn")
+        both = await backfill(box, tmp_path, "--plan", "--repair", "--retry-set-aside", "--exact", "--json")
 
     assert (finished.code, finished.out) == (0, "2 customers (0 repeats left out), none to be fetched\n")
     assert before.err.startswith("capledger: 1 of the sample failed with CustomerNotFoundError: ")
@@ -261,6 +262,7 @@ async def test_plan_retries_and_repairs(tmp_path: Path) -> None:
     assert (damaged.code, damaged.err.count("\n")) == (1, 1)
     assert damaged.err.endswith("(missing); --repair fetches their customers again\n")
     assert (repaired.code, repaired.lines[1]) == (0, "about 1 request for 3 entries")
+    assert (both.code, json.loads(both.out)["left"], json.loads(both.out)["entries"]) == (0, 2, 5)
 
 
 async def test_unproven_ledgers_are_kept_with_warn(tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ async def test_demo_shows_what_the_walk_does() -> None:
     assert "Harbour Rewards points  ▁▁▁▁▂▂▃▃▄▄▅▅▅▆▇█" in result.lines
 
 
+async def test_demo_cuts_no_total_in_a_narrow_terminal() -> None:
+    """Where the columns do not fit, totals are printed as lines of their own, with every digit."""
+    result = await invoke(["demo"], process_environment() | {"COLUMNS": "40"})
+
+    assert max(map(len, result.lines)) <= 40
+    assert result.lines.count("Closing   648,167.883") == 1
+
+
 async def test_demo_is_the_same_each_time() -> None:
     """Two demos are equal except for the port and the seconds."""
     first, second = [
