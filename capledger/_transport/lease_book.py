@@ -120,6 +120,10 @@ class LeaseBook:
         if limit != self.requests_per_minute:
             self.requests_per_minute, self._pacer = limit, Pacer(MINUTE / limit, burst_size(limit))
 
+    def close(self, now: float, seconds: float) -> None:
+        """Lease nothing for so many seconds, since others may have used the limit without a place of this book."""
+        self._opens_at = max(self._opens_at, now + seconds)
+
     def _record(self, now: float, settled: Sequence[tuple[int, float]], unused: Sequence[int]) -> None:
         for number, age in settled:
             bound = self._unsettled.pop(number, None)

@@ -173,26 +173,30 @@ class ShardedPlan(ABC):
 
     # What other runs must know of the rate limit
 
-    def note_alive(self) -> None:
-        """Record that a run uses the directory at this moment."""
-        (self.directory / SHARDS / _ALIVE).write_bytes(b"")
+    def note_alive(self, home: str = "") -> None:
+        """Record that a run uses a rate limit at this moment, and where its book is."""
+        (self.directory / SHARDS / _ALIVE).write_text(f"{home}\n", encoding="utf-8")
 
-    def note_end(self, taken_for: float) -> None:
+    def note_end(self, home: str, taken_for: float) -> None:
         """Record that a run has ended in order, and for how many seconds the places that it leased are taken."""
-        (self.directory / SHARDS / _ALIVE).write_text(f"{taken_for:.1f}", encoding="ascii")
+        (self.directory / SHARDS / _ALIVE).write_text(f"{home}\n{taken_for:.1f}", encoding="utf-8")
 
-    def taken_for(self, unknown: float) -> float:
+    def taken_for(self, unknown: float, home: str = "") -> float:
         """Return for how many seconds places that earlier runs have leased may be taken, by the clock of the disk.
 
         Args:
             unknown: the seconds after the sudden end of a run.
+            home: where the book of this run is, which knows its own places.
         """
         alive = self.directory / SHARDS / _ALIVE
         if not alive.exists():
             return 0.0
+        there, _, seconds = alive.read_text(encoding="utf-8").partition("\n")
+        if home and there == home:
+            return 0.0
         with tempfile.NamedTemporaryFile(dir=alive.parent) as file:
             age = os.fstat(file.fileno()).st_mtime - alive.stat().st_mtime
-        return max(0.0, float(alive.read_bytes() or unknown) - max(0.0, age))
+        return max(0.0, float(seconds or unknown) - max(0.0, age))
 
     # Results
 

@@ -45,6 +45,8 @@ logger: logging.Logger = logging.getLogger("capledger.backfill")
 
 #: Customers in a shard.
 SHARD_SIZE: Final = 300
+#: Seconds by which the mark of a run that it is alive may be old when it is killed.
+_ALIVE_SECONDS: Final = 10.0
 #: Seconds that a request of an earlier run may take.
 _GRACE: Final = 60.0
 
@@ -235,7 +237,7 @@ class ShardedSync:
                 await self._run_shards(plan, ProgressSum(plan.customers))
             finally:
                 if self._rate_limited:
-                    plan.note_end(MINUTE)
+                    plan.note_end("", MINUTE)
                 manifest = plan.write_results({number: result.manifest for number, result in self._results.items()})
         if manifest is None:
             raise JobStoppedError("the run was stopped before its first shard was finished", left=plan.asked)
@@ -243,7 +245,7 @@ class ShardedSync:
 
     async def _wait_for_places(self, plan: ShardedSyncPlan) -> None:
         """Wait until a cluster's run, which may have been killed, uses nothing of the rate limit any more."""
-        seconds = plan.taken_for(unknown_for(_GRACE))
+        seconds = plan.taken_for(unknown_for(_GRACE) + _ALIVE_SECONDS)
         if seconds:
             logger.warning("no request is sent for %.0f s: an earlier run may have used the rate limit", seconds)
             with suppress(TimeoutError):
@@ -253,13 +255,13 @@ class ShardedSync:
         for shard in plan.shards(lambda: self._session):
             if self._stop.is_set():
                 break
-            if self._rate_limited:
-                plan.note_alive()
-            self._job = shard.job(self._session, partial(self._report, progress, shard.number))
+            self._job = shard.job(self._session, partial(self._report, plan, progress, shard.number))
             manifest = await self._job.run()
             done = self._job.progress
             self._results[shard.number] = ShardResult(manifest, done.requests, done.retries)
         self._on_progress(progress.of(self._results, {}))
 
-    def _report(self, progress: ProgressSum, number: int, of_shard: JobProgress) -> None:
+    def _report(self, plan: ShardedSyncPlan, progress: ProgressSum, number: int, of_shard: JobProgress) -> None:
+        if self._rate_limited:
+            plan.note_alive()
         self._on_progress(progress.of(self._results, {number: asdict(of_shard)}))

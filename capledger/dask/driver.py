@@ -64,6 +64,8 @@ class Driver:
         self._window = window
         self._stop = stop
         self._name = uuid4().hex
+        self._home = str(client.scheduler_info()["id"])
+        """Where the book of the limit is: the scheduler, as a process that may be followed by another."""
         self._limit: SharedLimit | None = None
         self._futures: dict[Future, Shard | SyncShard] = {}
         self._again: list[Shard | SyncShard] = []
@@ -92,7 +94,8 @@ class Driver:
             finally:
                 self._end()
             if self._limit is not None:
-                plan.note_end(self._call("capledger_taken_for", organisation=self._limit.organisation))
+                taken_for = self._call("capledger_taken_for", organisation=self._limit.organisation)
+                plan.note_end(self._home, taken_for)
             return self._finish(plan)
 
     async def _update(self, plan: ShardedPlan) -> ListChange:
@@ -122,15 +125,15 @@ class Driver:
         self._client.run_on_scheduler(dask_setup)
         self._call("capledger_begin", run=self._name, client=self._client.id)
         if self._limit is not None:
-            closed_for = plan.taken_for(unknown_for(self._limit.grace) + _ALIVE_SECONDS)
-            is_new = self._call(
+            closed_for = plan.taken_for(unknown_for(self._limit.grace) + _ALIVE_SECONDS, self._home)
+            self._call(
                 "capledger_open",
                 organisation=self._limit.organisation,
                 requests_per_minute=self._limit.requests_per_minute,
                 grace=self._limit.grace,
                 closed_for=closed_for,
             )
-            if is_new and closed_for:
+            if closed_for:
                 logger.warning("no request is sent for %.0f s: an earlier run may have used the rate limit", closed_for)
 
     def _call(self, handler: str, **arguments: object) -> Any:  # noqa: ANN401 - whatever the handler returns
@@ -151,7 +154,7 @@ class Driver:
         shards, stopped = plan.shards(self._job.connect), False
         while True:
             if self._limit is not None:
-                plan.note_alive()
+                plan.note_alive(self._home)
             if self._is_over and not stopped:
                 self._call("capledger_stop", run=self._name)
                 stopped = True

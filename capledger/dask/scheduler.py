@@ -58,14 +58,14 @@ class CapledgerPlugin(SchedulerPlugin):  # type: ignore[misc]  # distributed shi
             "capledger_progress": self.progress,
         }
 
-    def open_book(self, organisation: str, requests_per_minute: int, grace: float, closed_for: float) -> bool:
-        """Make the book of an organisation, or change the limit of the one that there is; return whether it is new."""
-        if organisation in self._books:
-            self._books[organisation].change_limit(requests_per_minute)
-            return False
-        now = time.monotonic()
-        self._books[organisation] = LeaseBook(requests_per_minute, now, grace=grace, closed_for=closed_for)
-        return True
+    def open_book(self, organisation: str, requests_per_minute: int, grace: float, closed_for: float) -> None:
+        """Make the book of an organisation, or change the limit of the one that there is; it may be closed at first."""
+        now, book = time.monotonic(), self._books.get(organisation)
+        if book is None:
+            self._books[organisation] = LeaseBook(requests_per_minute, now, grace=grace, closed_for=closed_for)
+        else:
+            book.change_limit(requests_per_minute)
+            book.close(now, closed_for)
 
     def lease(self, organisation: str, want: int, settled: Sequence[tuple[int, float]], unused: Sequence[int]) -> Lease:
         """Lease places of an organisation's book; an unknown one leases nothing."""

@@ -260,12 +260,12 @@ def test_what_an_earlier_run_has_leased_is_known_from_the_disk(tmp_path: Path) -
     """A first run starts at once, one after an end in order when its places are free, one after a crash much later."""
     with open_plan(tmp_path, partial(ShardedBackfill, shard_size=300)) as plan:
         first = plan.taken_for(140.0)
-        plan.note_alive()
-        after_crash = plan.taken_for(140.0)
-        plan.note_end(30.0)
-        after_end = plan.taken_for(140.0)
+        plan.note_alive("one")
+        after_crash, known = plan.taken_for(140.0, "two"), plan.taken_for(140.0, "one")
+        plan.note_end("", 30.0)
+        after_end = plan.taken_for(140.0, "one")
 
-    assert first == 0.0
+    assert (first, known) == (0.0, 0.0)
     assert after_crash == pytest.approx(140.0, abs=5)
     assert after_end == pytest.approx(30.0, abs=5)
 

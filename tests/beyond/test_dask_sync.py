@@ -28,6 +28,8 @@ from capledger.backfill import (
     estimate,
     verify,
 )
+from capledger.backfill.sharded import open_plan
+from capledger.backfill.sharded_sync import ShardedSyncPlan
 from capledger.dask import SyncJob, run_backfill, run_jobs, run_sync
 from capledger.sandbox import Rules
 
@@ -209,6 +211,25 @@ async def test_several_organisations_are_synced_at_once(client: Client, tmp_path
     for name, ledgers, result in (("one", one, results[0]), ("two", two, results[1])):
         assert result.manifest is not None
         assert entries_of(result.manifest, tmp_path / name) == at_the_service(ledgers)
+
+
+async def test_one_process_waits_for_what_another_run_may_have_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Places that a cluster has leased count for a run here with a limit, and its own for the next one."""
+    ledgers = Ledgers([1])
+    monkeypatch.setattr(ShardedSyncPlan, "taken_for", lambda *_: 0.01)
+    async with ledgers.box as box, connect(box.url) as session:
+        manifest = await ShardedSync(session, queries(1), out=tmp_path, format="jsonl").run()
+    monkeypatch.undo()
+
+    with open_plan(tmp_path, partial(ShardedSyncPlan, shard_size=300)) as plan:
+        left = plan.taken_for(150.0, "another")
+    assert manifest.complete
+    assert [record.getMessage() for record in caplog.records if record.name == "capledger.backfill"] == [
+        "no request is sent for 0 s: an earlier run may have used the rate limit"
+    ]
+    assert left == pytest.approx(60.0, abs=20)
 
 
 async def test_what_does_not_fit_is_refused(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,3 +169,15 @@ def test_a_timeout_beyond_the_grace_is_refused() -> None:
     check_grace(60.0, 60.0)
     with pytest.raises(ConfigurationError, match=r"timeout of 61 s is longer than the 60 s"):
         check_grace(60.0, 61.0)
+
+
+def test_a_book_can_be_closed() -> None:
+    """What others have sent without places counts as taken, and a shorter time does not open a book earlier."""
+    book = LeaseBook(60, 0.0, closed_for=0)
+
+    book.close(10.0, 50.0)
+    book.close(11.0, 5.0)
+
+    assert book.lease(12.0, 1, [], [])[1:] == (0, 48.0)
+    assert book.lease(60.0, 1, [], [])[1] == 1
+    assert book.taken_for(60.0) > 60
