@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,19 +151,19 @@ def publish_iceberg(out: str | PathLike[str], name: str) -> Publication:
         raise InvalidQueryError("name the table as CATALOG.NAMESPACE.TABLE, such as lake.loyalty.entries")
     data = _DataSet(out)
     try:
-        catalog = load_catalog(catalog_name)
-        catalog.create_namespace_if_not_exists(identifier.rpartition(".")[0])
-        table = catalog.create_table_if_not_exists(identifier, arrow_schema())
-        there = _files_of(table)
-        locations = {data.location(file): file for file in data.manifest.files}
-        if any(
-            path.startswith(f"{data.root}/") and (path not in locations or locations[path].bytes != size)
-            for path, size in there.items()
-        ):
-            raise InvalidQueryError(_REPLACED)
-        new = {path: file for path, file in locations.items() if path not in there}
-        if new:
-            table.add_files(list(new))
+        with closing(load_catalog(catalog_name)) as catalog:
+            catalog.create_namespace_if_not_exists(identifier.rpartition(".")[0])
+            table = catalog.create_table_if_not_exists(identifier, arrow_schema())
+            there = _files_of(table)
+            locations = {data.location(file): file for file in data.manifest.files}
+            if any(
+                path.startswith(f"{data.root}/") and (path not in locations or locations[path].bytes != size)
+                for path, size in there.items()
+            ):
+                raise InvalidQueryError(_REPLACED)
+            new = {path: file for path, file in locations.items() if path not in there}
+            if new:
+                table.add_files(list(new))
     except CapledgerError:
         raise
     except (RESTError, OSError, ValueError) as error:

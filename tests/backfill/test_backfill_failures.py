@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +205,7 @@ async def test_a_refused_cursor_restarts_the_customer(tmp_path: Path) -> None:
     async with sandbox([900], on_request=stop_at_third) as box, session_at(box) as session:
         job = Backfill(session, queries(1), out=tmp_path / "out", format="jsonl")
         await job.run()
-        with sqlite3.connect(tmp_path / "out" / "job.sqlite") as connection:
+        with closing(sqlite3.connect(tmp_path / "out" / "job.sqlite")) as connection, connection:
             changed = connection.execute("UPDATE customers SET cursor = 'x' WHERE rows > 0").rowcount
         connection.close()
         box.on_request = None

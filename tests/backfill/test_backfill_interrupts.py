@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from datetime import UTC
 from itertools import count
@@ -62,6 +63,8 @@ def memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(path)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # of a process that goes on after such a signal
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_start_leaves_nothing(memory: Path) -> None:
     """At whatever line a signal comes before the first customer is read, there is no directory afterwards."""
     for number in count(1):
@@ -73,6 +76,7 @@ def test_an_interrupted_start_leaves_nothing(memory: Path) -> None:
         if interrupt.lines_left > 0:
             break
     assert number > 50
+    gc.collect()
 
 
 @pytest.mark.parametrize("left", [["job.lock"], ["job.lock", "job.sqlite"], ["job.lock", "entries"]], ids=str)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
+from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -276,7 +277,7 @@ async def test_job_sqlite_can_be_queried(tmp_path: Path) -> None:
     async with sandbox([3, 0]) as box:
         await backfill(box, queries(3), tmp_path / "out")
 
-    with sqlite3.connect(tmp_path / "out" / "job.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "out" / "job.sqlite")) as connection, connection:
         rows = connection.execute("SELECT state, attempts, rows, code FROM customers").fetchall()
         parts = connection.execute("SELECT customer, file, parts.rows FROM parts JOIN batches ON number = batch")
         assert parts.fetchall() == [(1, "entries-00001.jsonl.gz", 3)]

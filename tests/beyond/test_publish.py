@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -45,7 +46,8 @@ def rows_of_delta(uri: str) -> list[dict[str, Any]]:
 
 
 def rows_of_iceberg(name: str) -> list[dict[str, Any]]:
-    return ordered(load_catalog("lake").load_table(name).scan().to_arrow().to_pylist())
+    with closing(load_catalog("lake")) as catalog:
+        return ordered(catalog.load_table(name).scan().to_arrow().to_pylist())
 
 
 def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

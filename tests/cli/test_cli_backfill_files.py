@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ async def test_locked_directory_has_its_own_code(tmp_path: Path) -> None:
     customers(tmp_path / "c.csv")
     async with sandbox(1) as box:
         await backfill(box, tmp_path)
-        with sqlite3.connect(tmp_path / "out" / "job.lock", isolation_level=None) as lock:
+        with closing(sqlite3.connect(tmp_path / "out" / "job.lock", isolation_level=None)) as lock:
             lock.execute("BEGIN EXCLUSIVE")
             result = await backfill(box, tmp_path)
             lock.execute("ROLLBACK")

@@ -153,7 +153,6 @@ def test_the_fast_decoder_accepts_nothing_that_the_tolerant_one_refuses(entry: d
         b'{"ledgerEntries": [{"eventLogId": 1, "eventName": "x", "ledgerCreatedDate": null}]}',
         b'{"errors": [{"code": 8015}]}',
         b'{"errors": "no"}',
-        b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"customerDetails": {"firstName": "\xff"}}',
         b'{"customerDetails": {"userId": ' + b"9" * 5000 + b"}}",
         b'{"ledgerDetails": {"ledgerClosingBalance": [{"closingBalance": 1e99999999999999999999}]}}',
@@ -165,6 +164,13 @@ def test_the_fast_decoder_accepts_nothing_that_the_tolerant_one_refuses(entry: d
 def test_uncommon_responses_are_left_to_the_tolerant_decoder(content: bytes) -> None:
     """Nothing raises here: the tolerant decoder has the last word, and the words."""
     assert fast.decode(LedgerPage, content, ZONE) is None
+
+
+def test_no_depth_raises() -> None:
+    """Deep brackets are left to the tolerant decoder, or skipped, as Python 3.14 has room for them."""
+    page = fast.decode(LedgerPage, b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", ZONE)
+
+    assert page is None or page.entries == []
 
 
 def test_no_amount_is_infinite_or_nothing() -> None:
