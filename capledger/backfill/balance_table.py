@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from capledger.backfill.balances import unpack_balances
@@ -13,8 +14,7 @@ from capledger.frames.arrow import import_arrow, schema_of
 from capledger.frames.schema import ACCOUNT_FIELDS, BALANCE_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from capledger.backfill.database import Database
     from capledger.backfill.plan import JobIdentity
@@ -49,6 +49,37 @@ def write_balances(database: Database, directory: Path, identity: JobIdentity) -
     with temporary_file(path) as file:
         rows = (_write_parquet if is_parquet else _write_csv)(file, _batches(database))
     return DataFile(file=path.name, rows=rows, bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def join_balances(directory: Path, parts: Iterable[tuple[DataFile, bytes]]) -> DataFile | None:
+    """Write the files of shards as one; None, and none is left, where there are no parts."""
+    found = list(parts)
+    name = Path(found[0][0].file).name if found else None
+    for suffix in ("parquet", "csv"):
+        if name != f"{BALANCES}.{suffix}":
+            (directory / f"{BALANCES}.{suffix}").unlink(missing_ok=True)
+    if name is None:
+        return None
+    path = directory / name
+    with temporary_file(path) as file:
+        (_join_parquet if path.suffix == ".parquet" else _join_csv)(file, [content for _, content in found])
+    rows = sum(part.rows for part, _ in found)
+    return DataFile(file=name, rows=rows, bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def _join_csv(file: IO[bytes], contents: list[bytes]) -> None:
+    header = ",".join(_NAMES).encode() + b"\n"
+    file.write(header)
+    file.writelines(content.removeprefix(header) for content in contents)
+
+
+def _join_parquet(file: IO[bytes], contents: list[bytes]) -> None:
+    pa = import_arrow()
+    from pyarrow import parquet  # noqa: PLC0415 - an extra, and slow to import
+
+    with parquet.ParquetWriter(file, schema_of(BALANCE_COLUMNS), compression="zstd") as writer:
+        for content in contents:
+            writer.write_table(parquet.read_table(pa.BufferReader(content)))
 
 
 def _batches(database: Database) -> Iterator[list[Row]]:

@@ -131,9 +131,17 @@ class ObjectStore:
             self._obstore.put(self._store, f"data/{name}/{SET_ASIDE}", directory / SET_ASIDE)
         return evolve(manifest, files=tuple(files), balances=balances)
 
-    def write_results(self, manifest: Manifest, set_aside: bytes) -> None:
-        """Put ``manifest.json`` and ``set-aside.csv`` of the whole job, which replace those of an earlier run."""
+    def write_results(self, manifest: Manifest, set_aside: bytes, directory: Path | None = None) -> None:
+        """Put ``manifest.json`` and ``set-aside.csv`` of the whole job, which replace those of an earlier run.
+
+        Args:
+            manifest: of the whole job, with paths in the store.
+            set_aside: the content of the list.
+            directory: local, with the file of balances of a job in shards; None where that is in the store.
+        """
         with self._storage_errors():
+            if directory is not None and manifest.balances is not None:
+                self._obstore.put(self._store, manifest.balances.file, directory / manifest.balances.file)
             self._obstore.put(self._store, SET_ASIDE, set_aside)
             self._obstore.put(self._store, MANIFEST, _encode(manifest))
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 from attrs import evolve, frozen
 
+from capledger.backfill.balance_table import join_balances
 from capledger.backfill.customer_tables import SET_ASIDE
 from capledger.backfill.database import JOB_FILE, Database, removed_if_unused
 from capledger.backfill.files import made_directory, storage_errors, temporary_file
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from capledger.backfill.manifest import DataFile
     from capledger.backfill.object_store import ObjectStore
     from capledger.backfill.plan import ListChange
     from capledger.backfill.shard import Shard, SyncShard
@@ -213,6 +215,7 @@ class ShardedPlan(ABC):
         manifest = self._merge(manifests)
         names = [shard_name(number) for number in sorted(manifests)]
         with storage_errors("the manifest"):
+            manifest = evolve(manifest, balances=join_balances(self.directory, self._balance_files(manifests)))
             self._write_tables(names, manifest)
             write_manifest(manifest, self.directory)
         return manifest
@@ -234,6 +237,16 @@ class ShardedPlan(ABC):
         planned = self.customers - sum(manifest.customers for manifest in manifests.values())
         folder = "" if self.store else _FOLDER
         return merge_manifests(manifests, planned=planned, duplicates=self.duplicates, folder=folder)
+
+    def _balance_files(self, manifests: Mapping[int, Manifest]) -> Iterator[tuple[DataFile, bytes]]:
+        """Yield the files of balances of the shards, with their contents."""
+        for number in sorted(manifests):
+            file = manifests[number].balances
+            if file is not None:
+                yield file, self._content(number, file)
+
+    def _content(self, number: int, file: DataFile) -> bytes:
+        return (self.folder(number) / file.file).read_bytes()
 
     def _write_tables(self, names: list[str], manifest: Manifest) -> None:  # noqa: ARG002 - of a store
         """Write the tables of the whole job that shards have parts of."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from capledger.backfill.database import Database
-    from capledger.backfill.manifest import Manifest
+    from capledger.backfill.manifest import DataFile, Manifest
     from capledger.backfill.object_store import ObjectStore
     from capledger.backfill.plan import ListChange
     from capledger.backfill.shard import Shard
@@ -86,9 +86,12 @@ class ShardedBackfill(ShardedPlan):
     def _find(self, number: int) -> Manifest | None:
         return super()._find(number) if self._store is None else self._store.find(shard_name(number))
 
+    def _content(self, number: int, file: DataFile) -> bytes:
+        return super()._content(number, file) if self._store is None else self._store.read(file.file)
+
     def _write_tables(self, names: list[str], manifest: Manifest) -> None:
         if self._store is None:
             super()._write_tables(names, manifest)
         else:
             set_aside = self._write_joined(SET_ASIDE, [self._store.read_set_aside(name) for name in names])
-            self._store.write_results(manifest, set_aside)
+            self._store.write_results(manifest, set_aside, self.directory)

@@ -127,9 +127,9 @@ def _attach(connection: Any, files: list[str]) -> str:  # noqa: ANN401 - duckdb'
 
 
 def _balances(connection: Any, directory: Path) -> Iterator[tuple[Customer, StatedBalance]]:  # noqa: ANN401 - duckdb's connection
-    parts = [directory, *sorted(directory.glob("shards/shard-*"))]
     for suffix in (".parquet", ".csv"):
-        paths = [path for part in parts if (path := part / f"{BALANCES}{suffix}").exists()]
+        name = f"{BALANCES}{suffix}"
+        paths = [directory / name] if (directory / name).exists() else sorted(directory.glob(f"shards/shard-*/{name}"))
         if paths:
             sql = f"SELECT {_BALANCE_COLUMNS} FROM {_READERS[suffix]} ORDER BY {_CUSTOMER}"  # noqa: S608 - our own names
             for customer, row in _rows(connection, sql, [[str(path.absolute()) for path in paths]]):

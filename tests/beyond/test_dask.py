@@ -19,7 +19,8 @@ from support.dask_jobs import connect, connect_by_environment, connect_with_pid,
 from support.jobs import expected, mobile, queries, rows_of, sandbox, set_aside
 
 from capledger import AuthenticationError, ConfigurationError, InvalidQueryError
-from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, ObjectStore, verify
+from capledger.backfill import Backfill, DirectoryInUseError, JobStoppedError, ObjectStore, check_directory, verify
+from capledger.backfill.files import sha256_of
 from capledger.backfill.sharded import open_plan
 from capledger.backfill.sharded_backfill import ShardedBackfill
 from capledger.dask import BackfillJob, run_backfill, run_jobs
@@ -283,6 +284,25 @@ async def test_progress_is_summed_over_shards(client: Client, tmp_path: Path) ->
         assert values[-1] == manifest.requests == 60
     assert any(0 < progress.finished < 60 for progress in seen)
     assert any(progress.seconds_left for progress in seen)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("parquet", "parquet"), ("jsonl", "csv")])
+async def test_balances_of_all_shards_are_in_one_file(client: Client, tmp_path: Path, kind: str, suffix: str) -> None:
+    """The manifest names it, the books of all shards are checked with it, and a store gets it as well."""
+    store = f"file://{tmp_path}/store"
+    async with sandbox([2] * 7) as box:
+        settings: dict[str, Any] = {"shard_size": 3, "balances": True, "format": kind}
+        manifest = await run(client, box, tmp_path / "out", queries(7), **settings)
+        stored = await run(client, box, store, queries(7), state=tmp_path / "state", **settings)  # type: ignore[arg-type]  # a URL
+
+    check = check_directory(tmp_path / "out")
+    assert list(check) == []
+    assert (check.customers, check.balances) == (7, 21)
+    for result, folder in ((manifest, tmp_path / "out"), (stored, tmp_path / "store")):
+        assert result.balances is not None
+        assert (result.balances.file, result.balances.rows) == (f"balances.{suffix}", 21)
+        assert sha256_of(folder / result.balances.file) == result.balances.sha256
+    assert verify(tmp_path / "out").ok
 
 
 async def test_shards_can_be_put_into_a_store(client: Client, tmp_path: Path) -> None:
