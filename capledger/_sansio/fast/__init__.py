@@ -31,6 +31,7 @@ _UNCOMMON: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, Recursion
 
 #: An underscore among the last characters of a string, which ``Decimal`` accepts between digits; and what precedes it.
 _UNDERSCORE: Final = re.compile(rb'_[0-9._eE+-]*\s*"')
+_AFTER_UNDERSCORE: Final = b'0123456789._eE+-" \t\n\r\f\v'
 _DIGITS: Final = re.compile(rb"\s*[+-]?[0-9._]+")
 _ESCAPES: Final = re.compile(rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u)?[0-9a-fA-F]{4}")
 _ASCII: Final = bytes(range(128))
@@ -74,15 +75,26 @@ def _may_have_odd_amounts(body: bytes) -> bool:
 
     Those of another script in a name count as well: such a body is rare.
     """
-    if b"_" in body and any(_DIGITS.fullmatch(_string_before(body, at.start())) for at in _UNDERSCORE.finditer(body)):
+    if _has_underscore_in_amount(body):
         return True
     if b"\\" in body and _has_odd_character(_unescaped(set(_ESCAPES.findall(body)))):
         return True
     return not body.isascii() and _has_odd_character(body.translate(None, _ASCII).decode(errors="ignore"))
 
 
-def _string_before(body: bytes, end: int) -> bytes:
-    return body[body.rfind(b'"', 0, end) + 1 : end]
+def _has_underscore_in_amount(body: bytes) -> bool:
+    at, last = body.find(b"_"), len(body) - 1
+    while 0 <= at < last:  # a search for the expression takes five times as long
+        if body[at + 1] in _AFTER_UNDERSCORE and _ends_amount(body, at):
+            return True
+        at = body.find(b"_", at + 1)
+    return False
+
+
+def _ends_amount(body: bytes, at: int) -> bool:
+    """Return whether nothing but digits stands between an underscore and the quotes around it."""
+    start = body.rfind(b'"', 0, at) + 1
+    return _UNDERSCORE.match(body, at) is not None and _DIGITS.fullmatch(body, start, at) is not None
 
 
 def _unescaped(escapes: set[bytes]) -> str:
