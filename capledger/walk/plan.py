@@ -90,8 +90,7 @@ class WalkPlan:
     @property
     def rows_stated(self) -> int:
         """Rows that the service states for all listings so far."""
-        layout = None if self._reading is None else self._reading.layout
-        return self.outcome.rows_stated + (0 if layout is None else layout.total or 0)
+        return self.outcome.rows_stated + (0 if self._reading is None else self._reading.rows_stated)
 
     @property
     def ended(self) -> bool:
@@ -201,7 +200,7 @@ class WalkPlan:
             return
         self.outcome.note(reading.shortfall)
         self.outcome.listings += 1
-        self.outcome.rows_stated += reading.total or 0
+        self.outcome.rows_stated += reading.rows_stated
 
     def _lower_page_cap(self, reading: ListingReading, refusal: LimitTooLargeError) -> None:
         """Read a listing with smaller pages."""

@@ -46,6 +46,11 @@ class ListingReading:
     _builder: BatchBuilder = field(init=False)
     _collected: Iterator[Batch] | None = None
 
+    @property
+    def rows_stated(self) -> int:
+        """Rows of the listing as the service stated them first; 0 where it states none."""
+        return 0 if self.layout is None else self.layout.stated or 0
+
     async def next_batch(self, position: Position | None) -> Batch | None:
         """Return what follows the position, behind the last batch; None for a page that adds nothing, or at the end.
 

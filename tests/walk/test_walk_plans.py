@@ -180,6 +180,16 @@ async def test_the_report_is_live(order: Literal["asc", "desc"]) -> None:
     assert walk.report.windows == 1
 
 
+async def test_the_report_has_the_total_as_stated() -> None:
+    """Also where the service hides some of the rows that it counts."""
+    rows = spread(20, TEN_YEARS_AGO, END)
+    async with sandbox(rows, Rules(hidden_every=5)) as box, session(box) as ledger:
+        walk = ledger.entries(customer(), on_incomplete="warn")
+        came = await walk.collect()
+
+    assert (len(came), walk.report.rows_expected, walk.report.complete) == (16, 20, False)
+
+
 async def test_the_end_is_fixed_when_the_walk_starts() -> None:
     """Without an end, entries of after the start are not given, and ``walk.end`` is where the next one begins."""
     rows = spread(250, TEN_YEARS_AGO, END)
