@@ -16,7 +16,7 @@ from capledger.errors import ApiError, LimitTooLargeError
 from capledger.models import LedgerEntry
 from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, Listing, page_count, stated_total
-from capledger.walk.ordering import is_in_order, second_of
+from capledger.walk.ordering import ListingOrder, is_in_order, second_of
 from capledger.walk.prefetch import PageKey, Prefetch
 from capledger.walk.server_profile import OffsetRule, ServerProfile
 from capledger.walk.validation import Contradiction, check_dates
@@ -61,7 +61,8 @@ class Discovery:
             Contradiction: the first page agrees with no way of paging.
         """
         limit = self.profile.page_size(self.page_size)
-        draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
+        rule = self.profile.offset_rule or self.likely_rule or "page"
+        draft = Layout(limit, limit, None, None, rule, self.listing.order)
         key = draft.key(self.listing, 0)
         ahead = [draft.key(self.listing, number) for number in range(1, 1 + self.unseen)]
         before = ""
@@ -77,7 +78,10 @@ class Discovery:
                     continue
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.keep(layout.key(self.listing, 0), page)
-            return layout if is_in_order(self.first, self.listing.order) else evolve(layout, in_order=False)
+            if layout.order is None or is_in_order(self.first, self.listing.order):
+                return layout
+            opposite: ListingOrder = "desc" if self.listing.order == "asc" else "asc"
+            return evolve(layout, order=opposite if is_in_order(self.first, opposite) else None)
         raise Contradiction("silence", "no response agrees with another")
 
     def _shown_by(self, page: LedgerPage, draft: Layout) -> Layout:
@@ -96,7 +100,7 @@ class Discovery:
         if rows != min(size, total):
             text = f"{total} entries are stated, so the first page has {min(size, total)}; {rows} came"
             raise Contradiction("count", text, total, rows)
-        return Layout(draft.limit, size, total, total, draft.offset_rule)
+        return Layout(draft.limit, size, total, total, draft.offset_rule, draft.order)
 
     def _read_as_it_is(self, page: LedgerPage, draft: Layout, contradiction: Contradiction) -> Layout:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""
@@ -106,7 +110,7 @@ class Discovery:
                 raise contradiction
             if in_window:
                 raise Contradiction("dates", contradiction.text)
-            return evolve(draft, in_order=False, stated=total)  # all rows of the page may be hidden
+            return evolve(draft, order=None, stated=total)  # all rows of the page may be hidden
         if total is None or total < rows:  # the total has stopped counting, or is that of something else
             if rows > draft.limit or len(keys_of(page.entries)) == total:  # or a row comes twice by mistake
                 raise contradiction
@@ -118,7 +122,7 @@ class Discovery:
         if in_window:
             raise Contradiction("dates", "the stated total does not count the rows of the window alone")
         if _states_usual_pages(page, draft.limit):  # rows are hidden
-            return evolve(draft, in_order=False, stated=total)
+            return evolve(draft, order=None, stated=total)
         return evolve(draft, total=total, page_size=rows, stated=total)
 
     async def page(self, key: PageKey, following: Callable[[], Iterable[PageKey]] = tuple) -> LedgerPage:

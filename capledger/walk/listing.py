@@ -76,8 +76,8 @@ class Layout:
     stated: int | None = None
     """What the first response states as the total."""
     offset_rule: OffsetRule = "page"
-    in_order: bool = True
-    """Whether rows come in the order requested, and none are hidden, so that pages can be read one by one."""
+    order: ListingOrder | None = "asc"
+    """The order in which rows are listed, whatever was requested; None where pages cannot be read one by one."""
 
     def key(self, listing: Listing, number: int, size: int | None = None) -> PageKey:
         """Return the key of a page, by the number from 0; with ``size``, of a page of another size."""

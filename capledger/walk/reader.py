@@ -12,7 +12,7 @@ from capledger.models import LedgerPage
 from capledger.walk.discovery import Discovery, infer_rule
 from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import second_of
+from capledger.walk.ordering import ListingOrder, second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
 
@@ -29,7 +29,7 @@ _EMPTY_PAGES: Final = 2
 
 @define(eq=False)
 class Reader:
-    """The pages of one listing from a position on, in the order requested."""
+    """The pages of one listing from a position on, in the order of the service."""
 
     discovery: Discovery
     layout: Layout
@@ -47,6 +47,11 @@ class Reader:
     latest: PageView | None = None
     """The latest page; while the next one is requested, None, to make room."""
     _empty_pages: int = 0
+
+    @property
+    def order(self) -> ListingOrder:
+        """The order in which the service lists rows."""
+        return self.layout.order or self.discovery.listing.order
 
     async def next(self) -> tuple[LedgerPage, list[LedgerEntry]]:
         """Return the next page and the rows that it adds; nothing of either where the listing ends without one."""
@@ -115,7 +120,7 @@ class Reader:
                     return await settled(self, self.edge, view)
                 elif again and kind == "count" and view.expected < len(view.rows) <= view.key.size:
                     self._distrust_total(view.key, view.page)
-                elif again:
+                elif again or (kind == "order" and self.order != self.discovery.listing.order):
                     raise
 
     def _distrust_total(self, key: PageKey, page: LedgerPage) -> None:
@@ -128,9 +133,8 @@ class Reader:
         """Return which rows of a page continue what was read."""
         if self.total is not None:
             check_total(view, self.total)
-        order = self.discovery.listing.order
-        check_order(view.rows, order)
-        return rows_behind(view, self.edge, order, index=self.index, total=self.total)
+        check_order(view.rows, self.order)
+        return rows_behind(view, self.edge, self.order, index=self.index, total=self.total)
 
     def _doubts_rule(self, view: PageView) -> bool:
         """Return whether a page suggests that ``offset`` counts something else than assumed, which is not proven."""
@@ -175,7 +179,7 @@ class Reader:
         if self.edge is None:
             return False
         second = second_of(page.entries[0].ledger_created_date)
-        return not is_past(second, self.edge.second, key.listing.order) and not await self._goes_on(total, key, page)
+        return not is_past(second, self.edge.second, self.order) and not await self._goes_on(total, key, page)
 
     async def _compared_totals(self) -> bool:
         """Request a larger first page: a total that is not the number of its rows is not that of each page."""

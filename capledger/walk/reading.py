@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from capledger.errors import IncompleteLedgerError
+from capledger.models import LedgerPage
 from capledger.walk.batch import Batch, BatchBuilder
 from capledger.walk.collector import Collector
 from capledger.walk.cursor import Position
@@ -18,7 +19,7 @@ from capledger.walk.reader import Reader
 from capledger.walk.validation import Contradiction
 
 if TYPE_CHECKING:
-    from capledger.models import LedgerEntry, LedgerPage
+    from capledger.models import LedgerEntry
 
 #: How often a listing is discovered before its rows are collected.
 _DISCOVERIES: Final = 2
@@ -78,7 +79,7 @@ class ListingReading:
             own, rule = self._own_position(), self.discovery.profile.offset_rule
             if own is not None and own.index is not None and own.total and rule is not None:
                 size = self.discovery.profile.page_size(self.discovery.page_size)
-                self.layout = Layout(size, size, own.total, own.total, rule)
+                self.layout = Layout(size, size, own.total, own.total, rule, self.discovery.listing.order)
             else:
                 self.layout = await self.discovery.layout()
             if self.total is None:
@@ -94,7 +95,7 @@ class ListingReading:
         """Read a page, or all of them where they cannot be read one by one; return its batch, if it has one."""
         if self._reader is None:
             layout = await self.discovered()
-            if self._attempts >= _DISCOVERIES or not layout.in_order:
+            if self._attempts >= _DISCOVERIES or layout.order is None:
                 await self._collect(layout)
                 return None
             page = self._single_page(layout)
@@ -104,17 +105,21 @@ class ListingReading:
                 return builder.add(page.entries, page, None, count, count, ends=True)
             self._reader = self._begin(layout)
         try:
-            return await self._read_on(self._reader)
+            if self._reader.order == self.discovery.listing.order:
+                return await self._read_on(self._reader)
+            await self._read_reversed(self._reader)
         except Contradiction as contradiction:
             self.shortfall = self._reader.shortfall() if contradiction.kind == "depth" else None
             self._reader = None
             self._attempts += 1
             self._reconsider(contradiction)
-            return None
+        return None
 
     def _single_page(self, layout: Layout) -> LedgerPage | None:
         """Return a first page that has all rows, and room for another one: nothing follows it."""
-        if self.position is not None or len(self.discovery.first) != layout.total or layout.total >= layout.page_size:
+        if self.position is not None or layout.order != self.discovery.listing.order:
+            return None
+        if len(self.discovery.first) != layout.total or layout.total >= layout.page_size:
             return None
         page = self.discovery.prefetch.pop(layout.key(self.discovery.listing, 0))
         self.discovery.prefetch.start(self.discovery.following_keys())
@@ -123,7 +128,7 @@ class ListingReading:
     def _begin(self, layout: Layout) -> Reader:
         """Begin to read page by page: from the position on, if it is known how many rows lie before it."""
         reader, own = Reader(self.discovery, layout, layout.total), self._own_position()
-        if own is None or own.index is None or layout.total is None:
+        if own is None or own.index is None or layout.total is None or reader.order != self.discovery.listing.order:
             self._builder = self._builder_behind()
         else:
             reader.index = reader.read = own.index
@@ -136,9 +141,23 @@ class ListingReading:
         index = reader.index if reader.total else None
         batch = self._builder.add(rows, page, self.position, index, reader.total, ends=reader.ended)
         if reader.ended:
-            self.ended, self.shortfall = True, reader.shortfall()
-            self.doubts_dates = reader.layout.stated is not None and not reader.lost
+            self.ended = True
+            self._note_end(reader)
         return batch
+
+    async def _read_reversed(self, reader: Reader) -> None:
+        """Read all pages of a service that lists rows the other way round."""
+        rows: list[LedgerEntry] = []
+        page = LedgerPage()
+        while not reader.ended:
+            page, new = await reader.next()
+            rows += new
+        self._note_end(reader)
+        self._turn_into_batches(rows, page, reader.total)
+
+    def _note_end(self, reader: Reader) -> None:
+        self.shortfall = reader.shortfall()
+        self.doubts_dates = reader.layout.stated is not None and not reader.lost
 
     def _reconsider(self, contradiction: Contradiction) -> None:
         """Discover the listing anew after a contradiction, or collect it; raise one that the plan has to decide."""
@@ -147,19 +166,26 @@ class ListingReading:
             raise contradiction
         if kind == "count" and in_window:
             raise Contradiction("dates", contradiction.text)
-        if kind in {"count", "order"}:
+        if kind == "count" or (kind == "order" and self._is_in_order()):
             self._attempts = _DISCOVERIES
         else:
             self.layout = None
+
+    def _is_in_order(self) -> bool:
+        return self.layout is not None and self.layout.order == self.discovery.listing.order
 
     async def _collect(self, layout: Layout) -> None:
         collector = Collector(self.discovery, layout)
         rows = await collector.collect()
         self.shortfall, self.doubts_dates = collector.shortfall, collector.total is not None and collector.is_stable
-        self._builder, total = self._builder_behind(), collector.total
+        self._turn_into_batches(rows, collector.page, collector.total)
+
+    def _turn_into_batches(self, rows: list[LedgerEntry], page: LedgerPage, total: int | None) -> None:
+        """Prepare the batches of all rows of the listing; some may have been added before the position."""
+        self._builder = self._builder_behind()
         if self._builder.most_skipped is not None and total is not None and self.total is not None:
-            self._builder.most_skipped += max(0, total - self.total)  # they may have been added before the position
-        self._collected = self._chunks(by_date(rows, self.discovery.listing.order), collector.page, total)
+            self._builder.most_skipped += max(0, total - self.total)
+        self._collected = self._chunks(by_date(rows, self.discovery.listing.order), page, total)
 
     def _builder_behind(self) -> BatchBuilder:
         """Return a builder that leaves out what lies before the position."""

@@ -29,7 +29,7 @@ async def settled(reader: Reader, edge: Edge, disputed: PageView) -> tuple[PageV
     Raises:
         Contradiction: no page shows it.
     """
-    order = reader.discovery.listing.order
+    order = reader.order
     grown = (disputed.total or 0) - (reader.total or 0) if disputed.total is not None else 0
     low, high = reader.index - edge.count - 1 + min(0, grown), reader.index + max(0, grown)
     largest = max(reader.layout.page_size, reader.discovery.profile.largest_page())

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 #: Starlette announces a successor of httpx, which TestClient uses.
-pytestmark = pytest.mark.filterwarnings("ignore:Using `httpx`")
+#: Starlette warns of httpx, and older ones use a name of anyio that newer ones warn of.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Using `httpx`"),
+    pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias"),
+]
 
 QUIET = 910_000_002
 BUSY = 910_000_001

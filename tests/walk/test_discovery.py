@@ -91,22 +91,22 @@ async def test_pages_unseen_are_requested_beside_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "in_order"),
+    ("rows", "order"),
     [
-        (LEDGER, True),
-        (LEDGER[::-1], False),
-        ([LEDGER[index * 7 % 30] for index in range(30)], False),
-        (entries(*[1] * 30), True),
+        (LEDGER, "asc"),
+        (LEDGER[::-1], "desc"),
+        ([LEDGER[index * 7 % 30] for index in range(30)], None),
+        (entries(*[1] * 30), "asc"),
     ],
     ids=["asc", "desc", "none", "one second"],
 )
-async def test_the_first_page_shows_whether_rows_come_in_the_order_requested(
-    rows: list[LedgerEntry], *, in_order: bool
+async def test_the_order_of_the_first_page_is_that_of_the_service(
+    rows: list[LedgerEntry], order: ListingOrder | None
 ) -> None:
     """A page of one second leaves it to the pages after it."""
     layout = await layout_of(Service(rows))
 
-    assert layout.in_order is in_order
+    assert layout.order == order
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])
