@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from fastapi.testclient import TestClient
 
-#: Starlette announces a successor of httpx, which TestClient uses.
 #: Starlette warns of httpx, and older ones use a name of anyio that newer ones warn of.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using `httpx`"),
