@@ -50,7 +50,7 @@ class Reader:
 
     @property
     def order(self) -> ListingOrder:
-        """The order in which the service lists rows."""
+        """Order in which the service lists rows."""
         return self.layout.order or self.discovery.listing.order
 
     async def next(self) -> tuple[LedgerPage, list[LedgerEntry]]:
