@@ -13,10 +13,10 @@ from attrs import define, evolve, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
-from capledger.walk.discovery import Discovery, has_repeats, infer_rule
+from capledger.walk.discovery import EMPTY_PAGES, Discovery, has_repeats, infer_rule
 from capledger.walk.identity import row_key
 from capledger.walk.listing import Layout, page_count, stated_total
-from capledger.walk.validation import Contradiction
+from capledger.walk.validation import Contradiction, total_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: How often all pages are read, and how many readings must agree where rows are the same.
 _READINGS, _AGREEING = 8, 3
-#: Pages without rows, one after the other, that show the end; the same before the stated total is reached.
-_EMPTY_PAGES, _MOST_HIDDEN = 2, 20
+#: Pages without rows, one after the other, that show the end before the stated total is reached.
+_MOST_HIDDEN = 20
 
 
 @define
@@ -79,7 +79,7 @@ class Collector:
             known = self.known
             # other rows stand at the edges of pages; another number of requests meets other replicas at each of them
             smaller, more = (0, number % 2) if size == 1 else (number % 2, 0)
-            reading = await self._reading(size - smaller, _EMPTY_PAGES + more)
+            reading = await self._reading(size - smaller, EMPTY_PAGES + more)
             agreeing = agreeing + 1 if before is not None and reading.keys == before.keys else 1
             unchanged = unchanged + 1 if self.known == known else 1
             self.is_stable = agreeing > 1
@@ -105,8 +105,7 @@ class Collector:
             rows = [row for key, count in reading.keys.items() for row in (self.rows[key] * count)[:count]]
         self.total = total
         if total is None or (len(rows) > total and reading.keys.total() != len(rows)):
-            text = "the service does not state how many entries there are, so nothing proves that these are all"
-            self.shortfall = IncompleteLedgerError(text, None, len(rows))
+            self.shortfall = total_unknown(len(rows))
         elif len(rows) < max(total, stated or 0):
             text = f"{max(total, stated or 0)} entries are stated and {len(rows)} came"
             self.shortfall = IncompleteLedgerError(text, max(total, stated or 0), len(rows))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _NO_ENTRIES: Final = 11003
 #: How often a response that contradicts itself or others is requested again.
 RETRIES: Final = 2
+#: Pages without rows, one after the other, that show the end where no total does.
+EMPTY_PAGES: Final = 2
 
 
 @define

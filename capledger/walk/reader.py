@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
-from capledger.walk.discovery import Discovery, infer_rule
+from capledger.walk.discovery import EMPTY_PAGES, Discovery, infer_rule
 from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
 from capledger.walk.ordering import ListingOrder, second_of
 from capledger.walk.settlement import settled
-from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind
+from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind, total_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from capledger.models import LedgerEntry
     from capledger.walk.prefetch import PageKey
     from capledger.walk.validation import ContradictionKind
-
-#: Pages without rows, one after the other, that show the end where no total does.
-_EMPTY_PAGES: Final = 2
 
 
 @define(eq=False)
@@ -79,8 +76,7 @@ class Reader:
         stated = self.layout.stated
         if self.total is not None or (stated is not None and self.discovery.states_more and self.read >= stated):
             return None
-        text = "the service does not state how many entries there are, so nothing proves that these are all"
-        return IncompleteLedgerError(text, None, self.read)
+        return total_unknown(self.read)
 
     async def view(self, number: int, size: int | None = None) -> PageView:
         """Request a page, and what follows it ahead; with ``size``, one of another size than usual."""
@@ -152,7 +148,10 @@ class Reader:
         """Return whether the listing was read to its end; a full last page is followed by a look at the next one."""
         profile, total, latest = self.discovery.profile, self.total, self.latest
         if total is None:
-            return self._empty_pages >= _EMPTY_PAGES and await self._compared_totals() and await self._ends_still()
+            if self._empty_pages < EMPTY_PAGES:
+                return False
+            await self._compare_totals()
+            return await self._ends_still()
         if self.index < total or total <= profile.counted_to or not total or (latest is not None and latest.is_short):
             return self.index >= total
         usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
@@ -181,14 +180,13 @@ class Reader:
         second = second_of(page.entries[0].ledger_created_date)
         return not is_past(second, self.edge.second, self.order) and not await self._goes_on(total, key, page)
 
-    async def _compared_totals(self) -> bool:
+    async def _compare_totals(self) -> None:
         """Request a larger first page: a total that is not the number of its rows is not that of each page."""
         discovery, usual = self.discovery, self.layout.page_size
         size = min(2 * usual, discovery.profile.largest_page())
         if size > usual and self.layout.stated is not None and not discovery.states_more:
             with suppress(LimitTooLargeError):
                 await discovery.page(self.layout.key(discovery.listing, 0, size))
-        return True
 
     async def _ends_still(self) -> bool:
         """Look again behind the last rows of a listing that must count them all: pages read ahead may be older."""

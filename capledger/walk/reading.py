@@ -101,11 +101,11 @@ class ListingReading:
             page = self._single_page(layout)
             if page is not None:
                 self.ended = True
-                builder, count = BatchBuilder(self.discovery.listing, self.discovery.profile), len(page.entries)
-                return builder.add(page.entries, page, None, count, count, ends=True)
+                count = len(page.entries)
+                return self._builder_behind().add(page.entries, page, None, count, count, ends=True)
             self._reader = self._begin(layout)
         try:
-            if self._reader.order == self.discovery.listing.order:
+            if self._is_in_order(self._reader.layout):
                 return await self._read_on(self._reader)
             await self._read_reversed(self._reader)
         except Contradiction as contradiction:
@@ -117,7 +117,7 @@ class ListingReading:
 
     def _single_page(self, layout: Layout) -> LedgerPage | None:
         """Return a first page that has all rows, and room for another one: nothing follows it."""
-        if self.position is not None or layout.order != self.discovery.listing.order:
+        if self.position is not None or not self._is_in_order(layout):
             return None
         if len(self.discovery.first) != layout.total or layout.total >= layout.page_size:
             return None
@@ -128,7 +128,7 @@ class ListingReading:
     def _begin(self, layout: Layout) -> Reader:
         """Begin to read page by page: from the position on, if it is known how many rows lie before it."""
         reader, own = Reader(self.discovery, layout, layout.total), self._own_position()
-        if own is None or own.index is None or layout.total is None or reader.order != self.discovery.listing.order:
+        if own is None or own.index is None or layout.total is None or not self._is_in_order(layout):
             self._builder = self._builder_behind()
         else:
             reader.index = reader.read = own.index
@@ -166,13 +166,14 @@ class ListingReading:
             raise contradiction
         if kind == "count" and in_window:
             raise Contradiction("dates", contradiction.text)
-        if kind == "count" or (kind == "order" and self._is_in_order()):
+        if kind == "count" or (kind == "order" and self.layout is not None and self._is_in_order(self.layout)):
             self._attempts = _DISCOVERIES
         else:
             self.layout = None
 
-    def _is_in_order(self) -> bool:
-        return self.layout is not None and self.layout.order == self.discovery.listing.order
+    def _is_in_order(self, layout: Layout) -> bool:
+        """Return whether the service lists rows in the order of the query."""
+        return layout.order == self.discovery.listing.order
 
     async def _collect(self, layout: Layout) -> None:
         collector = Collector(self.discovery, layout)

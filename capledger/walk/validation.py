@@ -50,6 +50,12 @@ class Contradiction(Exception):  # noqa: N818 - raised and caught within a walk;
         return PaginationError(self.text)
 
 
+def total_unknown(received: int) -> IncompleteLedgerError:
+    """Return the error of a listing that was read to its end and has no total that counts it."""
+    text = "the service does not state how many entries there are, so nothing proves that these are all"
+    return IncompleteLedgerError(text, None, received)
+
+
 @define(eq=False)
 class Edge:
     """How far rows were read: the second of the last one, and all rows that were read in that second."""
