@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 #: Goes before the paths of a shard's files.
 _FOLDER: Final = f"{SHARDS}/{{}}/"
 _ALIVE: Final = "alive"
+#: Seconds by which the mark of a run that it is alive may be old when it is killed.
+ALIVE_SECONDS: Final = 10.0
 _CUSTOMERS: Final = """
     SELECT id, listed, asked, template, identifier_name, identifier_value, source, account_id FROM customers
     WHERE id > ? ORDER BY id LIMIT ?

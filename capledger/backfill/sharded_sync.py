@@ -19,7 +19,7 @@ from capledger.backfill.errors import JobStoppedError
 from capledger.backfill.plan import PlanReader, is_planned, read_identity
 from capledger.backfill.runs import RunRecord, merge_records, read_runs, write_run
 from capledger.backfill.shard import ShardResult, SyncShard
-from capledger.backfill.sharded import ShardedPlan, describe_service, open_plan
+from capledger.backfill.sharded import ALIVE_SECONDS, ShardedPlan, describe_service, open_plan
 from capledger.backfill.sharded_progress import ProgressSum
 from capledger.backfill.sinks import sink_for
 from capledger.backfill.sync.differences import AMENDED, VANISHED
@@ -45,8 +45,6 @@ logger: logging.Logger = logging.getLogger("capledger.backfill")
 
 #: Customers in a shard.
 SHARD_SIZE: Final = 300
-#: Seconds by which the mark of a run that it is alive may be old when it is killed.
-_ALIVE_SECONDS: Final = 10.0
 #: Seconds that a request of an earlier run may take.
 _GRACE: Final = 60.0
 
@@ -245,7 +243,7 @@ class ShardedSync:
 
     async def _wait_for_places(self, plan: ShardedSyncPlan) -> None:
         """Wait until a cluster's run, which may have been killed, uses nothing of the rate limit any more."""
-        seconds = plan.taken_for(unknown_for(_GRACE) + _ALIVE_SECONDS)
+        seconds = plan.taken_for(unknown_for(_GRACE) + ALIVE_SECONDS)
         if seconds:
             logger.warning("no request is sent for %.0f s: an earlier run may have used the rate limit", seconds)
             with suppress(TimeoutError):

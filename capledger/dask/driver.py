@@ -20,6 +20,7 @@ from distributed.utils import TimeoutError as DaskTimeoutError
 from capledger._transport.lease_book import unknown_for
 from capledger._transport.rate_limit import RateLimit
 from capledger.backfill.errors import DirectoryInUseError, JobStoppedError
+from capledger.backfill.sharded import ALIVE_SECONDS
 from capledger.backfill.sharded_progress import ProgressSum
 from capledger.dask.scheduler import dask_setup
 from capledger.dask.task import SharedLimit, describe_on_worker, run_on_worker
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("capledger.dask")
 
-#: Seconds by which the mark of a run that it is alive may be old when it is killed.
-_ALIVE_SECONDS: Final = 10.0
 #: Seconds after which a shard is submitted again whose directory a task of an earlier run still uses.
 _IN_USE_PAUSE: Final = 2.0
 
@@ -125,7 +124,7 @@ class Driver:
         self._client.run_on_scheduler(dask_setup)
         self._call("capledger_begin", run=self._name, client=self._client.id)
         if self._limit is not None:
-            closed_for = plan.taken_for(unknown_for(self._limit.grace) + _ALIVE_SECONDS, self._home)
+            closed_for = plan.taken_for(unknown_for(self._limit.grace) + ALIVE_SECONDS, self._home)
             self._call(
                 "capledger_open",
                 organisation=self._limit.organisation,
