@@ -15,6 +15,7 @@ if typing.TYPE_CHECKING:
     from capledger._transport.rate_limit import RateLimit, RateLimiter
     from capledger._transport.retry import RetryPolicy
     from capledger.auth import BasicAuth, OAuthClientCredentials
+    from capledger.balances import BalanceWalk
     from capledger.errors import (
         AnswerTooLargeError,
         ApiError,
@@ -46,6 +47,7 @@ if typing.TYPE_CHECKING:
         SessionClosedError,
         SpanTooLongError,
     )
+    from capledger.events import EventWalk
     from capledger.many import BalanceOutcome, LedgerOutcome, ManyWalks, Progress
     from capledger.models import (
         Balance,
@@ -73,7 +75,7 @@ if typing.TYPE_CHECKING:
         OrgScope,
     )
     from capledger.session import LedgerSession
-    from capledger.walk import BalanceWalk, EventWalk, LedgerWalk
+    from capledger.walk import LedgerWalk
 
 __all__ = [
     "AnswerTooLargeError",
@@ -148,12 +150,12 @@ __all__ = [
 _MODULES = {
     "BalanceOutcome": "many",
     "BalanceQuery": "queries",
-    "BalanceWalk": "walk",
+    "BalanceWalk": "balances",
     "BasicAuth": "auth",
     "CustomerLedgerQuery": "queries",
     "EventDetailsQuery": "queries",
     "EventFlags": "queries",
-    "EventWalk": "walk",
+    "EventWalk": "events",
     "GroupLedgerQuery": "queries",
     "LeaseBook": "_transport.lease_book",
     "LeaseSource": "_transport.leased",

@@ -10,9 +10,11 @@ import asyncio
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
+from capledger.balances import BalanceWalk
 from capledger.errors import SessionClosedError
+from capledger.events import EventWalk
 from capledger.models import LedgerEntry
-from capledger.walk import BalanceWalk, EventWalk, LedgerWalk
+from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator

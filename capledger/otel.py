@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
     from yarl import URL
 
+    from capledger.events import EventWalk
     from capledger.models import WalkReport
-    from capledger.walk import EventWalk, LedgerWalk
+    from capledger.walk import LedgerWalk
 
 T = TypeVar("T")
 

@@ -12,12 +12,14 @@ from capledger._transport.arguments import as_zone, check_at_least_one, check_ba
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.retry import RetryPolicy
+from capledger.balances import BalanceWalk
 from capledger.errors import ConfigurationError, InvalidQueryError
+from capledger.events import EventEnricher, EventWalk
 from capledger.many import ManyWalks, fetch_many, stream_many
 from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
 from capledger.timezones import known_zone
-from capledger.walk import BalanceWalk, Cursor, EventEnricher, EventWalk, LedgerWalk, ServerProfile
+from capledger.walk import Cursor, LedgerWalk, ServerProfile
 from capledger.walk.windows import Span
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from capledger.balances import BalanceWalk
     from capledger.queries import LedgerQuery
-    from capledger.walk import BalanceWalk
 
 #: The service takes whole seconds, and whether the second itself counts is not documented.
 _SECOND: Final = timedelta(seconds=1)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from capledger.backfill.balances import CustomerBalances
     from capledger.backfill.progress import JobCounts
     from capledger.backfill.state import CustomerState, PlannedCustomer
+    from capledger.balances import BalanceWalk
     from capledger.models import LedgerEntry
     from capledger.queries import BalanceQuery, LedgerQuery
-    from capledger.walk import BalanceWalk, LedgerWalk
+    from capledger.walk import LedgerWalk
 
 
 @define(eq=False)

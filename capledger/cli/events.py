@@ -8,10 +8,10 @@ from capledger.cli.connection import make_session
 from capledger.cli.exit_codes import UsageError, exit_on_error, print_message, print_warnings
 from capledger.cli.output import ResultWriter, make_writer
 from capledger.cli.tables import TableColumn, format_date, format_money, printable
+from capledger.events import EventWalk
 from capledger.models import LedgerEvent
 from capledger.queries import EventDetailsQuery
 from capledger.session import LedgerSession
-from capledger.walk import EventWalk
 
 EPILOG = options.epilog(
     "capledger events mobile 917406401004 --id 5000640 --id 5000639 --bill",

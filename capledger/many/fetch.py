@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cas
 
 from attrs import frozen
 
+from capledger.balances import BalanceWalk
 from capledger.errors import AuthenticationError, CapledgerError, ConfigurationError, InvalidQueryError
+from capledger.iteration import Iteration
 from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.pool import WorkerPool
 from capledger.many.progress import Counts, Progress
 from capledger.many.queries import Query, QuerySource
 from capledger.models import Balance, LedgerEntry, LedgerPage, WalkReport
 from capledger.queries import BalanceQuery, LedgerQuery
-from capledger.walk import BalanceWalk, LedgerWalk
-from capledger.walk.iteration import Iteration
+from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from capledger.walk import BalanceWalk, LedgerWalk
+from capledger.balances import BalanceWalk
+from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     from capledger.models import WalkReport

@@ -8,9 +8,10 @@ from typing import Final
 from attrs import define, evolve, field
 
 from capledger.models import LedgerEntry, LedgerPage
+from capledger.moments import second_of
 from capledger.walk.cursor import Position
 from capledger.walk.listing import Listing
-from capledger.walk.ordering import by_date, second_of, start_of_last_second
+from capledger.walk.ordering import by_date, start_of_last_second
 from capledger.walk.server_profile import ServerProfile
 from capledger.walk.validation import Contradiction, Edge, entries_behind, is_past
 

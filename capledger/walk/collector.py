@@ -13,8 +13,8 @@ from attrs import define, evolve, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage
+from capledger.models.identity import row_key
 from capledger.walk.discovery import EMPTY_PAGES, Discovery, has_repeats, infer_rule
-from capledger.walk.identity import row_key
 from capledger.walk.listing import Layout, page_count, stated_total
 from capledger.walk.validation import Contradiction, total_unknown
 

@@ -14,9 +14,10 @@ from attrs import define, evolve, field
 
 from capledger.errors import ApiError, LimitTooLargeError
 from capledger.models import LedgerEntry
-from capledger.walk.identity import keys_of
+from capledger.models.identity import keys_of
+from capledger.moments import second_of
 from capledger.walk.listing import Layout, Listing, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, is_in_order, second_of
+from capledger.walk.ordering import ListingOrder, is_in_order
 from capledger.walk.prefetch import PageKey, Prefetch
 from capledger.walk.server_profile import OffsetRule, ServerProfile
 from capledger.walk.validation import Contradiction, check_dates

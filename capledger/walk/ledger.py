@@ -11,20 +11,22 @@ from attrs import define, field
 
 from capledger._sansio.context import RequestContext
 from capledger.errors import CapledgerError, ConcurrentUseError
+from capledger.iteration import Iteration
 from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
+from capledger.moments import to_local
 from capledger.walk.batch import Batch
 from capledger.walk.cursor import Cursor, Position
-from capledger.walk.iteration import Iteration
 from capledger.walk.plan import WalkPlan
 from capledger.walk.prefetch import Prefetch
-from capledger.walk.windows import Span, to_local
+from capledger.walk.windows import Span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from datetime import datetime, tzinfo
 
+    from capledger._sansio.sending import Received, Send
     from capledger.queries import LedgerQuery
-    from capledger.walk.prefetch import PageKey, Received, Send
+    from capledger.walk.prefetch import PageKey
     from capledger.walk.server_profile import ServerProfile
 
     Attach = Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]]

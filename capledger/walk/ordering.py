@@ -1,14 +1,15 @@
 """The order of rows: by which second they are sorted.
 
 Services sort by date, many of them by whole seconds, and leave open how rows of one second follow one another. So rows
-are compared by *second*, and told apart within a second by their key (see ``identity``).
+are compared by *second*, and told apart within a second by their key (see ``models/identity``).
 """
 
 from __future__ import annotations
 
-from datetime import timezone
 from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Literal
+
+from capledger.moments import second_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,22 +19,6 @@ if TYPE_CHECKING:
 
 #: "asc": oldest first; "desc": newest first.
 ListingOrder = Literal["asc", "desc"]
-
-
-def second_of(moment: datetime) -> int:
-    """Return the second by which a service may sort a row, as a POSIX time.
-
-    Where clocks are set back, local times of the repeated hour do not say which of the two they mean: all of that hour
-    counts as the second in which it begins.
-    """
-    zone = moment.tzinfo
-    if not isinstance(zone, timezone):
-        first, second = moment.replace(fold=0).utcoffset(), moment.replace(fold=1).utcoffset()
-        if first is not None and second is not None and first > second:
-            length = int((first - second).total_seconds())
-            clock = moment.hour * 3600 + moment.minute * 60 + moment.second
-            return int(moment.replace(fold=0, microsecond=0).timestamp()) - clock % length
-    return int(moment.timestamp() // 1)
 
 
 def is_in_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> bool:

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooLongError
+from capledger.moments import from_posix
 from capledger.queries import GroupLedgerQuery, LedgerQuery
 from capledger.walk import windows
 from capledger.walk.discovery import Discovery
@@ -257,14 +258,14 @@ class WalkPlan:
         """Return whether the position is past a window already."""
         if position is None:
             return False
-        reached = windows.from_posix(position.edge.second)
+        reached = from_posix(position.edge.second)
         return window.end <= reached if self.query.order == "asc" else window.start > reached
 
     def _may_hold(self, window: Window | None, position: Position | None) -> bool:
         """Return whether the position may lie in a listing."""
         if position is None or window is None:
             return position is not None
-        reached = windows.from_posix(position.edge.second)
+        reached = from_posix(position.edge.second)
         return window.start - _DAY <= reached < window.end + _DAY
 
     def _listing(self, window: Window | None) -> Listing:
@@ -288,7 +289,7 @@ class WalkPlan:
         start = windows.EARLIEST_SEARCHED if whole is None else whole.start
         if position is None:
             return Window(start, upper)
-        reached = windows.from_posix(position.edge.second)
+        reached = from_posix(position.edge.second)
         if self.query.order == "asc":
             return Window(min(max(start, reached - _DAY), upper), upper)
         return Window(start, max(start, min(reached + _DAY, upper)))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from capledger.errors import ConcurrentUseError, PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from capledger._sansio.context import RequestContext
-    from capledger._sansio.requests import PageT, Request
+    from capledger._sansio.sending import Received
     from capledger.models import LedgerPage
     from capledger.walk.listing import Listing
 
@@ -21,29 +20,6 @@ if TYPE_CHECKING:
 _MOST_A_PAGE, _MOST_BESIDES = 8, 24
 
 _CLOSED: Final = "the walk was closed while another task waited for its next entry"
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Received(Protocol[T_co]):
-    """A response that has come and may still have to be decoded."""
-
-    async def value(self) -> T_co:
-        """Return what was requested."""
-
-
-class Send(Protocol):
-    """What walks get in place of a session."""
-
-    def __call__(self, request: Request[PageT], context: RequestContext, /) -> Coroutine[Any, Any, Received[PageT]]:
-        """Send a typed request and return its response."""
-
-
-class Fetch(Protocol):
-    """The same for small responses, which are decoded at once."""
-
-    def __call__(self, request: Request[PageT], context: RequestContext, /) -> Coroutine[Any, Any, PageT]:
-        """Send a typed request and return what was requested."""
 
 
 class PageKey(NamedTuple):

@@ -9,10 +9,10 @@ from attrs import define, evolve
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerPage
+from capledger.models.identity import keys_of
+from capledger.moments import second_of
 from capledger.walk.discovery import EMPTY_PAGES, Discovery, infer_rule
-from capledger.walk.identity import keys_of
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
-from capledger.walk.ordering import ListingOrder, second_of
 from capledger.walk.settlement import settled
 from capledger.walk.validation import Contradiction, Edge, check_order, check_total, is_past, rows_behind, total_unknown
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from capledger.models import LedgerEntry
+    from capledger.walk.ordering import ListingOrder
     from capledger.walk.prefetch import PageKey
     from capledger.walk.validation import ContradictionKind
 

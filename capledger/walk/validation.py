@@ -15,8 +15,9 @@ from attrs import define, field
 
 from capledger.errors import CapledgerError, IncompleteLedgerError, PaginationError
 from capledger.models import LedgerEntry
-from capledger.walk.identity import keys_of, row_key
-from capledger.walk.ordering import is_in_order, second_of, start_of_last_second
+from capledger.models.identity import keys_of, row_key
+from capledger.moments import second_of
+from capledger.walk.ordering import is_in_order, start_of_last_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

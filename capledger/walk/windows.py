@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import define, frozen
 
 from capledger.errors import InvalidQueryError
+from capledger.moments import to_local, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ MARGIN_DAYS = 2
 
 #: Where a search for the first entry begins; loyalty programmes of this platform are younger.
 EARLIEST_SEARCHED = datetime(2000, 1, 1, tzinfo=UTC)
-_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @frozen
@@ -132,30 +132,6 @@ def cost(whole: Window, number: int, moments: list[datetime], total: int, page_s
         reach, spread, rows = min(whole.end, newest) - whole.start, newest - oldest, len(moments)
     expected = min(total, rows * max(0.0, (reach + number * MARGIN_DAYS * _DAY) / max(_DAY, spread)))
     return max(number, expected / page_size + number / 2)
-
-
-def to_utc(moment: datetime) -> datetime:
-    """Return an aware moment in UTC; one beyond the edge of the calendar is the edge."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return _EARLIEST if moment.year == 1 else _LATEST
-
-
-def from_posix(second: int) -> datetime:
-    """Return the moment of a POSIX time; one beyond the edge of the calendar is the edge."""
-    try:
-        return datetime.fromtimestamp(second, UTC)
-    except (ValueError, OverflowError, OSError):
-        return _EARLIEST if second < 0 else _LATEST
-
-
-def to_local(moment: datetime, zone: tzinfo) -> datetime:
-    """Return an aware moment in another zone; one beyond the edge of the calendar is the edge."""
-    try:
-        return moment.astimezone(zone)
-    except OverflowError:
-        return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=zone)  # noqa: DTZ901 - gets its zone
 
 
 def _instant(moment: date, zone: tzinfo) -> datetime:

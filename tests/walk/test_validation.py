@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pages import entries, entry, listing, page
 
-from capledger.walk.identity import row_key
+from capledger.models.identity import row_key
 from capledger.walk.listing import Layout, PageView
 from capledger.walk.validation import (
     Contradiction,

@@ -1,7 +1,7 @@
 """What tells the rows of a ledger apart, for as long as a data set lives.
 
-Rows are told apart by the key of :func:`capledger.walk.identity.row_key`. It is computed from what the data set holds,
-so that a state with keys of an earlier version is rewritten from there.
+Rows are told apart by the key of :func:`capledger.models.identity.row_key`. It is computed from what the data set
+holds, so that a state with keys of an earlier version is rewritten from there.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from capledger.models import EntryDetail, LedgerEntry
-from capledger.walk.identity import row_key
-from capledger.walk.ordering import second_of
-from capledger.walk.windows import to_local, to_utc
+from capledger.models.identity import row_key
+from capledger.moments import second_of, to_local, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

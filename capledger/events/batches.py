@@ -20,10 +20,10 @@ from attrs import define, field, frozen
 from capledger._sansio.api_errors import Scrubber
 from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import MOST_EVENTS, Request, event_details
+from capledger._sansio.sending import Fetch
 from capledger.errors import ERROR_CLASSES, ConcurrentUseError, EventNotFoundError, PaginationError
 from capledger.models import LedgerEvent, WalkReport
 from capledger.queries import EventDetailsQuery
-from capledger.walk.prefetch import Fetch
 
 if TYPE_CHECKING:
     from capledger.models import EventsPage, Notice

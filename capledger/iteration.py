@@ -1,4 +1,4 @@
-"""``async for`` over a walk that ends the walk's requests when it is left."""
+"""``async for`` over a walk of any kind, which ends the requests under way when it is left."""
 
 from __future__ import annotations
 

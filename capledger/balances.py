@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
+    from capledger._sansio.sending import Send
     from capledger.queries import BalanceQuery
-    from capledger.walk.prefetch import Send
     from capledger.walk.server_profile import ServerProfile
 
 #: Events of the customer are still being processed, so that balances may yet change.

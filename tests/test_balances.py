@@ -28,9 +28,10 @@ from capledger import (
     OrgScope,
     PaginationError,
 )
+from capledger.balances import BalanceWalk
 from capledger.models import LedgerDetails, Notice
 from capledger.sandbox import Rules, faults, make_row, seed_rows
-from capledger.walk import BalanceWalk, ServerProfile
+from capledger.walk import ServerProfile
 
 if TYPE_CHECKING:
     from capledger._sansio.context import RequestContext

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from capledger._sansio.context import RequestContext
 from capledger.errors import CapledgerError
+from capledger.events.batches import EventBatchQueue
+from capledger.iteration import Iteration
 from capledger.models import LedgerEvent, WalkReport
-from capledger.walk.event_batches import EventBatchQueue
-from capledger.walk.iteration import Iteration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from capledger._sansio.sending import Fetch
+    from capledger.events.batches import EventBatch, Key
     from capledger.queries import EventDetailsQuery
-    from capledger.walk.event_batches import EventBatch, Key
-    from capledger.walk.prefetch import Fetch
 
 #: Events of the customer are still being processed, so that missing ones may yet appear.
 _PENDING_EVENTS = 11002

@@ -34,8 +34,8 @@ from capledger import (
     ServerError,
     SessionClosedError,
 )
+from capledger.events import EventWalk
 from capledger.sandbox import Fault, LoggedRequest, Rules, faults
-from capledger.walk import EventWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -12,8 +12,8 @@ from capledger import (
     Notice,
     PaginationError,
 )
-from capledger.walk import EventWalk
-from capledger.walk.event_batches import EventBatch, Key, KnownEventNames
+from capledger.events import EventWalk
+from capledger.events.batches import EventBatch, Key, KnownEventNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict, define, field, fields
 
+from capledger._sansio.sending import Send
+from capledger.events.batches import EventBatchQueue, Key, KnownEventNames
 from capledger.models import LedgerEntry, LedgerEvent, WalkReport
 from capledger.queries import EventDetailsQuery, EventFlags, LedgerQuery
 from capledger.queries.ledger import CustomerLedgerQuery
 from capledger.queries.subject import SubjectQuery
-from capledger.walk.event_batches import EventBatchQueue, Key, KnownEventNames
-from capledger.walk.prefetch import Send
 from capledger.walk.server_profile import ServerProfile
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from capledger._sansio.context import RequestContext
     from capledger._sansio.requests import PageT, Request
-    from capledger.walk.prefetch import Received
+    from capledger._sansio.sending import Received
 
 
 @define(eq=False)

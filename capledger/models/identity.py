@@ -6,7 +6,7 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from capledger.walk.ordering import second_of
+from capledger.moments import second_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
