@@ -7,7 +7,7 @@ are a query's fields in camelCase; the few that are not are named here. Values a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -22,7 +22,7 @@ from capledger.queries import GroupLedgerQuery
 from capledger.queries.subject import SubjectQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from attrs import AttrsInstance
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Encodable = str | int | Decimal | UUID | date | Iterable[str | int]
 
-#: Names and values, in the order in which they are sent.
-Params = tuple[tuple[str, str], ...]
+#: Values by name, in the order in which they are sent.
+Params = Mapping[str, str]
 
 #: Fields of queries that are not sent under their own names.
 _NOT_SENT_BY_NAME = frozenset(
@@ -55,7 +55,7 @@ def query_params(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Param
     """Return the parameters of a query that are its fields in camelCase: those that have a value."""
     names, values = _names(type(query))  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
     pairs = zip(names, values(query), strict=True)
-    return tuple([(name, encode(value)) for name, value in pairs if value is not None and value != ()])
+    return {name: encode(value) for name, value in pairs if value is not None and value != ()}
 
 
 @cache
@@ -67,40 +67,36 @@ def _names(kind: type[AttrsInstance]) -> tuple[tuple[str, ...], Callable[[object
     return tuple(map(camel_case, sent)), attrgetter(*sent)
 
 
-def older_spellings(query: LedgerQuery, order: str) -> Iterator[tuple[str, str]]:
-    """Yield parameters that only the tables for user groups have: ``sort`` and ``role``."""
-    if isinstance(query, GroupLedgerQuery):
-        if query.roles:
-            yield "role", encode(query.roles)
-        yield "sort", order
+def older_spellings(query: LedgerQuery, order: str) -> Params:
+    """Return the parameters that only the tables for user groups have: ``sort`` and ``role``."""
+    if not isinstance(query, GroupLedgerQuery):
+        return {}
+    return {"role": encode(query.roles), "sort": order} if query.roles else {"sort": order}
 
 
 def page_params(offset: int, limit: int) -> Params:
     """Return the parameters of a page: its position in the server's terms, and its size."""
-    return ("offset", encode(offset)), ("limit", encode(limit))
+    return {"offset": str(offset), "limit": str(limit)}
 
 
-def date_params(start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of a range of dates, naive in the server's zone; None is not sent."""
-    if start is not None:
-        yield "startDate", encode(start)
-    if end is not None:
-        yield "endDate", encode(end)
+def date_params(start: datetime | None, end: datetime | None) -> Params:
+    """Return the parameters of a range of dates, naive in the server's zone; None is not sent."""
+    moments = {"startDate": start, "endDate": end}
+    return {name: encode(moment) for name, moment in moments.items() if moment is not None}
 
 
-def event_params(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of some events of a query: by id, or by reference if it has a name."""
+def event_params(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Params:
+    """Return the parameters of some events of a query: by id, or by reference if it has a name."""
     if query.event_name is None:
-        yield "eventIds", encode(ids_or_references)
-    else:
-        yield "eventName", encode(query.event_name)
-        yield "eventReferenceIds", encode(ids_or_references)
+        return {"eventIds": encode(ids_or_references)}
+    return {"eventName": encode(query.event_name), "eventReferenceIds": encode(ids_or_references)}
 
 
-def payment_mode_params(query: EventDetailsQuery, version: str) -> Iterator[tuple[str, str]]:
-    """Yield the flag for payment modes, in the spelling of a version of the API."""
-    if query.get_payment_modes is not None:
-        yield "getPaymentModes" if version == "v2" else "getPaymentMode", encode(query.get_payment_modes)
+def payment_mode_params(query: EventDetailsQuery, version: str) -> Params:
+    """Return the flag for payment modes, in the spelling of a version of the API."""
+    if query.get_payment_modes is None:
+        return {}
+    return {"getPaymentModes" if version == "v2" else "getPaymentMode": encode(query.get_payment_modes)}
 
 
 def encode(value: Encodable) -> str:

@@ -49,8 +49,8 @@ class Request(Generic[T]):
     endpoint: str
     """Name of the endpoint in logs: customer_ledger, group_ledger, event_details, balances or token."""
     method: str = "GET"
-    params: Params = field(default=(), repr=False)
-    """Names and values of the query string, in order, not yet percent-encoded."""
+    params: Params = field(factory=dict, repr=False)
+    """Values of the query string by name, in order, not yet percent-encoded."""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers of this request alone."""
     subject: str = field(default="", repr=False)
@@ -90,13 +90,13 @@ class LedgerRequests:
             path=self._path,
             response_type=LedgerPage,
             endpoint=self._endpoint,
-            params=(
-                *self._params,
-                *older_spellings(self._query, order),
-                *page_params(offset, limit),
-                ("order", order),
-                *date_params(start, end),
-            ),
+            params={
+                **self._params,
+                **older_spellings(self._query, order),
+                **page_params(offset, limit),
+                "order": order,
+                **date_params(start, end),
+            },
             headers=self._headers,
             subject=self._query.identifier_value,
         )
@@ -109,11 +109,11 @@ def event_details(query: EventDetailsQuery, *, ids_or_references: Sequence[int |
         path=f"/{version}/pointsLedger/getLedgerExplodeInfo",
         response_type=EventsPage,
         endpoint="event_details",
-        params=(
-            *query_params(query),
-            *event_params(query, ids_or_references),
-            *payment_mode_params(query, version),
-        ),
+        params={
+            **query_params(query),
+            **event_params(query, ids_or_references),
+            **payment_mode_params(query, version),
+        },
         headers=_scope_headers(query.scope),
         subject=query.identifier_value,
     )
@@ -132,7 +132,7 @@ def balances(query: BalanceQuery, *, offset: int, limit: int, at: datetime | Non
         path=f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerBalance",
         response_type=BalancePage,
         endpoint="balances",
-        params=(*query_params(query), *page_params(offset, limit), *date_params(None, at)),
+        params={**query_params(query), **page_params(offset, limit), **date_params(None, at)},
         headers=_scope_headers(query.scope),
         subject=query.identifier_value,
     )

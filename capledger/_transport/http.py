@@ -200,9 +200,9 @@ def with_params(url: URL, params: Params) -> URL:
     """
     if not params:
         return url
-    if _PLAIN.fullmatch("".join([value for _, value in params])) is None:
+    if _PLAIN.fullmatch("".join(params.values())) is None:
         return url.with_query(params)
-    return url.with_query("&".join([f"{name}={value}" for name, value in params]))
+    return url.with_query("&".join([f"{name}={value}" for name, value in params.items()]))
 
 
 def common_headers(extra: Mapping[str, str]) -> dict[str, str]:

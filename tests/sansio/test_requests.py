@@ -195,7 +195,7 @@ def test_some_of_the_events() -> None:
 
     request = event_details(query, ids_or_references=[12, 11])
 
-    assert ("eventIds", "12,11") in request.params
+    assert request.params["eventIds"] == "12,11"
 
 
 @pytest.mark.parametrize(

@@ -362,4 +362,4 @@ def test_cancelling_at_any_moment_leaves_nothing(seed: int, moments: list[float]
 
 def test_the_identifier_of_the_demo_is_in_the_request() -> None:
     """Tests of quietness look for an identifier that is really sent."""
-    assert ("identifierValue", DEMO_MOBILE) in page_request().params
+    assert page_request().params["identifierValue"] == DEMO_MOBILE
