@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +16,7 @@ from capledger._transport.limiter import closed_error
 from capledger._transport.pool import ConnectionPool
 from capledger._transport.proxies import check_context, find_certificates, find_proxy
 from capledger._transport.retry import StaleConnectionError
+from capledger._transport.time_limit import TimeLimit
 from capledger.errors import (
     AnswerTooLargeError,
     CapledgerError,
@@ -110,7 +110,7 @@ class HttpClient:
         ):  # without a tunnel, the proxy reads the request itself
             self._headers |= self._proxy.headers
         self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
-        self._under_way: set[asyncio.Timeout] = set()
+        self._time_limit = TimeLimit(self.timeout)
 
     @property
     def is_leaking(self) -> bool:
@@ -123,8 +123,7 @@ class HttpClient:
 
     async def close(self) -> None:
         """End exchanges under way, and close a session of our own."""
-        for timer in self._under_way:
-            timer.reschedule(0.0)
+        self._time_limit.end_all()
         await self._pool.close()
 
     def abandon(self) -> None:
@@ -154,12 +153,7 @@ class HttpClient:
         self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
     ) -> Response | CapledgerError:
         try:
-            async with asyncio.timeout(self.timeout) as timer:
-                self._under_way.add(timer)
-                try:
-                    return await self._exchange(session, request, headers)
-                finally:
-                    self._under_way.discard(timer)
+            return await self._time_limit.run(self._exchange(session, request, headers))
         except CapledgerError as error:
             return type(error)(error.message)
         except TimeoutError:
