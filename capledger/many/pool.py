@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from capledger.errors import ConcurrentUseError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
     from typing import Self
 
 Item = TypeVar("Item")
@@ -24,15 +24,15 @@ Work = Callable[[Item, HandOver[Result]], Awaitable[Result]]
 class WorkerPool(Generic[Item, Result]):
     """Async iterator over the results of work on many items, as they finish or in the order of the items.
 
-    An item takes a slot when it is drawn and frees it when its last result is taken, so items are drawn no faster than
+    A worker draws the next item when the last result of its previous one is taken, so items are drawn no faster than
     results are taken. An error of the work or of the items ends the pool: what had finished is returned first, then
     the error is raised.
 
     Args:
-        items: drawn one at a time, while a slot is free.
+        items: drawn one at a time, while a worker is free.
         work: returns the last result for an item. It passes earlier ones to its second argument, which waits until
             they are taken.
-        size: number of slots.
+        size: Maximum number of workers, which are started as items are drawn.
         ordered: return results in the order of the items; only for work that has one result an item.
     """
 
@@ -41,14 +41,14 @@ class WorkerPool(Generic[Item, Result]):
     ) -> None:
         self._items = items
         self._work = work
-        self._slots = asyncio.Semaphore(size)
+        self._size = size
         self._ordered = ordered
+        self._drawing = asyncio.Lock()
         self._numbers = count()
         self._position = 0
-        self._open = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        # By number: a result, and what to call when it is taken.
-        self._ready: dict[int, tuple[Result, Callable[[], None]]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        # By number: a result, and the future of the worker that waits until it is taken.
+        self._ready: dict[int, tuple[Result, asyncio.Future[None]]] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._started = self._exhausted = self._stopped = False
         self._error: BaseException | None = None
@@ -68,17 +68,14 @@ class WorkerPool(Generic[Item, Result]):
             raise ConcurrentUseError("two tasks iterate over one object: use one for each, with its share of queries")
         if not self._started:
             self._started = True
-            self._start_task(self._draw_items())
-        try:
-            await self._wait_for_result()
-        except BaseException:
-            await self.aclose()
-            raise
+            self._start_worker()
         if self._position not in self._ready:
+            await self._wait_for_result()
+        if self._finished:
             raise StopAsyncIteration
-        result, on_taken = self._ready.pop(self._position)
+        result, taken = self._ready.pop(self._position)
         self._position += 1
-        on_taken()
+        _wake(taken)
         return result
 
     @property
@@ -95,31 +92,35 @@ class WorkerPool(Generic[Item, Result]):
         """End what is in work, and wait for its end."""
         self._started = True
         self.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._workers, return_exceptions=True)
 
     def stop(self) -> None:
         """End what is in work without waiting for its end, and drop the results that were not taken."""
         if self._started and not self._finished:
             self._stopped = True
-            for task in self._tasks:
+            for worker in self._workers:
                 with suppress(RuntimeError):  # the loop is closed, and its tasks with it
-                    task.cancel()
+                    worker.cancel()
         self._ready.clear()
 
     # The consumer's side
 
     @property
     def _finished(self) -> bool:
-        return self._exhausted and not self._open
+        return self._exhausted and not (self._stopped or self._workers or self._ready)
 
     async def _wait_for_result(self) -> None:
-        while self._position not in self._ready and not self._finished:
-            self._raise_if_stopped()
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
+        """Wait until there is a result, or no worker is left."""
+        try:
+            while self._position not in self._ready and not self._finished:
+                self._raise_if_stopped()
+                self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
-            finally:
-                self._waiter = None
+        except BaseException:
+            self._waiter = None
+            await self.aclose()
+            raise
+        self._waiter = None
 
     def _raise_if_stopped(self) -> None:
         if self._error is not None:
@@ -130,51 +131,54 @@ class WorkerPool(Generic[Item, Result]):
                 "this iteration was closed, left or ended by an error: start a new one with the queries that are left"
             )
 
-    def _wake_consumer(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     # The workers' side
 
-    async def _draw_items(self) -> None:
-        await self._slots.acquire()
-        async for item in self._items:
-            self._open += 1
-            self._start_task(self._run(item, next(self._numbers) if self._ordered else None))
-            await self._slots.acquire()
-        self._exhausted = True
+    def _start_worker(self) -> None:
+        worker = asyncio.get_running_loop().create_task(self._work_on_items())
+        self._workers.add(worker)
+        worker.add_done_callback(self._worker_done)
 
-    async def _run(self, item: Item, number: int | None) -> None:
-        self._put(await self._work(item, self._hand_over), self._free_slot, number)
+    async def _work_on_items(self) -> None:
+        """Work on one item after the other, until there are no more."""
+        while (drawn := await self._draw()) is not None:
+            item, number = drawn
+            if len(self._workers) < self._size:
+                self._start_worker()
+            await self._hand_over(await self._work(item, self._hand_over), number)
 
-    async def _hand_over(self, result: Result) -> None:
-        taken = asyncio.Event()
-        self._put(result, taken.set)
-        await taken.wait()
+    async def _draw(self) -> tuple[Item, int | None] | None:
+        """Return the next item, with its number where results are ordered; None after the last one or an error."""
+        async with self._drawing:
+            if self._exhausted:
+                return None
+            self._exhausted = True
+            async for item in self._items:
+                self._exhausted = False
+                return item, next(self._numbers) if self._ordered else None
+        return None
 
-    def _put(self, result: Result, on_taken: Callable[[], None], number: int | None = None) -> None:
-        self._ready[next(self._numbers) if number is None else number] = (result, on_taken)
-        self._wake_consumer()
+    async def _hand_over(self, result: Result, number: int | None = None) -> None:
+        """Wait until the consumer has taken a result."""
+        taken = asyncio.get_running_loop().create_future()
+        self._ready[next(self._numbers) if number is None else number] = result, taken
+        _wake(self._waiter)
+        await taken
 
-    def _free_slot(self) -> None:
-        self._open -= 1
-        self._slots.release()
-
-    def _start_task(self, coroutine: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        error = asyncio.CancelledError() if worker.cancelled() else worker.exception()
         if error is not None and not self._stopped:
             self._error = error
             self._stop_after_error()
-        self._wake_consumer()
+        _wake(self._waiter)
 
     def _stop_after_error(self) -> None:
         """Stop, but keep the results that are ready: the consumer takes them before the error."""
         ready = self._ready.copy()
         self.stop()
         self._ready.update(ready)
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
