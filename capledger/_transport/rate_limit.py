@@ -268,10 +268,11 @@ class _LastMinute:
         self._seconds: deque[list[int]] = deque()
 
     def add(self, now: float, count: int) -> None:
-        if not self._seconds or self._seconds[-1][0] != int(now):
-            self._seconds.append([int(now), 0])
+        second = int(now)
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, 0])
+            self._drop_old(now)
         self._seconds[-1][1] += count
-        self._drop_old(now)
 
     def total(self, now: float, seconds: float = MINUTE) -> int:
         self._drop_old(now)
