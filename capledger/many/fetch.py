@@ -100,8 +100,9 @@ class ManyWalks(Generic[T]):
         self._counts.start()
         try:
             return await self._step()
-        finally:
+        except BaseException:
             self._end_counts()
+            raise
 
     async def aclose(self) -> None:
         """End what is in flight, and wait for its end."""
@@ -204,20 +205,11 @@ class _Worker:
         """Return the outcome with its entries or balances."""
         if isinstance(query, BalanceQuery) and self._open_balances is not None:
             return self._balances(query, self._open_balances)
-        entries: list[LedgerEntry] = []
-
-        async def keep(page: LedgerPage) -> None:
-            entries.extend(page.entries)
-
-        return self._walk(query, entries, keep)
+        return self._walk(query, None)
 
     def stream(self, query: Query, hand_over: HandOver[_Streamed]) -> Awaitable[_Streamed]:
         """Hand over pages; return the outcome without entries."""
-
-        def hand_over_page(page: LedgerPage) -> Awaitable[None]:
-            return hand_over((cast("LedgerQuery", query), page))
-
-        return self._walk(query, [], hand_over_page)
+        return self._walk(query, hand_over)
 
     async def _balances(self, query: BalanceQuery, open_balances: OpenBalances) -> BalanceOutcome:
         balances: list[Balance] = []
@@ -237,18 +229,22 @@ class _Worker:
             report = self._counts.remove(walk)
         return self._finish(BalanceOutcome(query, balances, error_of_walk, report))
 
-    async def _walk(
-        self, query: Query, entries: list[LedgerEntry], on_page: Callable[[LedgerPage], Awaitable[None]]
-    ) -> LedgerOutcome:
+    async def _walk(self, drawn: Query, hand_over: HandOver[_Streamed] | None) -> LedgerOutcome:
+        """Walk one ledger; keep its entries, or hand over its pages."""
+        query = cast("LedgerQuery", drawn)
+        entries: list[LedgerEntry] = []
+        error_of_walk: CapledgerError | None = None
         try:
             walk = self._open(query)
         except InvalidQueryError as error:
-            return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error, WalkReport(), None))
-        error_of_walk: CapledgerError | None = None
+            return self._finish(LedgerOutcome(query, entries, error, WalkReport(), None))
         self._counts.walks.add(walk)
         try:
             async for page in walk.pages():
-                await on_page(page)
+                if hand_over is None:
+                    entries.extend(page.entries)
+                else:
+                    await hand_over((query, page))
         except _FATAL_ERRORS:
             raise
         except CapledgerError as error:
@@ -256,7 +252,7 @@ class _Worker:
         finally:
             report = self._counts.remove(walk)
             await walk.aclose()
-        return self._finish(LedgerOutcome(cast("LedgerQuery", query), entries, error_of_walk, report, walk._position))  # noqa: SLF001 - encoded when it is wanted
+        return self._finish(LedgerOutcome(query, entries, error_of_walk, report, walk._position))  # noqa: SLF001 - encoded when it is wanted
 
     def _open(self, query: Query) -> LedgerWalk:
         if not isinstance(query, LedgerQuery):
