@@ -31,14 +31,14 @@ def as_string(value: str | int) -> str:
 
 def as_int(value: int) -> int:
     """Return an integer of numpy or another library as an int, any other value unchanged."""
-    if type(value) is int:
-        return value
     number = _integral(value)
     return value if number is None else number
 
 
 def _integral(value: object) -> int | None:
-    if value is None or isinstance(value, str):  # the common cases, without the slow check of an abstract class
+    if type(value) is int:  # the common cases, without the slow check of an abstract class
+        return value
+    if value is None or isinstance(value, str):
         return None
     return None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
 
