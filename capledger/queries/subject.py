@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from capledger.queries import checks
 from capledger.queries.scope import OrgScope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from attrs import Attribute, AttrsInstance
 
@@ -48,8 +49,10 @@ def _is_scope(_: object, __: Attribute[Any], value: object) -> None:
 
 
 @cache
-def _fingerprint_names(query_type: type[AttrsInstance]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(query_type) if item.name not in _FETCH_FIELDS)
+def _fingerprint_names(query_type: type[AttrsInstance]) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    """Return the names of a query's fields that decide what is yielded, and the function that returns their values."""
+    names = tuple(item.name for item in fields(query_type) if item.name not in _FETCH_FIELDS)
+    return names, attrgetter(*names)
 
 
 def _canonical(value: object) -> str:
@@ -101,7 +104,7 @@ class SubjectQuery:
         in the order of names in a list, or in the zone that the same instant is written in. Fields without a value are
         left out.
         """
-        names = _fingerprint_names(type(self))  # type: ignore[arg-type]  # mypy applies the instances' hash to the class
-        values = ((name, getattr(self, name)) for name in names)
-        strings = ((name, _canonical(value)) for name, value in values if value is not None and value != ())
+        names, values = _fingerprint_names(type(self))  # type: ignore[arg-type]  # mypy applies the instances' hash to the class
+        pairs = zip(names, values(self), strict=True)
+        strings = [(name, _canonical(value)) for name, value in pairs if value is not None and value != ()]
         return (("query", type(self).__name__), *strings)
