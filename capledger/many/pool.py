@@ -107,7 +107,7 @@ class WorkerPool(Generic[Item, Result]):
 
     @property
     def _finished(self) -> bool:
-        return self._exhausted and not (self._stopped or self._workers or self._ready)
+        return self._exhausted and self._error is None and not (self._stopped or self._workers or self._ready)
 
     async def _wait_for_result(self) -> None:
         """Wait until there is a result, or no worker is left."""
