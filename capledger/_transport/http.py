@@ -247,9 +247,9 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     size, chunks = response.content_length or 0, []
     if size <= MAX_RESPONSE_BYTES:
         size = 0
-        while size <= MAX_RESPONSE_BYTES and not response.content.at_eof():
-            chunks.append(await response.content.readany())
-            size += len(chunks[-1])
+        while size <= MAX_RESPONSE_BYTES and (chunk := await response.content.readany()):
+            size += len(chunk)
+            chunks.append(chunk)
     if size > MAX_RESPONSE_BYTES:
         raise AnswerTooLargeError(
             f"the response is larger than {MAX_RESPONSE_BYTES >> 20} MiB; use a smaller page_size"
