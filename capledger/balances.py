@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from capledger._sansio.sending import Send
     from capledger.queries import BalanceQuery
-    from capledger.walk.server_profile import ServerProfile
+    from capledger.server_profile import ServerProfile
 
 #: Events of the customer are still being processed, so that balances may yet change.
 _PENDING_EVENTS: Final = 11002

@@ -12,12 +12,8 @@ T = TypeVar("T")
 
 
 class _Walk(Protocol):
-    @property
-    def _busy(self) -> bool:
-        """Whether a consumer waits for the next item."""
-
-    def _stop(self) -> object:
-        """End the requests under way without waiting for their end."""
+    def _leave(self) -> None:
+        """End the requests under way without waiting for their end, unless a consumer waits for the next item."""
 
 
 class Iteration(Generic[T]):
@@ -34,5 +30,4 @@ class Iteration(Generic[T]):
         return self._step()
 
     def __del__(self) -> None:
-        if not self._walk._busy:  # noqa: SLF001 - another consumer, beside whom this one was refused
-            self._walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting
+        self._walk._leave()  # noqa: SLF001 - walks have no public method that ends requests without waiting

@@ -18,9 +18,10 @@ from capledger.events import EventEnricher, EventWalk
 from capledger.many import ManyWalks, fetch_many, stream_many
 from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
+from capledger.server_profile import ServerProfile
 from capledger.timezones import known_zone
-from capledger.walk import Cursor, LedgerWalk, ServerProfile
-from capledger.walk.windows import Span
+from capledger.walk import Cursor, LedgerWalk
+from capledger.windows import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -367,9 +368,7 @@ class LedgerSession:
     def _profile_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
         """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
         key = type(query), query.scope is None
-        profile = self._profiles.get(key)
-        if profile is None:
-            profile = self._profiles[key] = ServerProfile()
+        self._profiles[key] = profile = self._profiles.get(key) or ServerProfile()
         return profile
 
     def _fetch(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PageT]:

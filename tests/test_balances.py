@@ -31,7 +31,7 @@ from capledger import (
 from capledger.balances import BalanceWalk
 from capledger.models import LedgerDetails, Notice
 from capledger.sandbox import Rules, faults, make_row, seed_rows
-from capledger.walk import ServerProfile
+from capledger.server_profile import ServerProfile
 
 if TYPE_CHECKING:
     from capledger._sansio.context import RequestContext

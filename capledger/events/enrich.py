@@ -13,7 +13,7 @@ from capledger.models import LedgerEntry, LedgerEvent, WalkReport
 from capledger.queries import EventDetailsQuery, EventFlags, LedgerQuery
 from capledger.queries.ledger import CustomerLedgerQuery
 from capledger.queries.subject import SubjectQuery
-from capledger.walk.server_profile import ServerProfile
+from capledger.server_profile import ServerProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ class EventEnricher:
     async def _fetch(self, request: Request[PageT], context: RequestContext) -> PageT:
         return await (await self.send(request, context)).value()
 
-    async def attach(self, entries: list[LedgerEntry], report: WalkReport, context: RequestContext) -> None:
+    async def attach(self, report: WalkReport, context: RequestContext, entries: list[LedgerEntry]) -> None:
         """Set the events of a page's entries; called again after an error, continue with what is still missing."""
         if self._entries is not entries or self._queue is None:
             self._entries, self._found = entries, {}

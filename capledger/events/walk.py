@@ -66,9 +66,10 @@ class EventWalk:
         """End the requests under way; iterating again continues with the next event."""
         await self._queue.aclose()
 
-    @property
-    def _busy(self) -> bool:
-        return self._queue.busy
+    def _leave(self) -> None:
+        """End the requests under way, unless a consumer waits for the next event."""
+        if not self._queue.busy:
+            self._stop()
 
     def _stop(self) -> None:
         """End the requests under way without waiting for their end."""

@@ -109,9 +109,10 @@ class ManyWalks(Generic[T]):
         await self._pool.aclose()
         self._end_counts()
 
-    @property
-    def _busy(self) -> bool:
-        return self._pool.busy
+    def _leave(self) -> None:
+        """End what is in flight, unless a consumer waits for the next outcome."""
+        if not self._pool.busy:
+            self._stop()
 
     def _stop(self) -> None:
         """End what is in flight without waiting for its end."""

@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from capledger.walk.cursor import Cursor
 from capledger.walk.ledger import LedgerWalk
-from capledger.walk.server_profile import ServerProfile
 
-__all__ = ["Cursor", "LedgerWalk", "ServerProfile"]
+__all__ = ["Cursor", "LedgerWalk"]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from attrs import define
 
 from capledger.errors import InvalidQueryError
-from capledger.walk.server_profile import OffsetRule
+from capledger.server_profile import OffsetRule
 from capledger.walk.validation import Edge
-from capledger.walk.windows import Window
+from capledger.windows import Window
 
 if TYPE_CHECKING:
     from capledger.queries import LedgerQuery
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 _VERSION: Final = 2
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CHECKSUM_BYTES: Final = 5
+_RULES: Final = get_args(OffsetRule)
 
 
 @define(kw_only=True)
 class Position:
     """A position in a walk, behind its last entry."""
 
+    yielded: int
+    """Entries that were yielded up to there, also by the walk that this one resumes."""
     edge: Edge
     """What was yielded of the last entry's second."""
     window: Window | None
@@ -43,6 +45,20 @@ class Position:
     total: int | None
     """The total of the listing by which ``index`` was counted."""
 
+    def values(self) -> list[Any]:
+        """Return it as JSON values, without the number of entries."""
+        keys = [urlsafe_b64encode(key.to_bytes(8)).decode().rstrip("=") for key in self.edge.keys.elements()]
+        window = None if self.window is None else [_ticks(self.window.start), _ticks(self.window.end)]
+        return [self.edge.second, keys, window, self.index, self.total]
+
+    @classmethod
+    def of(cls, yielded: int, values: list[Any]) -> Position:
+        """Read what :meth:`values` returns."""
+        second, keys, window, index, total = values
+        edge = Edge(second, Counter(int.from_bytes(urlsafe_b64decode(key + "=")) for key in keys))
+        window = None if window is None else Window(*map(_moment, window))
+        return cls(yielded=yielded, edge=edge, window=window, index=index, total=total)
+
 
 @define(kw_only=True)
 class Cursor:
@@ -50,18 +66,19 @@ class Cursor:
 
     end: datetime
     """Return the end of the walk's range in UTC, as it was fixed when the walk began."""
-    yielded: int = 0
     position: Position | None = None
     offset_rule: OffsetRule | None = None
     page_cap: int | None = None
     span_days: int = 90
+    unproven: bool = False
+    """Whether entries before the position may be missing."""
 
     def encode(self, query: LedgerQuery) -> str:
         """Return the cursor as a URL-safe string of some 150 characters."""
-        rule = None if self.offset_rule is None else get_args(OffsetRule).index(self.offset_rule)
-        content: list[Any] = [fingerprint(query), _ticks(self.end), self.yielded, rule, self.page_cap, self.span_days]
-        if self.position is not None:
-            content += _position_values(self.position)
+        yielded, values = (0, []) if self.position is None else (self.position.yielded, self.position.values())
+        rule = None if self.offset_rule is None else _RULES.index(self.offset_rule)
+        learned = [rule, self.page_cap, self.span_days, int(self.unproven)]
+        content = [fingerprint(query), _ticks(self.end), yielded, *learned, *values]
         body = json.dumps(content, separators=(",", ":")).encode()
         return urlsafe_b64encode(b"%d.%s.%s" % (_VERSION, _checksum(body), body)).decode().rstrip("=")
 
@@ -72,19 +89,18 @@ class Cursor:
         Raises:
             InvalidQueryError: it is damaged, of another release, or was made for another query.
         """
-        content = _content(text)
-        if content[0] != fingerprint(query):
+        mark, end, yielded, rule, page_cap, span_days, unproven, *values = _content(text)
+        if mark != fingerprint(query):
             raise InvalidQueryError(
                 "resume_from belongs to another query: resume with the same customer, filters, dates and order"
             )
-        _, end, yielded, rule, page_cap, span_days, *position = content
         return cls(
             end=_moment(end),
-            yielded=yielded,
-            offset_rule=None if rule is None else get_args(OffsetRule)[rule],
+            position=Position.of(yielded, values) if values else None,
+            offset_rule=None if rule is None else _RULES[rule],
             page_cap=page_cap,
             span_days=span_days,
-            position=_position(position) if position else None,
+            unproven=bool(unproven),
         )
 
 
@@ -114,36 +130,7 @@ def _content(text: str) -> list[Any]:
 
 
 def _checksum(body: bytes) -> bytes:
-    return blake2b(body, digest_size=_CHECKSUM_BYTES, person=b"cap-cursor").hexdigest().encode()
-
-
-def _position_values(position: Position) -> list[Any]:
-    window = position.window
-    return [
-        position.edge.second,
-        [_key_text(key) for key in position.edge.keys.elements()],
-        None if window is None else [_ticks(window.start), _ticks(window.end)],
-        position.index,
-        position.total,
-    ]
-
-
-def _position(values: list[Any]) -> Position:
-    second, keys, window, index, total = values
-    return Position(
-        edge=Edge(second, known=Counter(map(_key, keys))),
-        window=None if window is None else Window(*map(_moment, window)),
-        index=index,
-        total=total,
-    )
-
-
-def _key_text(key: int) -> str:
-    return urlsafe_b64encode(key.to_bytes(8)).decode().rstrip("=")
-
-
-def _key(text: str) -> int:
-    return int.from_bytes(urlsafe_b64decode(text + "="))
+    return blake2b(body, digest_size=5, person=b"cap-cursor").hexdigest().encode()
 
 
 def _ticks(moment: datetime) -> int:

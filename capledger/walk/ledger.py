@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
-
-from attrs import define, field
+from functools import cache, partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from capledger._sansio.context import RequestContext
-from capledger.errors import CapledgerError, ConcurrentUseError
+from capledger.errors import CapledgerError, ConcurrentUseError, IncompleteLedgerError
 from capledger.iteration import Iteration
 from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
 from capledger.moments import to_local
 from capledger.walk.batch import Batch
-from capledger.walk.cursor import Cursor, Position
+from capledger.walk.cursor import Cursor
 from capledger.walk.plan import WalkPlan
 from capledger.walk.prefetch import Prefetch
-from capledger.walk.windows import Span
+from capledger.windows import Span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime, tzinfo
 
     from capledger._sansio.sending import Received, Send
     from capledger.queries import LedgerQuery
-    from capledger.walk.prefetch import PageKey
-    from capledger.walk.server_profile import ServerProfile
+    from capledger.server_profile import ServerProfile
 
-    Attach = Callable[[list[LedgerEntry], WalkReport, RequestContext], Awaitable[None]]
+    Attach = Callable[[WalkReport, RequestContext, list[LedgerEntry]], Awaitable[None]]
 
 #: The service works on events of the customer, so the ledger may be incomplete.
 _PENDING_EVENTS: Final = 11002
@@ -38,29 +36,6 @@ _CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 _DATED_LATER: Final = Notice(
     message="the ledger has entries dated later than now: check this machine's clock, and the session's timezone"
 )
-
-
-@define(eq=False)
-class _Delivery:
-    """The batch whose entries are handed out, and how many of them were."""
-
-    batch: Batch | None = None
-    entries: list[LedgerEntry] = field(factory=list)
-    index: int = 0
-    yielded_before: int = 0
-    """Entries of the walk that were yielded before it."""
-    before: Position | None = None
-    """Where the walk stood before it."""
-
-    @property
-    def yielded(self) -> int:
-        """Entries of the walk that were yielded so far."""
-        return self.yielded_before + self.index
-
-    @property
-    def position(self) -> Position | None:
-        """Where the walk stands; None before its first entry."""
-        return self.before if self.batch is None else self.batch.position(self.index)
 
 
 class LedgerWalk:
@@ -86,22 +61,24 @@ class LedgerWalk:
         attach: Attach | None = None,
     ) -> None:
         self._query = query
-        self._resume = resume
-        self._attach = attach
+        self._allow_incomplete = allow_incomplete
         self._report = WalkReport()
-        self._context = RequestContext(self._report)
-        self._prefetch = Prefetch(
-            partial(_send_page, send, self._context), prefetch, partial(_count_page, self._report, now, zone)
-        )
-        span = partial(_fixed_span, query, zone, now, resume)
-        self._plan = WalkPlan(query, profile, self._prefetch, span, allow_incomplete)
-        self._plan.unseen = unseen
-        self._delivery = _Delivery()
+        context = RequestContext(self._report)
+        self._attach = attach and partial(attach, self._report, context)
+        self._prefetch = Prefetch(send, context, prefetch, partial(_count_page, self._report, now, zone))
+        span = cache(partial(_fixed_span, query, zone, now, resume))
+        self._plan = WalkPlan(query, profile, self._prefetch, span, self._report, unseen)
+        position = None
         if resume is not None:
-            self._plan.yielded, self._delivery.before = resume.yielded, resume.position
+            position = resume.position
             profile.adopt(resume.offset_rule, resume.page_cap, resume.span_days)
+            if resume.unproven:
+                self._plan.shortfall = IncompleteLedgerError("entries before the cursor may be missing: begin anew")
+        self._yielded_before = 0 if position is None else position.yielded
+        self._batch, self._index = Batch(LedgerPage(), [], position), 0
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "ended"] = "idle"
+        self._is_told = False
 
     def __repr__(self) -> str:
         return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
@@ -113,12 +90,10 @@ class LedgerWalk:
         return Iteration(self, self.__anext__)
 
     async def __anext__(self) -> LedgerEntry:
-        while self._delivery.index >= len(self._delivery.entries):
-            if not await self._advance():
-                raise StopAsyncIteration
-        delivery = self._delivery
-        delivery.index += 1
-        return delivery.entries[delivery.index - 1]
+        while self._index >= len(self._batch.entries):
+            await self._advance()
+        self._index += 1
+        return self._batch.entries[self._index - 1]
 
     def pages(self) -> AsyncIterator[LedgerPage]:
         """Iterate over the pages that entries come on.
@@ -135,13 +110,10 @@ class LedgerWalk:
             raise CapledgerError("this walk has ended: call session.entries(query) for another one")
 
     async def _next_page(self) -> LedgerPage:
-        while self._delivery.index >= len(self._delivery.entries):
-            if not await self._advance():
-                raise StopAsyncIteration
-        delivery = self._delivery
-        page = cast("Batch", delivery.batch).page
-        page.entries = delivery.entries[delivery.index :]
-        delivery.index = len(delivery.entries)
+        while self._index >= len(self._batch.entries):
+            await self._advance()
+        page, entries = self._batch.page, self._batch.entries
+        page.entries, self._index = entries[self._index :], len(entries)
         self._update_report()
         return page
 
@@ -169,9 +141,10 @@ class LedgerWalk:
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
 
-    @property
-    def _busy(self) -> bool:
-        return self._state == "advancing"
+    def _leave(self) -> None:
+        """End the requests under way, unless a consumer waits for the next entry."""
+        if self._state != "advancing":
+            self._prefetch.stop()
 
     def _stop(self) -> list[asyncio.Task[Received[LedgerPage]]]:
         """End the requests under way without waiting for their end."""
@@ -182,13 +155,13 @@ class LedgerWalk:
     @property
     def start(self) -> datetime | None:
         """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
-        span = self._plan.span
+        span = self._plan.span()
         return None if span.lower is None else to_local(span.lower, span.zone)
 
     @property
     def end(self) -> datetime:
         """Return the end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
-        span = self._plan.span
+        span = self._plan.span()
         return to_local(span.upper, span.zone)
 
     @property
@@ -199,14 +172,14 @@ class LedgerWalk:
     @property
     def _position(self) -> Cursor:
         """What the cursor says, not yet encoded."""
-        delivery, resume, plan = self._delivery, self._resume, self._plan
+        profile = self._plan.profile
         return Cursor(
-            end=plan.span.upper,
-            yielded=delivery.yielded + (0 if resume is None else resume.yielded),
-            position=delivery.position,
-            offset_rule=plan.profile.offset_rule,
-            page_cap=plan.profile.page_cap,
-            span_days=plan.profile.span_days,
+            end=self._plan.span().upper,
+            position=self._batch.position(self._index),
+            offset_rule=profile.offset_rule,
+            page_cap=profile.page_cap,
+            span_days=profile.span_days,
+            unproven=self._plan.shortfall is not None and not self._is_told,
         )
 
     @property
@@ -216,56 +189,57 @@ class LedgerWalk:
         return self._report
 
     def _update_report(self) -> None:
-        self._report.rows_yielded = self._delivery.yielded
-        self._report.windows = self._plan.outcome.listings
-        self._report.rows_expected = self._plan.rows_stated
+        before = self._batch.before
+        self._report.rows_yielded = self._index + (0 if before is None else before.yielded) - self._yielded_before
 
     # The next batch
 
-    async def _advance(self) -> bool:
-        """Go on to the next batch; return False at the end of the walk."""
-        if self._state == "ended":
-            return False
+    async def _advance(self) -> None:
+        """Go on to the next batch.
+
+        Raises:
+            StopAsyncIteration: the walk has ended.
+        """
         if self._state == "advancing":
             raise ConcurrentUseError("two tasks iterate over one walk: give each its own session.entries(query)")
-        self._state = "advancing"
-        try:
-            more = await self._deliver_next()
-        except BaseException as error:
-            self._stop()
-            self._plan.begin_anew()
-            self._state = "idle"
-            if isinstance(error, CapledgerError):
-                error.cursor = self.cursor
-            raise
-        self._state = "idle" if more else "ended"
-        return more
+        if self._state == "idle":
+            self._state = "advancing"
+            try:
+                self._state = await self._deliver_next()
+            except BaseException as error:
+                self._prefetch.stop()
+                self._plan.begin_anew()
+                self._state = "idle"
+                if isinstance(error, CapledgerError):
+                    error.cursor = self.cursor
+                raise
+        if self._state == "ended":
+            raise StopAsyncIteration
 
-    async def _deliver_next(self) -> bool:
+    async def _deliver_next(self) -> Literal["idle", "ended"]:
+        """Deliver the next batch; return the state of the walk after it."""
         plan = self._plan
         if self._taken is None:
             if not plan.ended:  # makes room before the next page is decoded
-                self._delivery = _Delivery(yielded_before=self._delivery.yielded, before=self._delivery.position)
-            self._taken = await plan.next_batch(self._delivery.before)
+                self._batch, self._index = Batch(LedgerPage(), [], self._batch.position(self._index)), 0
+            self._taken = await plan.next_batch(self._batch.before)
         self._update_report()
         if self._taken is None:
-            pending = any(notice.code == _PENDING_EVENTS for notice in self._report.warnings)
-            self._report.complete = plan.outcome.shortfall is None and not pending
-            return False
+            self._is_told = True
+            if plan.shortfall is not None and not self._allow_incomplete:
+                raise plan.shortfall
+            is_pending = _PENDING_EVENTS in map(attrgetter("code"), self._report.warnings)
+            self._report.complete = plan.shortfall is None and not is_pending
+            return "ended"
         if self._attach is not None:
-            await self._attach(self._taken.entries, self._report, self._context)
-        self._delivery = _Delivery(self._taken, self._taken.entries, 0, self._delivery.yielded)
-        self._taken = None
-        return True
+            await self._attach(self._taken.entries)
+        self._batch, self._index, self._taken = self._taken, 0, None
+        return "idle"
 
 
 def _fixed_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
     """Return the range of a walk that starts now, or of the earlier walk that it resumes."""
     return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
-
-
-def _send_page(send: Send, context: RequestContext, key: PageKey) -> Coroutine[Any, Any, Received[LedgerPage]]:
-    return send(key.listing.request(key), context)
 
 
 def _count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzinfo, page: LedgerPage) -> None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define, field, frozen
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
-from capledger.walk.ordering import ListingOrder
-from capledger.walk.prefetch import PageKey
-from capledger.walk.server_profile import OffsetRule
-from capledger.walk.windows import Span, Window
+from capledger.server_profile import OffsetRule
+from capledger.walk.ordering import ListingOrder, date_of
+from capledger.windows import Span, Window
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from capledger._sansio.requests import Request
+
+
+class PageKey(NamedTuple):
+    """One page of a listing."""
+
+    listing: Listing
+    number: int
+    """From 0, whatever the service counts."""
+    size: int
+    """Rows that a page of the service holds: the page begins at row ``number * size``."""
+    limit: int
+    """Rows that are requested."""
+    offset: int
 
 
 @frozen
@@ -33,16 +42,13 @@ class Listing:
     cautious: bool = field(default=False, eq=False)
     """Whether what ``offset`` counts is proven before more than two pages are requested."""
 
-    @cached_property
-    def explained(self) -> tuple[datetime, datetime] | None:
-        """Return the range of rows that the dates requested explain; None for the history."""
-        return None if self.window is None else self.window.explained(self.span.zone)
-
-    def is_past(self, second: int) -> bool:
-        """Return whether the rows behind one of this second lie outside the part that is yielded."""
-        if self.order == "asc":
-            return second >= self.span.upper.timestamp()
-        return self.span.lower is not None and second < self.span.lower.timestamp()
+    def explains(self, rows: list[LedgerEntry]) -> bool:
+        """Return whether the dates requested explain each row; else the service filters on another date."""
+        if self.window is None or not rows:
+            return True
+        earliest, latest = self.window.explained(self.span.zone)
+        moments = list(map(date_of, rows))
+        return earliest <= min(moments) and max(moments) <= latest
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Return the request for a page."""
@@ -76,8 +82,8 @@ class Layout:
     stated: int | None = None
     """What the first response states as the total."""
     offset_rule: OffsetRule = "page"
-    order: ListingOrder | None = "asc"
-    """The order in which rows are listed, whatever was requested; None where pages cannot be read one by one."""
+    ordered: bool = True
+    """Whether rows are listed in the order of the query; else pages cannot be read one by one."""
 
     def key(self, listing: Listing, number: int, size: int | None = None) -> PageKey:
         """Return the key of a page, by the number from 0; with ``size``, of a page of another size."""
@@ -99,27 +105,19 @@ class PageView:
     page: LedgerPage
     total: int | None
     """Rows of the listing by this response; None where no total counts them."""
+    rows: list[LedgerEntry] = field(init=False)
+    first: int = field(init=False)
+    """Index in the listing of its first row."""
+    expected: int = field(init=False)
+    """Rows that its place and the total leave for it."""
+    is_short: bool = field(init=False)
+    """Whether it has room for another row."""
 
-    @property
-    def rows(self) -> list[LedgerEntry]:
-        """Return the rows of the page."""
-        return self.page.entries
-
-    @property
-    def first(self) -> int:
-        """Return the index in the listing of its first row."""
-        return self.key.number * self.key.size
-
-    @property
-    def expected(self) -> int:
-        """Rows that its place and the total leave for it."""
-        left = self.key.size if self.total is None else self.total - self.first
-        return max(0, min(self.key.size, left))
-
-    @property
-    def is_short(self) -> bool:
-        """Whether it has room for another row."""
-        return len(self.rows) < self.key.size
+    def __attrs_post_init__(self) -> None:
+        size = self.key.size
+        self.rows, self.first = self.page.entries, self.key.number * size
+        self.expected = size if self.total is None else max(0, min(size, self.total - self.first))
+        self.is_short = len(self.rows) < size
 
     @property
     def ends(self) -> bool:

@@ -6,13 +6,13 @@ are compared by *second*, and told apart within a second by their key (see ``mod
 
 from __future__ import annotations
 
-from operator import ge, gt, le, lt
-from typing import TYPE_CHECKING, Literal
+from operator import attrgetter, ge, gt, le, lt
+from typing import TYPE_CHECKING, Final, Literal
 
 from capledger.moments import second_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from capledger.models import LedgerEntry
@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 #: "asc": oldest first; "desc": newest first.
 ListingOrder = Literal["asc", "desc"]
 
+date_of: Final[Callable[[LedgerEntry], datetime]] = attrgetter("ledger_created_date")
+_date_and_id = attrgetter("ledger_created_date", "event_log_id")
+
+
+def is_past(second: int, edge: int, order: ListingOrder) -> bool:
+    """Return whether a second lies behind another one in the order of reading."""
+    return second > edge if order == "asc" else second < edge
+
 
 def is_in_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> bool:
     """Return whether rows are in the order of their seconds."""
-    moments = [row.ledger_created_date for row in rows]
+    moments = list(map(date_of, rows))
     if all(map(le if order == "asc" else ge, moments, moments[1:])):
         return True
-    seconds = [second_of(moment) for moment in moments]
+    seconds = list(map(second_of, moments))
     return seconds == sorted(seconds, reverse=order == "desc")
 
 
@@ -41,11 +49,7 @@ def start_of_last_second(rows: Sequence[LedgerEntry]) -> int:
 
 def by_date(rows: list[LedgerEntry], order: ListingOrder) -> list[LedgerEntry]:
     """Return rows in the order of their dates, those of one moment in the order of their event log ids."""
-    moments = [row.ledger_created_date for row in rows]
+    moments = list(map(date_of, rows))
     if all(map(lt if order == "asc" else gt, moments, moments[1:])):
         return rows
     return sorted(rows, key=_date_and_id, reverse=order == "desc")
-
-
-def _date_and_id(row: LedgerEntry) -> tuple[datetime, int]:
-    return row.ledger_created_date, row.event_log_id

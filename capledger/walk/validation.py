@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from attrs import define, field
+from attrs import frozen
 
 from capledger.errors import CapledgerError, IncompleteLedgerError, PaginationError
-from capledger.models import LedgerEntry
 from capledger.models.identity import keys_of, row_key
 from capledger.moments import second_of
-from capledger.walk.ordering import is_in_order, start_of_last_second
+from capledger.walk.ordering import is_in_order, is_past, start_of_last_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from capledger.models import LedgerPage
-    from capledger.walk.listing import Listing, PageView
+    from capledger.models import LedgerEntry
+    from capledger.walk.listing import PageView
     from capledger.walk.ordering import ListingOrder
 
 #: "count": rows that do not fit the total; "fall": a total lower than before; "order": dates that run backwards;
@@ -57,59 +55,36 @@ def total_unknown(received: int) -> IncompleteLedgerError:
     return IncompleteLedgerError(text, None, received)
 
 
-@define(eq=False)
+@frozen
 class Edge:
-    """How far rows were read: the second of the last one, and all rows that were read in that second."""
+    """How far rows were read: the second of the last one, and the keys of all rows that were read in that second."""
 
     second: int
-    rows: list[LedgerEntry] = field(factory=list, repr=False)
-    known: Counter[int] = field(factory=Counter)
-    """Keys of rows of that second that were read earlier, of which no more is known."""
+    keys: Counter[int]
 
     @classmethod
     def behind(cls, rows: list[LedgerEntry], before: Edge | None) -> Edge:
         """Return the edge behind rows, the last of which may be of the same second as the edge before them."""
-        second, start = second_of(rows[-1].ledger_created_date), start_of_last_second(rows)
-        if start == 0 and before is not None and before.second == second:
-            return cls(second, [*before.rows, *rows], before.known)
-        return cls(second, rows[start:])
-
-    @property
-    def count(self) -> int:
-        """How many rows were read in that second."""
-        return len(self.rows) + self.known.total()
-
-    @cached_property
-    def keys(self) -> Counter[int]:
-        """Return the keys of the rows that were read in that second."""
-        return keys_of(self.rows) + self.known
+        second, keys = second_of(rows[-1].ledger_created_date), keys_of(rows[start_of_last_second(rows) :])
+        return cls(second, keys + before.keys if before is not None and before.second == second else keys)
 
 
-def check_dates(listing: Listing, page: LedgerPage) -> None:
-    """Check that the dates that were requested explain each row; else the service filters on another date."""
-    range_ = listing.explained
-    if range_ is None or not page.entries:
-        return
-    moments = [row.ledger_created_date for row in page.entries]
-    if min(moments) < range_[0] or max(moments) > range_[1]:
-        raise Contradiction("dates", "rows came that the dates requested do not explain")
+def check_page(view: PageView, order: ListingOrder, total: int | None) -> None:
+    """Check that a page states a total no lower than before, has the rows that its place leaves, and has them in order.
 
-
-def check_total(view: PageView, before: int) -> None:
-    """Check that a page states a total no lower than before, and has the rows that its place and the total say."""
-    received, total = len(view.rows), view.total
-    if total is None:
-        raise Contradiction("count", "a page states no total", before, view.first + received)
-    if total < before:
-        raise Contradiction("fall", f"{before} entries were stated and then {total}")
-    if received != view.expected:
-        text = f"{total} entries are stated, so this page has {view.expected}; {received} came"
-        raise Contradiction("count", text, total, view.first + received)
-
-
-def check_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> None:
-    """Check that rows are in the order of their seconds."""
-    if not is_in_order(rows, order):
+    Raises:
+        Contradiction: it does not.
+    """
+    received = len(view.rows)
+    if total is not None:
+        if view.total is None:
+            raise Contradiction("count", "a page states no total", total, view.first + received)
+        if view.total < total:
+            raise Contradiction("fall", f"{total} entries were stated and then {view.total}")
+        if received != view.expected:
+            text = f"{view.total} entries are stated, so this page has {view.expected}; {received} came"
+            raise Contradiction("count", text, view.total, view.first + received)
+    if not is_in_order(view.rows, order):
         raise Contradiction("order", "the rows are not in the order of their dates")
 
 
@@ -124,18 +99,20 @@ def rows_behind(
     Raises:
         Contradiction: the page does not show how it continues what was read.
     """
-    is_same = view.total == total
-    if edge is None:
-        if view.first == 0 or (view.first == index and is_same):
-            return range(len(view.rows))
+    rows, is_same = view.rows, view.total == total
+    if is_same and view.first == index:
+        if edge is None or not rows or is_past(second_of(rows[0].ledger_created_date), edge.second, order):
+            return range(len(rows))
+    elif edge is None and view.first:
         raise Contradiction("edge", "the page does not begin where reading does")
-    if is_same and view.first == index and _begins_past(view, edge, order):
-        return range(len(view.rows))
+    if edge is None:
+        return range(len(rows))
     first, last = second_range(view, edge.second, order)
     new, missing = new_rows(view, edge, first, last)
-    known, read = edge.count - missing.total(), index - view.first
+    count, read = edge.keys.total(), index - view.first
+    known = count - missing.total()
     if is_same and read >= 0:
-        continues = first == max(0, read - edge.count) and known == min(read, edge.count)
+        continues = first == max(0, read - count) and known == min(read, count)
     else:
         begins = first > 0 or view.first == 0
         continues = begins and not missing and not rows_vanished(view, first + known, index=index, total=total)
@@ -162,18 +139,12 @@ def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[in
     return [*new, *range(last, len(view.rows))], +rest
 
 
-def entries_behind(
-    entries: list[LedgerEntry], edge: Edge, order: ListingOrder, rest: Counter[int] | None = None
-) -> list[LedgerEntry]:
-    """Return the entries, in the order of reading, that were not yielded up to an edge.
-
-    ``rest`` has the keys of the edge that no entry had yet; they are taken out.
-    """
-    rest = edge.keys.copy() if rest is None else rest
+def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) -> list[LedgerEntry]:
+    """Return the entries, in the order of reading, that are not up to an edge; take the keys of others out of it."""
     behind = []
     for entry in entries:
         second = second_of(entry.ledger_created_date)
-        if is_past(second, edge.second, order) or (second == edge.second and not _take(rest, entry)):
+        if is_past(second, edge.second, order) or (second == edge.second and not _take(edge.keys, entry)):
             behind.append(entry)
     return behind
 
@@ -186,16 +157,6 @@ def second_range(view: PageView, second: int, order: ListingOrder) -> tuple[int,
         return sign * second_of(row.ledger_created_date)
 
     return bisect_left(view.rows, sign * second, key=place), bisect_right(view.rows, sign * second, key=place)
-
-
-def _begins_past(view: PageView, edge: Edge, order: ListingOrder) -> bool:
-    """Return whether no row of a page is of the edge's second."""
-    return not view.rows or is_past(second_of(view.rows[0].ledger_created_date), edge.second, order)
-
-
-def is_past(second: int, edge: int, order: ListingOrder) -> bool:
-    """Return whether a second lies behind another one in the order of reading."""
-    return second > edge if order == "asc" else second < edge
 
 
 def _take(rest: Counter[int], row: LedgerEntry) -> bool:

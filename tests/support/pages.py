@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import EntryDetail, LedgerDetails, LedgerEntry, LedgerPage
 from capledger.walk.listing import Listing
-from capledger.walk.windows import Span, Window
+from capledger.windows import Span, Window
 from support.ledgers import customer
 
 if TYPE_CHECKING:

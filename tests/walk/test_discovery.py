@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from attrs import define, evolve, field
 from support.pages import entries, entry, listing, page
 
+from capledger._sansio.context import RequestContext
 from capledger.errors import LimitTooLargeError
-from capledger.models import LedgerDetails, LedgerEntry, LedgerPage, Notice
-from capledger.walk.discovery import Discovery, infer_rule, says_empty
+from capledger.models import LedgerDetails, LedgerEntry, LedgerPage, Notice, WalkReport
+from capledger.server_profile import OffsetRule, ServerProfile
+from capledger.walk.discovery import Discovery, says_empty
 from capledger.walk.listing import Layout, page_count, stated_total
-from capledger.walk.prefetch import PageKey, Prefetch
-from capledger.walk.server_profile import OffsetRule, ServerProfile
+from capledger.walk.prefetch import Prefetch
 from capledger.walk.validation import Contradiction
 
 if TYPE_CHECKING:
+    from capledger._sansio.requests import Request
+    from capledger._sansio.sending import Send
     from capledger.walk.ordering import ListingOrder
 
 LEDGER = entries(*range(30))
@@ -29,15 +32,19 @@ class Service:
     rows: list[LedgerEntry] = field(factory=lambda: LEDGER)
     rule: OffsetRule = "page"
     cap: int | None = None
+    shown: int = 100
+    """The most rows that it shows on a page, whatever is requested."""
     details: dict[str, Any] = field(factory=dict)
     odd: list[LedgerPage] = field(factory=list)
     """Responses to the first requests."""
     sent: list[tuple[int, int]] = field(factory=list)
     """Offset and limit of each request."""
 
-    async def send(self, key: PageKey) -> Service:
-        self.sent.append((key.offset, key.limit))
-        if self.cap is not None and key.limit > self.cap:
+    async def send(self, request: Request[Any], context: RequestContext) -> Service:
+        params = dict(request.params)
+        offset, limit = int(params["offset"]), int(params["limit"])
+        self.sent.append((offset, limit))
+        if self.cap is not None and limit > self.cap:
             raise LimitTooLargeError("Limit cannot be greater", code=11029)
         return evolve(self, odd=self.odd[len(self.sent) - 1 : len(self.sent)], sent=[*self.sent[-1:]])
 
@@ -45,13 +52,14 @@ class Service:
         [(offset, limit)] = self.sent
         if self.odd:
             return self.odd[0]
+        limit = min(limit, self.shown)
         begin = offset if self.rule == "row" else offset * limit
         if self.rule == "page from 1":
             begin = max(0, offset - 1) * limit
         return page(self.rows[begin : begin + limit], len(self.rows), **self.details)
 
     def discovery(self, order: ListingOrder = "asc", page_size: int = 10, **options: Any) -> Discovery:
-        prefetch = Prefetch(self.send, 4, lambda _: None)
+        prefetch = Prefetch(cast("Send", self.send), RequestContext(WalkReport()), 4, lambda _: None)
         return Discovery(listing(order), prefetch, ServerProfile(), page_size, **options)
 
 
@@ -91,53 +99,72 @@ async def test_pages_unseen_are_requested_beside_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "order"),
+    ("rows", "ordered"),
     [
-        (LEDGER, "asc"),
-        (LEDGER[::-1], "desc"),
-        ([LEDGER[index * 7 % 30] for index in range(30)], None),
-        (entries(*[1] * 30), "asc"),
+        (LEDGER, True),
+        (LEDGER[::-1], False),
+        ([LEDGER[index * 7 % 30] for index in range(30)], False),
+        (entries(*[1] * 30), True),
     ],
     ids=["asc", "desc", "none", "one second"],
 )
-async def test_the_order_of_the_first_page_is_that_of_the_service(
-    rows: list[LedgerEntry], order: ListingOrder | None
-) -> None:
+async def test_the_first_page_shows_whether_rows_are_in_order(rows: list[LedgerEntry], *, ordered: bool) -> None:
     """A page of one second leaves it to the pages after it."""
     layout = await layout_of(Service(rows))
 
-    assert layout.order == order
+    assert layout.ordered is ordered
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])
 @pytest.mark.parametrize("count", [4, 11, 30])
 @pytest.mark.parametrize("rule", ["page", "page from 1", "row"])
-@pytest.mark.parametrize("seconds", [range(30), [1] * 30], ids=["different seconds", "one second"])
-async def test_what_lies_behind_the_last_page_shows_what_offset_counts(
-    rule: OffsetRule, count: int, size: int, seconds: Any
-) -> None:
-    """Pages, pages from 1, or rows: also where nothing but the number of rows tells."""
-    service = Service(entries(*seconds)[:count], rule=rule)
+async def test_a_smaller_page_shows_what_offset_counts(rule: OffsetRule, count: int, size: int) -> None:
+    """Pages, pages from 1, or rows, by the dates of its rows; it is kept for the session."""
+    service = Service(LEDGER[:count], rule=rule)
     discovery = service.discovery(page_size=size)
     layout = await discovery.layout()
-    key = layout.key(discovery.listing, 1)
-    second = await discovery.page(key)
 
     if count > size:
-        assert await discovery.offset_rule(layout, key, second.entries) == rule
+        assert (await discovery.find_offset_rule(layout)).offset_rule == rule
+        assert discovery.profile.offset_rule == rule
+
+
+@pytest.mark.parametrize("size", [2, 3, 10])
+@pytest.mark.parametrize("rule", ["page", "page from 1", "row"])
+async def test_rows_of_one_second_prove_nothing(rule: OffsetRule, size: int) -> None:
+    """What their keys and the page behind the last one show is used, and not kept for the session."""
+    service = Service(entries(*[1] * 30), rule=rule)
+    discovery = service.discovery(page_size=size)
+
+    assert (await discovery.find_offset_rule(await discovery.layout())).offset_rule == rule
+    assert (discovery.known_rule, discovery.profile.offset_rule) == (rule, None)
+
+
+async def test_twins_alone_are_read_by_pages() -> None:
+    """Where rows are all alike, an empty page behind the last one is what is left."""
+    service = Service([entry(1)] * 30)
+    discovery = service.discovery()
+
+    assert (await discovery.find_offset_rule(await discovery.layout())).offset_rule == "page"
+
+
+async def test_pages_smaller_than_requested_show_nothing() -> None:
+    """A service that does not honour the page size is not asked by another one."""
+    service = Service(shown=1)
+    discovery = service.discovery(page_size=1)
+
+    await discovery.find_offset_rule(await discovery.layout())
+
+    assert (discovery.known_rule, discovery.profile.offset_rule) == ("page", None)
 
 
 async def test_pages_that_are_smaller_than_requested_are_taken_as_they_are() -> None:
-    """By their page count, or when the first page comes alike twice."""
-    for details in ({}, {"page_size": 5, "page_count": 6}):
+    """When the first page comes alike twice."""
+    service = Service(shown=5)
+    layout = await layout_of(service)
 
-        class Capped(Service):
-            async def send(self, key: PageKey) -> Service:
-                return await Service.send(self, key._replace(limit=min(key.limit, 5)))
-
-        layout = await Capped(details=details).discovery().layout()
-
-        assert (layout.total, layout.page_size, layout.limit) == (30, 5, 10)
+    assert (layout.total, layout.page_size, layout.limit) == (30, 5, 10)
+    assert service.sent == [(0, 10)] * 2
 
 
 @pytest.mark.parametrize("place", [1, 2])
@@ -190,28 +217,6 @@ async def test_what_the_session_knows_is_not_found_out_again() -> None:
 
     assert layout == Layout(5, 5, 30, 30, "row")
     assert service.sent == [(0, 5)]
-
-
-@pytest.mark.parametrize(
-    ("offset", "first", "rows", "rule"),
-    [
-        (1, range(10), range(10, 20), "page"),
-        (1, range(10), range(10), "page from 1"),
-        (1, range(10), range(1, 11), "row"),
-        (2, range(10), range(2, 12), "row"),
-        (2, range(10), range(10), "page"),
-        (2, range(10), range(20, 30), "page"),
-        (1, range(10), [], "page"),
-        (12, range(10), range(12, 22), "page"),
-    ],
-)
-def test_a_page_that_repeats_the_first_one_shows_what_offset_counts(
-    offset: int, first: Any, rows: Any, rule: OffsetRule
-) -> None:
-    """Page 1 is the first page where pages count from 1, and one row further where rows do."""
-    key = Layout(10, 10, 30).key(listing(), offset)
-
-    assert infer_rule([LEDGER[index] for index in first], [LEDGER[index] for index in rows], key) == rule
 
 
 def test_what_a_response_states() -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.pages import START, entries, listing, page
 
 from capledger.walk.listing import Layout, PageView, page_count
-from capledger.walk.windows import Window
+from capledger.windows import Window
 
 if TYPE_CHECKING:
     from capledger.models import LedgerEntry
-    from capledger.walk.prefetch import PageKey
+    from capledger.walk.listing import PageKey
 
 layouts = st.builds(
     Layout,

@@ -16,8 +16,7 @@ from capledger.walk.listing import Layout, PageView
 from capledger.walk.validation import (
     Contradiction,
     Edge,
-    check_order,
-    check_total,
+    check_page,
     entries_behind,
     rows_behind,
 )
@@ -129,7 +128,7 @@ def test_an_edge_holds_the_rows_of_its_second() -> None:
     """Also those that were read on the page before, and those of which a cursor has the keys alone."""
     first = Edge.behind(rows("DE"), None)
     second = Edge.behind(rows("F"), first)
-    resumed = Edge.behind(rows("G"), Edge(second.second, [], second.keys))
+    resumed = Edge.behind(rows("G"), Edge(second.second, second.keys))
 
     assert second.keys == Counter(map(row_key, rows("EF")))
     assert resumed.keys == Counter(map(row_key, rows("EFG")))
@@ -173,19 +172,21 @@ def test_a_page_has_as_many_rows_as_its_place_and_the_total_say(
     view = PageView(Layout(3, 3, 8).key(listing(), 0), page(rows(letters), total), total)
 
     if kind is None:
-        check_total(view, 8)
+        check_page(view, "asc", 8)
     else:
         with pytest.raises(Contradiction, match=r"this page has 3; \d came|stated and then 7|no total") as raised:
-            check_total(view, 8)
+            check_page(view, "asc", 8)
         assert raised.value.kind == kind
 
 
 @pytest.mark.parametrize(("letters", "fine"), [("ABCD", True), ("ACBD", True), ("ADB", False), ("DCBA", False)])
 def test_rows_are_in_the_order_of_their_seconds(letters: str, *, fine: bool) -> None:
     """Rows of one second may come in any order."""
+    view = view_of(letters, 0, None)
+
     if fine:
-        check_order(rows(letters), "asc")
+        check_page(view, "asc", None)
     else:
         with pytest.raises(Contradiction) as raised:
-            check_order(rows(letters), "asc")
+            check_page(view, "asc", None)
         assert raised.value.kind == "order"

@@ -79,11 +79,6 @@ class Span:
         return cls(lower, min(upper, to_utc(now)), zone)
 
     @property
-    def empty(self) -> bool:
-        """Whether no entry can lie in it."""
-        return self.lower is not None and self.upper <= self.lower
-
-    @property
     def window(self) -> Window | None:
         """Return the whole span as one window, or None when it has no beginning."""
         return None if self.lower is None else Window(self.lower, self.upper)

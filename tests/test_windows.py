@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from capledger import InvalidQueryError
 from capledger.moments import to_utc
-from capledger.walk.windows import MARGIN_DAYS, Span, Window, count, cut
+from capledger.windows import MARGIN_DAYS, Span, Window, count, cut
 
 DAY = timedelta(days=1)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -136,7 +136,6 @@ def test_bounds_are_instants(start: Any, end: Any, lower: datetime | None, upper
 
     assert span.lower == (None if lower is None else lower.replace(tzinfo=UTC))
     assert span.upper == upper.replace(tzinfo=UTC)
-    assert span.empty is (span.lower == span.upper)
 
 
 @pytest.mark.parametrize("zone", [UTC, BERLIN])
@@ -153,7 +152,7 @@ def test_a_span_within_the_hour_that_comes_twice_is_not_empty(start: datetime, e
 
     span = Span.resolve(first.astimezone(zone), last.astimezone(zone), zone=BERLIN, now=NOW)
 
-    assert (span.lower, span.upper, span.empty) == (first, last, False)
+    assert (span.lower, span.upper) == (first, last)
     assert span.holds(first.astimezone(BERLIN))
     assert span.holds((last - timedelta(microseconds=1)).astimezone(BERLIN))
     assert not span.holds(last.astimezone(BERLIN))
@@ -179,7 +178,10 @@ def test_an_end_before_the_start_is_refused(zone: Any) -> None:
 
 def test_a_start_in_the_future_is_an_empty_span() -> None:
     """Nothing of it has been written yet."""
-    assert Span.resolve(date(2030, 1, 1), None, zone=UTC, now=NOW).empty
+    span = Span.resolve(date(2030, 1, 1), None, zone=UTC, now=NOW)
+
+    assert span.window == Window(datetime(2030, 1, 1, tzinfo=UTC), NOW)
+    assert not span.holds(NOW)
 
 
 def test_a_part_of_a_span_lies_in_a_window() -> None:
