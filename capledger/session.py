@@ -13,6 +13,7 @@ from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
 from capledger._transport.retry import RetryPolicy
 from capledger.balances import BalanceWalk
+from capledger.cursor import Cursor
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.events import EventEnricher, EventWalk
 from capledger.many import ManyWalks, fetch_many, stream_many
@@ -20,7 +21,7 @@ from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery,
 from capledger.queries.events import EventFlags, as_flags
 from capledger.server_profile import ServerProfile
 from capledger.timezones import known_zone
-from capledger.walk import Cursor, LedgerWalk
+from capledger.walk import LedgerWalk
 from capledger.windows import Span
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import define, frozen
 
 from capledger.errors import InvalidQueryError
-from capledger.moments import to_local, to_utc
+from capledger.moments import from_posix, to_local, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,21 @@ def cut(whole: Window, days: int, zone: tzinfo, *, newest_first: bool) -> Iterat
             end = min(whole.end, _midnight(_day(start, zone) + step, zone))
             yield Window(start, end)
             start = end
+
+
+def rest_of(whole: Window, window: Window, *, newest_first: bool) -> Window:
+    """Return what is read after a window."""
+    if newest_first:
+        return Window(min(whole.start, window.start), window.start)
+    return Window(window.end, max(whole.end, window.end))
+
+
+def left_of(whole: Window, second: int, *, newest_first: bool) -> Window:
+    """Return what is left of a window after rows up to a second, and the day before that."""
+    reached = from_posix(second)
+    if newest_first:
+        return Window(whole.start, max(whole.start, min(reached + _DAY, whole.end)))
+    return Window(min(max(whole.start, reached - _DAY), whole.end), whole.end)
 
 
 def count(whole: Window, days: int, zone: tzinfo) -> int:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from attrs import AttrsInstance, asdict, define, field
 
+from capledger.cursor import Cursor
 from capledger.errors import CapledgerError
 from capledger.models import Balance, LedgerEntry, WalkReport
 from capledger.models._serializable import Exportable
 from capledger.queries import BalanceQuery, LedgerQuery
-from capledger.walk import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sized

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from capledger.walk.cursor import Cursor
 from capledger.walk.ledger import LedgerWalk
 
-__all__ = ["Cursor", "LedgerWalk"]
+__all__ = ["LedgerWalk"]

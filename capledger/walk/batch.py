@@ -6,13 +6,13 @@ from typing import Final
 
 from attrs import define, evolve, field
 
+from capledger.cursor import Edge, Position
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.moments import second_of
 from capledger.server_profile import ServerProfile
-from capledger.walk.cursor import Position
 from capledger.walk.listing import Listing
 from capledger.walk.ordering import by_date, date_of, is_past, start_of_last_second
-from capledger.walk.validation import Contradiction, Edge, entries_behind
+from capledger.walk.validation import Contradiction, edge_behind, entries_behind
 
 #: How many different seconds in order show that the service has an order.
 _SECONDS_IN_ORDER: Final = 8
@@ -41,7 +41,7 @@ class Batch:
         if self.listing is None or not count:
             return self.before
         before, yielded = (None, 0) if self.before is None else (self.before.edge, self.before.yielded)
-        edge, index, order = Edge.behind(self.entries[:count], before), self.index, self.listing.order
+        edge, index, order = edge_behind(self.entries[:count], before), self.index, self.listing.order
         if index is not None:
             first = len(self.rows)  # of those of the edge's second and behind it
             while first and not is_past(edge.second, second_of(self.rows[first - 1].ledger_created_date), order):

@@ -21,7 +21,7 @@ from capledger.walk.ordering import by_date
 from capledger.walk.validation import Contradiction, total_unknown
 
 if TYPE_CHECKING:
-    from capledger.walk.cursor import Position
+    from capledger.cursor import Position
 
 #: How often all pages are read, at most.
 _READINGS: Final = 8

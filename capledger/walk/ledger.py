@@ -9,12 +9,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from capledger._sansio.context import RequestContext
+from capledger.cursor import Cursor
 from capledger.errors import CapledgerError, ConcurrentUseError, IncompleteLedgerError
 from capledger.iteration import Iteration
 from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
 from capledger.moments import to_local
 from capledger.walk.batch import Batch
-from capledger.walk.cursor import Cursor
 from capledger.walk.plan import WalkPlan
 from capledger.walk.prefetch import Prefetch
 from capledger.windows import Span

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +17,11 @@ from capledger import windows
 from capledger._sansio.requests import LedgerRequests
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooLongError
 from capledger.models import WalkReport
-from capledger.moments import from_posix
 from capledger.queries import GroupLedgerQuery, LedgerQuery
 from capledger.server_profile import ServerProfile
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Listing, page_count
+from capledger.walk.ordering import date_of
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.reading import ListingReading
 from capledger.walk.validation import Contradiction
@@ -31,10 +30,9 @@ from capledger.windows import MARGIN_DAYS, Span, Window
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from capledger.cursor import Position
     from capledger.walk.batch import Batch
-    from capledger.walk.cursor import Position
 
-_DAY: Final = timedelta(days=1)
 #: Windows whose first pages may be requested ahead.
 _MOST_FOLLOWING: Final = 8
 
@@ -114,11 +112,8 @@ class WalkPlan:
         if whole is not None and whole.start >= whole.end:
             return deque()
         if whole is not None and position is not None and position.window is not None:
-            window = position.window
-            rest = Window(window.end, max(whole.end, window.end))
-            if self.query.order == "desc":
-                rest = Window(min(whole.start, window.start), window.start)
-            return deque([window, *self._cut(rest)])
+            rest = windows.rest_of(whole, position.window, newest_first=self.query.order == "desc")
+            return deque([position.window, *self._cut(rest)])
         fits = whole is not None and whole.days(span.zone) <= self.profile.span_days
         return deque([whole if fits and position is None and not self.profile.ignores_dates else None])
 
@@ -127,12 +122,9 @@ class WalkPlan:
         whole = self.span().window
         if reading.window is None and position is None and whole is not None and not self.profile.ignores_dates:
             layout = await reading.discovered()
-            number = windows.count(whole, self.profile.span_days, self.span().zone)
-            total, size = layout.total or 0, layout.page_size
-            cost = windows.cost(
-                whole, number, [row.ledger_created_date for row in reading.discovery.first], total, size
-            )
-            if page_count(total, size) - 1 > cost:
+            number, total = windows.count(whole, self.profile.span_days, self.span().zone), layout.total or 0
+            moments = list(map(date_of, reading.discovery.first))
+            if page_count(total, layout.page_size) - 1 > windows.cost(whole, number, moments, total, layout.page_size):
                 self._read_instead(self._cut(whole))
                 return None
         return await reading.next_batch(position)
@@ -213,10 +205,6 @@ class WalkPlan:
         return list(windows.cut(whole, days or self.profile.span_days, self.span().zone, newest_first=newest_first))
 
     def _left_of(self, whole: Window, position: Position | None) -> Window:
-        """Return the part of a window that is not yet read, and a day before the position."""
-        if position is None:
-            return whole
-        reached = from_posix(position.edge.second)
-        if self.query.order == "asc":
-            return Window(min(max(whole.start, reached - _DAY), whole.end), whole.end)
-        return Window(whole.start, max(whole.start, min(reached + _DAY, whole.end)))
+        """Return the part of a window that is not yet read."""
+        newest_first = self.query.order == "desc"
+        return whole if position is None else windows.left_of(whole, position.edge.second, newest_first=newest_first)

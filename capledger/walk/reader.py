@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 
+from capledger.cursor import Edge
 from capledger.errors import IncompleteLedgerError
 from capledger.models import LedgerPage
 from capledger.models.identity import keys_of
@@ -14,20 +15,12 @@ from capledger.walk.batch import Batch, BatchBuilder
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Layout, PageView, page_count, stated_total
 from capledger.walk.settlement import settled
-from capledger.walk.validation import (
-    Contradiction,
-    Edge,
-    check_page,
-    new_rows,
-    rows_behind,
-    second_range,
-    total_unknown,
-)
+from capledger.walk.validation import Contradiction, check_page, edge_behind, overlap, rows_behind, total_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from capledger.walk.cursor import Position
+    from capledger.cursor import Position
     from capledger.walk.listing import PageKey
     from capledger.walk.validation import ContradictionKind
 
@@ -71,7 +64,7 @@ class Reader:
         key, profile = view.key, self.discovery.profile
         if rows:
             self.discovery.useful += 1
-            self.edge = Edge.behind(rows, self.edge)
+            self.edge = edge_behind(rows, self.edge)
             if key.number and key.size == self.layout.page_size > 1 and view.total:
                 profile.offset_rule = self.layout.offset_rule
                 profile.page_cap = key.size if key.size < self.layout.limit else profile.page_cap
@@ -175,7 +168,7 @@ class Reader:
         if self.edge is None or not page.entries or key.number * key.size + len(page.entries) <= total:
             return not page.entries or self.edge is not None
         view = PageView(key, page, total)
-        if new_rows(view, self.edge, *second_range(view, self.edge.second, self.discovery.listing.order))[0]:
+        if overlap(view, self.edge, self.discovery.listing.order).new:
             return False
         usual, rule = self.layout.page_size, self.discovery.profile.offset_rule
         larger, smaller = range(usual + 1, self.discovery.profile.largest_page() + 1), range(usual - 1, 1, -1)

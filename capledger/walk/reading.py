@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve
 
+from capledger.cursor import Edge
 from capledger.errors import IncompleteLedgerError
 from capledger.walk.batch import BatchBuilder
 from capledger.walk.collector import Collector
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Layout
 from capledger.walk.reader import Reader
-from capledger.walk.validation import Contradiction, Edge
+from capledger.walk.validation import Contradiction
 from capledger.windows import Window
 
 if TYPE_CHECKING:
+    from capledger.cursor import Position
     from capledger.walk.batch import Batch
-    from capledger.walk.cursor import Position
 
 #: How often a listing is discovered before its rows are collected.
 _DISCOVERIES: Final = 2

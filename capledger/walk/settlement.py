@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from capledger.errors import LimitTooLargeError
-from capledger.walk.validation import Contradiction, check_page, new_rows, rows_vanished, second_range
+from capledger.walk.validation import Contradiction, check_page, overlap, rows_vanished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from capledger.cursor import Edge
     from capledger.walk.listing import PageView
     from capledger.walk.reader import Reader
-    from capledger.walk.validation import Edge
 
 #: How many pages are requested for one edge.
 _ATTEMPTS: Final = 8
@@ -42,10 +42,9 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
             largest = profile.largest_page()
             continue
         check_page(view, order, None)
-        first, last = second_range(view, edge.second, order)
+        first, last, new, missing = overlap(view, edge, order)
         begins, ends = first > 0 or view.first == 0, last < len(view.rows) or view.ends
         if begins and ends:
-            new, missing = new_rows(view, edge, first, last)
             known = first + count - missing.total()
             vanished = rows_vanished(view, known, index=reader.index, total=reader.total)
             if (not missing and not vanished) or (missing, vanished, view.total) == before:

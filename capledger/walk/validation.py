@@ -7,17 +7,16 @@ a change of the total, another one comes twice, among the rows of the second in 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from attrs import frozen
-
+from capledger.cursor import Edge
 from capledger.errors import CapledgerError, IncompleteLedgerError, PaginationError
 from capledger.models.identity import keys_of, row_key
 from capledger.moments import second_of
 from capledger.walk.ordering import is_in_order, is_past, start_of_last_second
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from capledger.models import LedgerEntry
@@ -55,18 +54,22 @@ def total_unknown(received: int) -> IncompleteLedgerError:
     return IncompleteLedgerError(text, None, received)
 
 
-@frozen
-class Edge:
-    """How far rows were read: the second of the last one, and the keys of all rows that were read in that second."""
+class Overlap(NamedTuple):
+    """What a page has of the second in which reading stands."""
 
-    second: int
-    keys: Counter[int]
+    first: int
+    """Where its rows begin; where they would be, if there are none."""
+    last: int
+    new: list[int]
+    """Which rows of the page are new: those that were not read, of that second and behind it."""
+    missing: Counter[int]
+    """Keys of rows that were read and that the page lacks."""
 
-    @classmethod
-    def behind(cls, rows: list[LedgerEntry], before: Edge | None) -> Edge:
-        """Return the edge behind rows, the last of which may be of the same second as the edge before them."""
-        second, keys = second_of(rows[-1].ledger_created_date), keys_of(rows[start_of_last_second(rows) :])
-        return cls(second, keys + before.keys if before is not None and before.second == second else keys)
+
+def edge_behind(rows: list[LedgerEntry], before: Edge | None) -> Edge:
+    """Return the edge behind rows, the last of which may be of the same second as the edge before them."""
+    second, keys = second_of(rows[-1].ledger_created_date), keys_of(rows[start_of_last_second(rows) :])
+    return Edge(second, keys + before.keys if before is not None and before.second == second else keys)
 
 
 def check_page(view: PageView, order: ListingOrder, total: int | None) -> None:
@@ -107,8 +110,7 @@ def rows_behind(
         raise Contradiction("edge", "the page does not begin where reading does")
     if edge is None:
         return range(len(rows))
-    first, last = second_range(view, edge.second, order)
-    new, missing = new_rows(view, edge, first, last)
+    first, _, new, missing = overlap(view, edge, order)
     count, read = edge.keys.total(), index - view.first
     known = count - missing.total()
     if is_same and read >= 0:
@@ -129,14 +131,17 @@ def rows_vanished(view: PageView, known: int, *, index: int, total: int | None) 
     return max(0, (total - index) - (view.total - behind))
 
 
-def new_rows(view: PageView, edge: Edge, first: int, last: int) -> tuple[list[int], Counter[int]]:
-    """Return which rows of a page are new behind an edge, and the keys of the edge that the page lacks.
+def overlap(view: PageView, edge: Edge, order: ListingOrder) -> Overlap:
+    """Return what a page, which is in order, has of the second of an edge."""
+    sign, rest = 1 if order == "asc" else -1, edge.keys.copy()
 
-    The rows of the edge's second are those from ``first`` to ``last``.
-    """
-    rest = edge.keys.copy()
+    def place(row: LedgerEntry) -> int:
+        return sign * second_of(row.ledger_created_date)
+
+    first = bisect_left(view.rows, sign * edge.second, key=place)
+    last = bisect_right(view.rows, sign * edge.second, key=place)
     new = [index for index in range(first, last) if not _take(rest, view.rows[index])]
-    return [*new, *range(last, len(view.rows))], +rest
+    return Overlap(first, last, [*new, *range(last, len(view.rows))], +rest)
 
 
 def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) -> list[LedgerEntry]:
@@ -147,16 +152,6 @@ def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) 
         if is_past(second, edge.second, order) or (second == edge.second and not _take(edge.keys, entry)):
             behind.append(entry)
     return behind
-
-
-def second_range(view: PageView, second: int, order: ListingOrder) -> tuple[int, int]:
-    """Return where the rows of a second begin and end in a page in order; where they would be, if there are none."""
-    sign = 1 if order == "asc" else -1
-
-    def place(row: LedgerEntry) -> int:
-        return sign * second_of(row.ledger_created_date)
-
-    return bisect_left(view.rows, sign * second, key=place), bisect_right(view.rows, sign * second, key=place)
 
 
 def _take(rest: Counter[int], row: LedgerEntry) -> bool:

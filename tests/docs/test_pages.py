@@ -198,7 +198,7 @@ def test_the_public_modules_are_all() -> None:
     found = {info.name for info in pkgutil.iter_modules(capledger.__path__, "capledger.")}
     found = {name for name in found if not name.rpartition(".")[2].startswith("_")}
     parts = {"auth", "balances", "errors", "events", "many", "queries", "session", "walk"}
-    internal = {"cli", "iteration", "moments", "pytest_plugin", "server_profile", "timezones", "windows"}
+    internal = {"cli", "cursor", "iteration", "moments", "pytest_plugin", "server_profile", "timezones", "windows"}
 
     assert found - {*MODULES} == {f"capledger.{name}" for name in parts | internal}
 

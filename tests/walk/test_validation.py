@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pages import entries, entry, listing, page
 
+from capledger.cursor import Edge
 from capledger.models.identity import row_key
 from capledger.walk.listing import Layout, PageView
 from capledger.walk.validation import (
     Contradiction,
-    Edge,
     check_page,
+    edge_behind,
     entries_behind,
     rows_behind,
 )
@@ -42,7 +43,7 @@ def view_of(letters: str, first: int, total: int | None) -> PageView:
 def continued(read: str, letters: str, *, at: int | None = None, total: int = 8, before: int = 8) -> str:
     """Return the letters that are new on a page, after others were read."""
     view = view_of(letters, len(read) if at is None else at, total)
-    edge = Edge.behind(rows(read), None) if read else None
+    edge = edge_behind(rows(read), None) if read else None
     new = rows_behind(view, edge, "asc", index=len(read), total=before)
     return "".join(letters[place] for place in new)
 
@@ -117,8 +118,8 @@ def test_twins_are_counted() -> None:
     twins = [ROWS["B"], ROWS["B"], ROWS["D"]]
     view = PageView(Layout(3, 3, 3).key(listing(), 0), page(twins, 3), 3)
 
-    assert list(rows_behind(view, Edge.behind(twins[:1], None), "asc", index=1, total=3)) == [1, 2]
-    assert [row.event_log_id for row in entries_behind(twins, Edge.behind(twins[:1], None), "asc")] == [
+    assert list(rows_behind(view, edge_behind(twins[:1], None), "asc", index=1, total=3)) == [1, 2]
+    assert [row.event_log_id for row in entries_behind(twins, edge_behind(twins[:1], None), "asc")] == [
         ROWS["B"].event_log_id,
         ROWS["D"].event_log_id,
     ]
@@ -126,13 +127,13 @@ def test_twins_are_counted() -> None:
 
 def test_an_edge_holds_the_rows_of_its_second() -> None:
     """Also those that were read on the page before, and those of which a cursor has the keys alone."""
-    first = Edge.behind(rows("DE"), None)
-    second = Edge.behind(rows("F"), first)
-    resumed = Edge.behind(rows("G"), Edge(second.second, second.keys))
+    first = edge_behind(rows("DE"), None)
+    second = edge_behind(rows("F"), first)
+    resumed = edge_behind(rows("G"), Edge(second.second, second.keys))
 
     assert second.keys == Counter(map(row_key, rows("EF")))
     assert resumed.keys == Counter(map(row_key, rows("EFG")))
-    assert Edge.behind(rows("H"), second).keys == Counter([row_key(ROWS["H"])])
+    assert edge_behind(rows("H"), second).keys == Counter([row_key(ROWS["H"])])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12).map(sorted), st.data())
@@ -142,9 +143,9 @@ def test_an_edge_is_the_same_however_the_rows_were_paged(seconds: list[int], dat
     cuts = sorted(data.draw(st.sets(st.integers(0, len(ledger)))) | {0, len(ledger)})
     edge = None
     for start, stop in pairwise(cuts):
-        edge = Edge.behind(ledger[start:stop], edge)
+        edge = edge_behind(ledger[start:stop], edge)
 
-    whole = Edge.behind(ledger, None)
+    whole = edge_behind(ledger, None)
     assert edge is not None
     assert (edge.second, edge.keys) == (whole.second, whole.keys)
 
@@ -156,7 +157,7 @@ def test_entries_behind_an_edge_are_the_rest(seconds: list[int], data: st.DataOb
     count = data.draw(st.integers(1, len(ledger)))
     again = sorted(data.draw(st.permutations(ledger)), key=lambda row: row.ledger_created_date)
 
-    behind = entries_behind(again, Edge.behind(ledger[:count], None), "asc")
+    behind = entries_behind(again, edge_behind(ledger[:count], None), "asc")
 
     assert {row.event_log_id for row in behind} == {row.event_log_id for row in ledger[count:]}
 

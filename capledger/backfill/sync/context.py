@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 
 from capledger.backfill.progress import JobCounts
 from capledger.backfill.sync.keys import RowKeys
-from capledger.walk import Cursor, LedgerWalk
+from capledger.cursor import Cursor
+from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

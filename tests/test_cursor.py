@@ -17,10 +17,8 @@ from support.ledgers import MOBILE, customer, group, sandbox, session, take
 
 from capledger import CustomerLedgerQuery, InvalidQueryError, LedgerSession, OrgScope
 from capledger.auth import BasicAuth
+from capledger.cursor import Cursor, Edge, Position
 from capledger.sandbox import seed_rows
-from capledger.walk import Cursor
-from capledger.walk.cursor import Position
-from capledger.walk.validation import Edge
 from capledger.windows import Window
 
 DAY = datetime(2024, 1, 1)

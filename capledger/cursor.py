@@ -14,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from attrs import define
+from attrs import define, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.server_profile import OffsetRule
-from capledger.walk.validation import Edge
 from capledger.windows import Window
 
 if TYPE_CHECKING:
@@ -28,6 +27,14 @@ _VERSION: Final = 2
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _RULES: Final = get_args(OffsetRule)
+
+
+@frozen
+class Edge:
+    """How far rows were read: the second of the last one, and the keys of all rows that were read in that second."""
+
+    second: int
+    keys: Counter[int]
 
 
 @define(kw_only=True)
