@@ -44,8 +44,6 @@ class Discovery:
     profile: ServerProfile
     page_size: int
     """Rows a page as the query requests them."""
-    unseen: int = 0
-    """Pages to request beside the first one, before it is known how many there are."""
     following: Sequence[Listing] = ()
     """The listings that are read after it, for their first pages to be requested ahead."""
     first: list[LedgerEntry] = field(factory=list)
@@ -56,19 +54,21 @@ class Discovery:
     """Whether there are rows behind the stated last one, so that the total does not count them all."""
     likely_rule: OffsetRule | None = None
     """What ``offset`` seems to count, after it was tried to find that out."""
+    highest: int = 0
+    """The highest total that a response stated."""
     responses: int = 0
     useful: int = 0
     """Responses with rows that none before them had."""
 
-    async def layout(self) -> Layout:
-        """Return how the listing is paged; the first page is kept for reading.
+    async def layout(self, unseen: int = 0) -> Layout:
+        """Return how the listing is paged; the first page is kept for reading, and so many are requested beside it.
 
         Raises:
             Contradiction: the first page agrees with no way of paging.
         """
         limit = self.profile.page_size(self.page_size)
         draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
-        ahead = map(partial(draft.key, self.listing), range(1, 1 + self.unseen))
+        ahead = map(partial(draft.key, self.listing), range(1, 1 + unseen))
         before = ""
         for _ in range(1 + _RETRIES):
             page = await self.page(draft.key(self.listing, 0), list(ahead).copy)
@@ -135,7 +135,9 @@ class Discovery:
             raise Contradiction("depth", str(refusal)) from refusal
         if self.listing.window is not None and not self.listing.explains(page.entries):
             raise Contradiction("dates", "rows came that the dates requested do not explain")
-        if page.entries and stated_total(page) not in {None, len(page.entries)}:
+        stated = stated_total(page)
+        self.highest = max(self.highest, stated or 0)
+        if page.entries and stated not in {None, len(page.entries)}:
             self.states_more = True
         return page
 

@@ -139,8 +139,8 @@ class WalkPlan:
         listing = self._listing(window)
         unseen = self.unseen if not self.report.windows and position is None else 0
         following = list(map(self._listing, islice(self._coming, _MOST_FOLLOWING)))
-        discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, unseen, following)
-        self._reading = ListingReading(discovery, window)
+        discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, following)
+        self._reading = ListingReading(discovery, window, unseen)
         return self._reading
 
     def _listing(self, window: Window | None) -> Listing:

@@ -37,8 +37,6 @@ class Reader:
     index: int = 0
     """Rows of the listing that were read, or lie before those that were."""
     edge: Edge | None = None
-    began: int = 0
-    """Where it began to read."""
     read: int = 0
     """Rows that were read, those before it included."""
     lost: bool = False

@@ -31,6 +31,8 @@ class ListingReading:
     discovery: Discovery
     window: Window | None
     """The dates that are requested; None for the whole history."""
+    unseen: int = 0
+    """Pages to request beside the first one, before it is known how many there are."""
     layout: Layout | None = None
     total: int | None = None
     """The first total of the listing, also of an earlier session."""
@@ -53,7 +55,7 @@ class ListingReading:
                 size = self.discovery.profile.page_size(self.discovery.page_size)
                 self.layout = Layout(size, size, own.total, own.total, rule)
             else:
-                self.layout = await self.discovery.layout()
+                self.layout = await self.discovery.layout(self.unseen)
             if self.total is None:
                 self.total = self.layout.total if own is None else own.total
         return self.layout
@@ -104,7 +106,7 @@ class ListingReading:
         discovery, collects = self.discovery, self._attempts >= _DISCOVERIES or not layout.ordered
         builder = BatchBuilder(discovery.listing, discovery.profile)
         if not (collects or own is None or own.index is None or layout.total is None):
-            return Reader(discovery, layout, builder, own.total, own.index, own.edge, own.index, own.index)
+            return Reader(discovery, layout, builder, own.total, own.index, own.edge, own.index)
         if position is not None:
             builder.skipped = Edge(position.edge.second, position.edge.keys.copy())
         if position is not None and self.window is None and (collects or position.window is not None):

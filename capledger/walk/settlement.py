@@ -50,8 +50,8 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
             if (not missing and not vanished) or (missing, vanished, view.total) == before:
                 if vanished and (reader.total is None or view.total is None or view.total >= reader.total):
                     raise Contradiction("order", "entries that were not read stand before those that were")
-                if vanished and reader.read > reader.began:  # what was deleted before a resumed walk is not of this one
-                    reader.lost = True
+                # a total that no response of this session states is of before a stop, and so are the rows deleted since
+                reader.lost |= vanished > 0 and (view.total or 0) < reader.discovery.highest
                 return view, new
             before = missing, vanished, view.total
         elif first == last:

@@ -54,7 +54,7 @@ def total_unknown(received: int) -> IncompleteLedgerError:
     return IncompleteLedgerError(text, None, received)
 
 
-class Overlap(NamedTuple):
+class EdgeOverlap(NamedTuple):
     """What a page has of the second in which reading stands."""
 
     first: int
@@ -131,7 +131,7 @@ def rows_vanished(view: PageView, known: int, *, index: int, total: int | None) 
     return max(0, (total - index) - (view.total - behind))
 
 
-def overlap(view: PageView, edge: Edge, order: ListingOrder) -> Overlap:
+def overlap(view: PageView, edge: Edge, order: ListingOrder) -> EdgeOverlap:
     """Return what a page, which is in order, has of the second of an edge."""
     sign, rest = 1 if order == "asc" else -1, edge.keys.copy()
 
@@ -141,7 +141,7 @@ def overlap(view: PageView, edge: Edge, order: ListingOrder) -> Overlap:
     first = bisect_left(view.rows, sign * edge.second, key=place)
     last = bisect_right(view.rows, sign * edge.second, key=place)
     new = [index for index in range(first, last) if not _take(rest, view.rows[index])]
-    return Overlap(first, last, [*new, *range(last, len(view.rows))], +rest)
+    return EdgeOverlap(first, last, [*new, *range(last, len(view.rows))], +rest)
 
 
 def entries_behind(entries: list[LedgerEntry], edge: Edge, order: ListingOrder) -> list[LedgerEntry]:

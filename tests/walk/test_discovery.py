@@ -93,7 +93,7 @@ async def test_pages_unseen_are_requested_beside_the_first() -> None:
     """As many as the plan says."""
     service = Service()
 
-    await layout_of(service, unseen=2)
+    await service.discovery().layout(2)
 
     assert service.sent == [(0, 10), (1, 10), (2, 10)]
 

@@ -65,6 +65,8 @@ class Service:
         self.overrun = False
         self.far_rows = False
         """Whether a page showed rows far outside of the dates asked for."""
+        self.further_rows = False
+        """Whether a page behind the first one showed rows."""
         self.most = most
         """Requests that are answered before the client is said to spin."""
         self._random = Random(seed)
@@ -126,6 +128,8 @@ class Service:
             shown = shown[: b.first_short]
         if bounds is not None and any(_is_far(row, bounds) for _, row in shown):
             self.far_rows = True
+        if first and shown:
+            self.further_rows = True
         if not held and b.empty in {"error400", "error200", "text code"}:
             code: Any = "11003" if b.empty == "text code" else 11003
             raise Refused(Refusal(code, str(_NONE["message"]), 400 if b.empty == "error400" else 200))

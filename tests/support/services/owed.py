@@ -197,10 +197,12 @@ class Oracle:
             return True
         if not rows and not any(write.adds for write in self._service.writes):
             return not (b.empty == "nothing" or (b.empty == "plain" and no_totals))
-        shown = rows[: len(rows) - max(b.replicas)]
+        deleted = {index for write in self._service.writes for index in write.deletes}
+        shown = [row for index, row in enumerate(rows[: len(rows) - max(b.replicas)]) if index not in deleted]
         if any(row.hidden and self._is_inside(self._visible(row)) for row in shown):
             return False
-        return not ((no_totals and required) or (b.totals == "page" and required > max(self._page_sizes())))
+        ends_elsewhere = self._service.further_rows and required > max(self._page_sizes())
+        return not ((no_totals and required) or (b.totals == "page" and ends_elsewhere))
 
     def _errors(self) -> Iterable[type[CapledgerError]]:
         """Yield the errors that the service may end a walk in; CapledgerError for any."""
