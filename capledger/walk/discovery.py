@@ -101,7 +101,7 @@ class Discovery:
         if rows != expected:
             text = f"{total} entries are stated, so the first page has {expected}; {rows} came"
             raise Contradiction("count", text, total, rows)
-        return evolve(draft, total=total, stated=total)
+        return Layout(draft.limit, draft.limit, total, total, draft.offset_rule)
 
     def _read_as_it_is(self, page: LedgerPage, draft: Layout, contradiction: Contradiction) -> Layout:
         """Return how to read a first page that two responses gave alike, although it contradicts itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from functools import cache, partial
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -66,7 +66,7 @@ class LedgerWalk:
         context = RequestContext(self._report)
         self._attach = attach and partial(attach, self._report, context)
         self._prefetch = Prefetch(send, context, prefetch, partial(_count_page, self._report, now, zone))
-        span = cache(partial(_fixed_span, query, zone, now, resume))
+        span = partial(_resolved_span, query, zone, now, resume)
         self._plan = WalkPlan(query, profile, self._prefetch, span, self._report, unseen)
         position = None
         if resume is not None:
@@ -77,8 +77,7 @@ class LedgerWalk:
         self._yielded_before = 0 if position is None else position.yielded
         self._batch, self._index = Batch(LedgerPage(), [], position), 0
         self._taken: Batch | None = None
-        self._state: Literal["idle", "advancing", "ended"] = "idle"
-        self._is_told = False
+        self._state: Literal["idle", "advancing", "told", "ended"] = "idle"  # told: that entries may be missing
 
     def __repr__(self) -> str:
         return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
@@ -155,13 +154,13 @@ class LedgerWalk:
     @property
     def start(self) -> datetime | None:
         """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
-        span = self._plan.span()
+        span = self._plan.span
         return None if span.lower is None else to_local(span.lower, span.zone)
 
     @property
     def end(self) -> datetime:
         """Return the end of the walk's range (exclusive), in the server's zone; it is fixed when the walk starts."""
-        span = self._plan.span()
+        span = self._plan.span
         return to_local(span.upper, span.zone)
 
     @property
@@ -174,12 +173,12 @@ class LedgerWalk:
         """What the cursor says, not yet encoded."""
         profile = self._plan.profile
         return Cursor(
-            end=self._plan.span().upper,
+            end=self._plan.span.upper,
             position=self._batch.position(self._index),
             offset_rule=profile.offset_rule,
             page_cap=profile.page_cap,
             span_days=profile.span_days,
-            unproven=self._plan.shortfall is not None and not self._is_told,
+            unproven=self._plan.shortfall is not None and self._state not in {"told", "ended"},
         )
 
     @property
@@ -202,14 +201,14 @@ class LedgerWalk:
         """
         if self._state == "advancing":
             raise ConcurrentUseError("two tasks iterate over one walk: give each its own session.entries(query)")
-        if self._state == "idle":
+        if self._state != "ended":
             self._state = "advancing"
             try:
                 self._state = await self._deliver_next()
             except BaseException as error:
                 self._prefetch.stop()
                 self._plan.begin_anew()
-                self._state = "idle"
+                self._state = "told" if error is self._plan.shortfall else "idle"
                 if isinstance(error, CapledgerError):
                     error.cursor = self.cursor
                 raise
@@ -225,7 +224,6 @@ class LedgerWalk:
             self._taken = await plan.next_batch(self._batch.before)
         self._update_report()
         if self._taken is None:
-            self._is_told = True
             if plan.shortfall is not None and not self._allow_incomplete:
                 raise plan.shortfall
             is_pending = _PENDING_EVENTS in map(attrgetter("code"), self._report.warnings)
@@ -237,7 +235,7 @@ class LedgerWalk:
         return "idle"
 
 
-def _fixed_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
+def _resolved_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
     """Return the range of a walk that starts now, or of the earlier walk that it resumes."""
     return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
 

@@ -44,8 +44,8 @@ class WalkPlan:
     query: LedgerQuery
     profile: ServerProfile
     prefetch: Prefetch
-    span: Callable[[], Span]
-    """Returns the range of the walk, always the same."""
+    _span: Span | Callable[[], Span]
+    """The range of the walk, or what returns it."""
     report: WalkReport
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
@@ -65,6 +65,13 @@ class WalkPlan:
         self._requests = LedgerRequests(self.query)
 
     @property
+    def span(self) -> Span:
+        """Return the range of the walk, which is fixed when it is first needed."""
+        if not isinstance(self._span, Span):
+            self._span = self._span()
+        return self._span
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is left to be requested, or to be compared with what is stated."""
         return self._coming is not None and not (self._coming or self._owed) and self._reading is None
@@ -81,9 +88,14 @@ class WalkPlan:
         """
         if self._coming is None:
             self._coming = self._planned(position)
+        whole = self.span.window if position is None else None
         while (reading := self._reading or self._open_next(position)) is not None:
             try:
-                batch = await self._read(reading, position)
+                is_history = reading.window is None and not self.profile.ignores_dates
+                if whole and is_history and await self._prefers_windows(reading, whole):
+                    self._read_instead(self._cut(whole))
+                    continue
+                batch = await reading.next_batch(position)
                 layout = reading.layout
                 self.report.rows_expected = self._stated + (0 if layout is None else layout.stated or 0)
             except LimitTooLargeError as refusal:
@@ -107,7 +119,7 @@ class WalkPlan:
 
     def _planned(self, position: Position | None) -> deque[Window | None]:
         """Return what to read: the history, or the windows that are left."""
-        span = self.span()
+        span = self.span
         whole = span.window
         if whole is not None and whole.start >= whole.end:
             return deque()
@@ -117,17 +129,12 @@ class WalkPlan:
         fits = whole is not None and whole.days(span.zone) <= self.profile.span_days
         return deque([whole if fits and position is None and not self.profile.ignores_dates else None])
 
-    async def _read(self, reading: ListingReading, position: Position | None) -> Batch | None:
-        """Return the next batch of a listing; leave the history for windows where these take fewer requests."""
-        whole = self.span().window
-        if reading.window is None and position is None and whole is not None and not self.profile.ignores_dates:
-            layout = await reading.discovered()
-            number, total = windows.count(whole, self.profile.span_days, self.span().zone), layout.total or 0
-            moments = list(map(date_of, reading.discovery.first))
-            if page_count(total, layout.page_size) - 1 > windows.cost(whole, number, moments, total, layout.page_size):
-                self._read_instead(self._cut(whole))
-                return None
-        return await reading.next_batch(position)
+    async def _prefers_windows(self, reading: ListingReading, whole: Window) -> bool:
+        """Return whether windows take fewer requests than the history, by its first page."""
+        layout = await reading.discovered()
+        number, total = windows.count(whole, self.profile.span_days, self.span.zone), layout.total or 0
+        moments = list(map(date_of, reading.discovery.first))
+        return page_count(total, layout.page_size) - 1 > windows.cost(whole, number, moments, total, layout.page_size)
 
     # What is read next
 
@@ -145,7 +152,7 @@ class WalkPlan:
 
     def _listing(self, window: Window | None) -> Listing:
         cautious = isinstance(self.query, GroupLedgerQuery)
-        return Listing(self._requests, self.query.order, window, self.span().within(window), cautious)
+        return Listing(self._requests, self.query.order, window, self.span.within(window), cautious)
 
     # What is read instead
 
@@ -161,7 +168,7 @@ class WalkPlan:
         """Cut shorter windows from one on whose span is refused."""
         if reading.window is None:
             raise refusal
-        self.profile.lower_span(refusal, reading.window.days(self.span().zone))
+        self.profile.lower_span(refusal, reading.window.days(self.span.zone))
         longer = [self._left_of(reading.window, position), *filter(None, self._coming or ())]
         self._read_instead([piece for whole in longer for piece in self._cut(whole)])
 
@@ -171,14 +178,14 @@ class WalkPlan:
         if kind == "dates" and window is not None:
             self._read_history_instead()
         elif kind == "depth" and window is not None:
-            days = window.days(self.span().zone)
+            days = window.days(self.span.zone)
             if days <= MARGIN_DAYS + 1:
                 raise contradiction.__cause__ or contradiction.error() from None
             half = MARGIN_DAYS + (days - MARGIN_DAYS) // 2
             self._read_instead([*self._cut(self._left_of(window, position), half), *(self._coming or ())])
         elif kind == "depth" and not self.profile.ignores_dates:
             self.shortfall = self.shortfall or reading.shortfall
-            span = self.span()
+            span = self.span
             whole = span.window or Window(windows.EARLIEST_SEARCHED, span.upper)
             self._read_instead(self._cut(self._left_of(whole, position)))
             if self.query.start is None and self.query.end is None:
@@ -202,7 +209,7 @@ class WalkPlan:
     def _cut(self, whole: Window, days: int | None = None) -> list[Window]:
         """Cut a window into those that the service accepts, in the order of reading."""
         newest_first = self.query.order == "desc"
-        return list(windows.cut(whole, days or self.profile.span_days, self.span().zone, newest_first=newest_first))
+        return list(windows.cut(whole, days or self.profile.span_days, self.span.zone, newest_first=newest_first))
 
     def _left_of(self, whole: Window, position: Position | None) -> Window:
         """Return the part of a window that is not yet read."""

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.clock import virtual_time
 from support.services.behaviour import Behaviour, Write
 from support.services.model import Service
 from support.services.owed import Asked
 from support.services.rows import DAY, HOUR, MINUTE, hourly, ledger, twin, utc
-from support.services.runner import FAILURES, Plan, walk_of
+from support.services.runner import FAILURES, Plan, session_of, walk_of
 
-from capledger import IncompleteLedgerError, PaginationError
+from capledger import CustomerLedgerQuery, IncompleteLedgerError, PaginationError
 
 if TYPE_CHECKING:
     from support.services.rows import Row
@@ -114,3 +115,32 @@ def test_a_page_size_that_was_refused_for_a_proof_does_not_shrink_the_usual_page
 
     assert came.outcome == "right", came.problem
     assert [int(request["limit"]) for request in service.requests].count(100) >= len(service.requests) - 2
+
+
+HIDDEN = [*DENSE, *ledger((row.ms for row in hourly("2025-03-05", 2)), first_id=9_000, hidden=True)]
+
+
+@pytest.mark.parametrize("stop", [1, 5, 11])
+def test_a_walk_that_is_left_before_it_could_say_what_is_missing(stop: int) -> None:
+    """Its cursor says it: the walk that resumes it is not complete, although all that is left comes."""
+    came = walk_of(Service(HIDDEN, Behaviour()), Asked(page_size=20), Plan(stops=(stop,)))
+
+    assert len(came.keys) == len(DENSE)
+    assert isinstance(came.error, IncompleteLedgerError)
+    assert "before the cursor" in str(came.error)
+
+
+@virtual_time
+async def test_what_an_error_said_is_not_said_again() -> None:
+    """A row that was not read yet was deleted, which is raised at the end; the cursor of that error continues."""
+    service = Service(hourly("2025-03-04", 40), Behaviour(), writes=[Write(request=2, deletes=(35,))])
+    query = CustomerLedgerQuery.mobile("917400000001", page_size=10)
+    async with session_of(service) as session:
+        walk = session.entries(query, prefetch=1)
+        with pytest.raises(IncompleteLedgerError, match="total fell"):
+            await walk.collect()
+        rest = session.entries(query, resume_from=walk.cursor)
+
+        assert walk.report.rows_yielded == 39
+        assert await rest.collect() == []
+        assert rest.report.complete

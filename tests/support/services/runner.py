@@ -165,7 +165,7 @@ async def _walk(service: Service, asked: Asked, plan: Plan, came: Came) -> None:
     for number, stop in enumerate((*plan.stops, None)):
         page_size = (asked.page_size, *plan.page_sizes)[min(number, len(plan.page_sizes))]
         came.last = 0
-        async with _session(service) as session:
+        async with session_of(service) as session:
             walk = session.entries(
                 CustomerLedgerQuery.mobile(
                     "917400000001", start=asked.start, end=asked.end, order=asked.order, page_size=page_size
@@ -195,7 +195,8 @@ async def _walk(service: Service, asked: Asked, plan: Plan, came: Came) -> None:
         service.stop(number)
 
 
-def _session(service: Service) -> LedgerSession:
+def session_of(service: Service) -> LedgerSession:
+    """Return a session that talks to a modelled service."""
     return LedgerSession(
         "https://eu.api.capillarytech.com",
         BasicAuth("store.server", "server123"),
