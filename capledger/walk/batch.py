@@ -42,7 +42,9 @@ class Batch:
             return self.before
         before, yielded = (None, 0) if self.before is None else (self.before.edge, self.before.yielded)
         edge, index, order = edge_behind(self.entries[:count], before), self.index, self.listing.order
-        if index is not None:
+        if index is not None and self.rows is self.entries:
+            index += count - len(self.rows)
+        elif index is not None:
             first = len(self.rows)  # of those of the edge's second and behind it
             while first and not is_past(edge.second, second_of(self.rows[first - 1].ledger_created_date), order):
                 first -= 1
