@@ -7,6 +7,7 @@ response has are therefore a lower bound; where these bounds add up to the state
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
@@ -21,7 +22,10 @@ from capledger.walk.ordering import by_date
 from capledger.walk.validation import Contradiction, total_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from capledger.cursor import Position
+    from capledger.walk.listing import PageKey
 
 #: How often all pages are read, at most.
 _READINGS: Final = 8
@@ -50,7 +54,9 @@ class Collector:
     _agreeing: int = 0
     """How many readings in a row brought the same."""
     _sorted: list[LedgerEntry] | None = None
-    """What is still to be yielded."""
+    """All rows in order, once they are collected."""
+    _yielded: int = 0
+    """How many of them were yielded."""
 
     @property
     def doubts_dates(self) -> bool:
@@ -71,9 +77,9 @@ class Collector:
         """
         if self._sorted is None:
             self._sorted = by_date(await self._collect(), self.discovery.listing.order)
-        size = self.discovery.page_size
-        rows, self._sorted = self._sorted[:size], self._sorted[size:]
-        self.ended = not self._sorted
+        rows = self._sorted[self._yielded : self._yielded + self.discovery.page_size]
+        self._yielded += len(rows)
+        self.ended = self._yielded == len(self._sorted)
         return self.builder.add(rows, self._page, position, total=self._total, ends=True)
 
     async def _collect(self) -> list[LedgerEntry]:
@@ -129,16 +135,16 @@ class Collector:
         number = empty = 0
         while True:
             page, new = await self._take(number, size)
-            if number == 1 and new and new == before and self.layout.offset_rule != self.discovery.profile.offset_rule:
-                counts_from_1 = self.layout.offset_rule == "page"
+            is_first_again = number == 1 and new and new == before
+            if is_first_again and self.layout.offset_rule == "page" != self.discovery.profile.offset_rule:
                 self.layout = evolve(self.layout, offset_rule="page from 1")
-                if counts_from_1:
-                    continue
+                continue
             repeats = not new - keys and 2 * (new & before).total() > new.total()  # perhaps of another replica
             if new and not (repeats and number >= self._last(size)):
                 stated, falls = stated_total(page), bool(keys) and self._stated is None
                 self._stated = None if falls or (keys and (stated or 0) < (self._stated or 0)) else stated
-                keys, before, empty = keys + new, new, 0
+                keys.update(new)
+                before, empty = new, 0
             else:
                 empty += 1
             number += 1
@@ -152,9 +158,8 @@ class Collector:
 
     async def _take(self, number: int, size: int) -> tuple[LedgerPage, Counter[int]]:
         """Request a page and keep its rows; return it with the keys of its rows."""
-        listing, stated = self.discovery.listing, self.layout.total or self.layout.stated or 0
-        following = [self.layout.key(listing, other, size) for other in range(number + 1, page_count(stated, size))]
-        page = await self.discovery.page(self.layout.key(listing, number, size), following.copy)
+        wanted = self.layout.key(self.discovery.listing, number, size)
+        page = await self.discovery.page(wanted, partial(self._following, wanted))
         rows: dict[int, list[LedgerEntry]] = {}
         for row in page.entries:
             rows.setdefault(row_key(row), []).append(row)
@@ -164,7 +169,12 @@ class Collector:
             if more > 0:
                 self._rows[key] = same
                 added += more
-        self._known += added
-        self.discovery.useful += added > 0
+        if added:
+            self._known += added
+            self.discovery.useful += 1
         self._page = page if rows else self._page
         return page, Counter({key: len(same) for key, same in rows.items()})
+
+    def _following(self, key: PageKey) -> Iterator[PageKey]:
+        last = page_count(self.layout.total or self.layout.stated or 0, key.size)
+        return (self.layout.key(key.listing, number, key.size) for number in range(key.number + 1, last))

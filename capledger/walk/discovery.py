@@ -57,21 +57,22 @@ class Discovery:
     highest: int = 0
     """The highest total that a response stated."""
     responses: int = 0
+    """Responses so far."""
     useful: int = 0
-    """Responses with rows that none before them had."""
+    """Those with rows that none before them had."""
 
     async def layout(self, unseen: int = 0) -> Layout:
-        """Return how the listing is paged; the first page is kept for reading, and so many are requested beside it.
+        """Return how the listing is paged; the first page is kept, and ``unseen`` others are requested beside it.
 
         Raises:
             Contradiction: the first page agrees with no way of paging.
         """
         limit = self.profile.page_size(self.page_size)
         draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
-        ahead = map(partial(draft.key, self.listing), range(1, 1 + unseen))
+        ahead = list(map(partial(draft.key, self.listing), range(1, 1 + unseen)))
         before = ""
         for _ in range(1 + _RETRIES):
-            page = await self.page(draft.key(self.listing, 0), list(ahead).copy)
+            page = await self.page(draft.key(self.listing, 0), ahead.copy)
             self.first = page.entries
             try:
                 layout = self._shown_by(page, draft)

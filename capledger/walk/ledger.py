@@ -82,8 +82,6 @@ class LedgerWalk:
     def __repr__(self) -> str:
         return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
 
-    # Iterating
-
     def __aiter__(self) -> AsyncIterator[LedgerEntry]:
         self._check_not_ended()
         return Iteration(self, self.__anext__)
@@ -149,8 +147,6 @@ class LedgerWalk:
         """End the requests under way without waiting for their end."""
         return self._prefetch.stop()
 
-    # Where it stands
-
     @property
     def start(self) -> datetime | None:
         """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
@@ -190,8 +186,6 @@ class LedgerWalk:
     def _update_report(self) -> None:
         before = self._batch.before
         self._report.rows_yielded = self._index + (0 if before is None else before.yielded) - self._yielded_before
-
-    # The next batch
 
     async def _advance(self) -> None:
         """Go on to the next batch.

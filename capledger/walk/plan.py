@@ -136,8 +136,6 @@ class WalkPlan:
         moments = list(map(date_of, reading.discovery.first))
         return page_count(total, layout.page_size) - 1 > windows.cost(whole, number, moments, total, layout.page_size)
 
-    # What is read next
-
     def _open_next(self, position: Position | None) -> ListingReading | None:
         """Begin to read what comes next; return None where nothing does."""
         if not self._coming:
@@ -153,8 +151,6 @@ class WalkPlan:
     def _listing(self, window: Window | None) -> Listing:
         cautious = isinstance(self.query, GroupLedgerQuery)
         return Listing(self._requests, self.query.order, window, self.span.within(window), cautious)
-
-    # What is read instead
 
     def _lower_page_cap(self, reading: ListingReading, refusal: LimitTooLargeError) -> None:
         """Read a listing with smaller pages."""
@@ -176,7 +172,8 @@ class WalkPlan:
         """Read something else in place of a listing; raise a contradiction that leaves nothing else."""
         kind, window = contradiction.kind, reading.window
         if kind == "dates" and window is not None:
-            self._read_history_instead()
+            self.profile.ignores_dates = True
+            self._read_instead([None])
         elif kind == "depth" and window is not None:
             days = window.days(self.span.zone)
             if days <= MARGIN_DAYS + 1:
@@ -196,11 +193,6 @@ class WalkPlan:
                 raise error from None
             self.shortfall = error
             self._read_instead([])
-
-    def _read_history_instead(self) -> None:
-        """Leave windows for the whole history, which is read behind the position."""
-        self.profile.ignores_dates = True
-        self._read_instead([None])
 
     def _read_instead(self, coming: Iterable[Window | None]) -> None:
         self._coming, self._reading = deque(coming), None

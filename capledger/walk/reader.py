@@ -106,7 +106,7 @@ class Reader:
         layout, listing, profile = self.layout, self.discovery.listing, self.discovery.profile
         end = key.number + 3
         if self.total is not None:
-            end = page_count(self.total + (self.total > profile.counted_to), layout.page_size)
+            end = page_count(self.total if self.total <= profile.counted_to else self.total + 1, layout.page_size)
         if profile.offset_rule is None and listing.cautious:
             end = min(end, 2)
         for number in range(key.number + 1, end):
@@ -163,9 +163,11 @@ class Reader:
 
     async def _is_behind_end(self, total: int, key: PageKey, page: LedgerPage) -> bool:
         """Return whether a page shows that no row follows the stated last one: it has none, or those before it."""
-        if self.edge is None or not page.entries or key.number * key.size + len(page.entries) <= total:
-            return not page.entries or self.edge is not None
+        if not page.entries or self.edge is None:
+            return not page.entries
         view = PageView(key, page, total)
+        if view.first + len(view.rows) <= total:
+            return True
         if overlap(view, self.edge, self.discovery.listing.order).new:
             return False
         usual, rule = self.layout.page_size, self.discovery.profile.offset_rule

@@ -51,7 +51,8 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
                 if vanished and (reader.total is None or view.total is None or view.total >= reader.total):
                     raise Contradiction("order", "entries that were not read stand before those that were")
                 # a total that no response of this session states is of before a stop, and so are the rows deleted since
-                reader.lost |= vanished > 0 and (view.total or 0) < reader.discovery.highest
+                if vanished and (view.total or 0) < reader.discovery.highest:
+                    reader.lost = True
                 return view, new
             before = missing, vanished, view.total
         elif first == last:
