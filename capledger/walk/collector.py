@@ -94,9 +94,8 @@ class Collector:
             keys = await self._read_pages(size - smaller, 2 + more)
             self._agreeing = self._agreeing + 1 if keys == before else 1
             unchanged = unchanged + 1 if self._known == known else 1
-            if self._known == self._total or max(self._agreeing, unchanged) >= _AGREEING:
-                return self._whole(keys)
-            if self._known == keys.total() and self._agreeing > 1:
+            is_settled = self._known == self._total or max(self._agreeing, unchanged) >= _AGREEING
+            if is_settled or (self._known == keys.total() and self._agreeing > 1):
                 return self._whole(keys)
             before = keys
         raise Contradiction("order", "the rows are in no order, and their pages do not add up to all of them")

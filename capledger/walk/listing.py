@@ -8,8 +8,9 @@ from attrs import define, field, frozen
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
+from capledger.moments import second_of
 from capledger.server_profile import OffsetRule
-from capledger.walk.ordering import ListingOrder, date_of
+from capledger.walk.ordering import ListingOrder, date_of, is_past
 from capledger.windows import Span, Window
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Listing:
         earliest, latest = self.window.explained(self.span.zone)
         moments = list(map(date_of, rows))
         return earliest <= min(moments) and max(moments) <= latest
+
+    def is_past(self, second: int) -> bool:
+        """Return whether rows behind this second are behind the part that is yielded."""
+        last = self.span.upper if self.order == "asc" else self.span.lower
+        return last is not None and is_past(second, second_of(last), self.order)
 
     def request(self, key: PageKey) -> Request[LedgerPage]:
         """Return the request for a page."""

@@ -46,8 +46,7 @@ class Prefetch:
             return held
         times_closed, self._waiting = self._times_closed, asyncio.current_task()
         try:
-            response = await self._response(key, following)
-            page = await response.value()
+            page = await (await self._response(key, following)).value()
         except asyncio.CancelledError:
             if self._times_closed == times_closed or self._waiting is None:
                 raise

@@ -151,7 +151,12 @@ class Reader:
             return self.index >= total
         usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
         key = usual if latest is None else self.layout.key(usual.listing, latest.key.number + 1, latest.key.size)
-        page = await self.discovery.page(key)
+        try:
+            page = await self.discovery.page(key)
+        except Contradiction as contradiction:
+            if contradiction.kind == "depth" and self.edge is not None and key.listing.is_past(self.edge.second):
+                return True  # what the service refuses to show is not yielded from this listing
+            raise
         if await self._is_behind_end(total, key, page):
             profile.counted_to = total
             return True

@@ -50,10 +50,10 @@ class ListingReading:
     async def discovered(self, own: Position | None = None) -> Layout:
         """Return the layout of the listing; what is known of it at a position in it need not be discovered."""
         if self.layout is None:
-            rule = self.discovery.profile.offset_rule
-            if own is not None and own.index is not None and own.total and rule is not None:
-                size = self.discovery.profile.page_size(self.discovery.page_size)
-                self.layout = Layout(size, size, own.total, own.total, rule)
+            profile = self.discovery.profile
+            if own is not None and own.index is not None and own.total and profile.offset_rule is not None:
+                size = profile.page_size(self.discovery.page_size)
+                self.layout = Layout(size, size, own.total, own.total, profile.offset_rule)
             else:
                 self.layout = await self.discovery.layout(self.unseen)
             if self.total is None:
