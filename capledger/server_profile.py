@@ -35,7 +35,7 @@ class ServerProfile:
     offset_rule: OffsetRule | None = None
     """What ``offset`` counts, once a second page has proven it."""
     counted_to: int = 0
-    """The largest total after which nothing followed: up to it, totals are totals."""
+    """The largest total after which nothing followed: totals below it are totals."""
     ordered: bool = False
     """Whether so many rows came in the order of their dates that it is no accident."""
     ignores_dates: bool = False

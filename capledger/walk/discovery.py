@@ -66,13 +66,18 @@ class Discovery:
 
         Raises:
             Contradiction: the first page agrees with no way of paging.
+            LimitTooLargeError: fewer rows a page must be requested, as the profile says from then on.
         """
         limit = self.profile.page_size(self.page_size)
         draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
         ahead = list(map(partial(draft.key, self.listing), range(1, 1 + unseen)))
         before = ""
         for _ in range(1 + _RETRIES):
-            page = await self.page(draft.key(self.listing, 0), ahead.copy)
+            try:
+                page = await self.page(draft.key(self.listing, 0), ahead.copy)
+            except LimitTooLargeError as refusal:
+                self.profile.lower_page_cap(refusal, limit)
+                raise
             self.first = page.entries
             try:
                 layout = self._shown_by(page, draft)

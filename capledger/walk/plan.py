@@ -154,9 +154,8 @@ class WalkPlan:
 
     def _lower_page_cap(self, reading: ListingReading, refusal: LimitTooLargeError) -> None:
         """Read a listing with smaller pages."""
-        begins = reading.layout is None
-        size = self.profile.page_size(self.query.page_size) if begins else self.profile.largest_page()
-        self.profile.lower_page_cap(refusal, size)
+        if reading.layout is not None:
+            self.profile.lower_page_cap(refusal, self.profile.largest_page())
         self.prefetch.stop()
         reading.begin_anew()
 

@@ -106,7 +106,7 @@ class Reader:
         layout, listing, profile = self.layout, self.discovery.listing, self.discovery.profile
         end = key.number + 3
         if self.total is not None:
-            end = page_count(self.total if self.total <= profile.counted_to else self.total + 1, layout.page_size)
+            end = page_count(self.total if self.total < profile.counted_to else self.total + 1, layout.page_size)
         if profile.offset_rule is None and listing.cautious:
             end = min(end, 2)
         for number in range(key.number + 1, end):
@@ -147,7 +147,7 @@ class Reader:
         profile, total, latest = self.discovery.profile, self.total, self.latest
         if total is None:
             return self._adds_nothing
-        if self.index < total or total <= profile.counted_to or not total or (latest is not None and latest.is_short):
+        if self.index < total or total < profile.counted_to or not total or (latest is not None and latest.is_short):
             return self.index >= total
         usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
         key = usual if latest is None else self.layout.key(usual.listing, latest.key.number + 1, latest.key.size)
@@ -158,7 +158,8 @@ class Reader:
                 return True  # what the service refuses to show is not yielded from this listing
             raise
         if await self._is_behind_end(total, key, page):
-            profile.counted_to = total
+            if self.discovery.states_more:  # else it may be the number of rows of each page
+                profile.counted_to = total
             return True
         if (stated_total(page) or 0) > total:  # rows were added
             self.discovery.prefetch.kept[key] = page

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import pytest
 from support.ledgers import MOBILE, customer, expected_ids, ids, sandbox, session, take
 
-from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row
+from capledger import CustomerLedgerQuery
+from capledger.sandbox import LoggedRequest, Rules, Sandbox, SandboxCustomer, make_row
 
 END = datetime(2026, 1, 1)
 ORDERS: tuple[Literal["asc", "desc"], ...] = ("asc", "desc")
 MINUTE = timedelta(minutes=1)
+OTHER = "917400000002"
 TEN_YEARS_AGO = END - timedelta(days=3652)
 
 
@@ -74,6 +76,21 @@ async def test_caps_are_learned_once_a_session(rules: Rules, refusals: int) -> N
     assert sum(request.status == 400 for request in box.requests) == refusals
 
 
+@pytest.mark.parametrize("message", ["Limit cannot be greater than {limit}", "Limit cannot be greater than 100", ""])
+async def test_walks_that_are_refused_at_once_lower_the_cap_once(message: str) -> None:
+    """A refusal of 100 rows says nothing about 10, which another walk's refusal has shown meanwhile."""
+    rows = spread(95, TEN_YEARS_AGO, END)
+    mobiles = [f"91740000000{number}" for number in range(8)]
+    rules = Rules(max_limit=10, limit_message=message)
+    boxed = [SandboxCustomer(mobile, rows) for mobile in mobiles]
+    async with Sandbox(boxed, rules=rules) as box, session(box) as ledger:
+        walks = [ledger.entries(CustomerLedgerQuery.mobile(mobile)) for mobile in mobiles]
+        came = await asyncio.gather(*(walk.collect() for walk in walks))
+
+    assert [len(entries) for entries in came] == [95] * 8
+    assert {request.query["limit"] for request in box.requests} == {"100", "10"}
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_resuming_fetches_one_page_again_at_the_most(order: Literal["asc", "desc"]) -> None:
     """A stop in the middle of a page costs that page; one at its end costs nothing."""
@@ -130,17 +147,42 @@ async def test_resuming_after_entries_were_added_into_the_range_loses_nothing(su
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_a_full_last_page_is_followed_by_an_empty_one_once_a_session(order: Literal["asc", "desc"]) -> None:
-    """A total that is a multiple of the page size may be where the service stops counting."""
+async def test_a_full_last_page_is_followed_by_an_empty_one_unless_a_larger_total_was_right(
+    order: Literal["asc", "desc"],
+) -> None:
+    """A total that is a multiple of the page size may be where the service stops counting; a smaller one is not."""
     rows = spread(300, TEN_YEARS_AGO, END)
-    async with sandbox(rows) as box, session(box) as ledger:
+    boxed = [SandboxCustomer(MOBILE, rows), SandboxCustomer(OTHER, rows[:200])]
+    async with Sandbox(boxed) as box, session(box) as ledger:
         requests = []
-        for size in (100, 100, 50):
-            walk = ledger.entries(customer(order=order, page_size=size))
-            assert ids(await walk.collect()) == expected_ids(rows, None, None, order)
+        for mobile, size in ((MOBILE, 100), (MOBILE, 100), (OTHER, 100), (OTHER, 50)):
+            query = CustomerLedgerQuery.mobile(mobile, order=order, page_size=size, include_alternate_currencies=True)
+            walk = ledger.entries(query)
+            assert ids(await walk.collect()) == expected_ids(
+                rows if mobile == MOBILE else rows[:200], None, None, order
+            )
             requests.append((walk.report.requests, walk.report.pages, walk.report.complete))
 
-    assert requests == [(4, 4, True), (3, 3, True), (6, 6, True)]
+    assert requests == [(4, 4, True), (4, 4, True), (2, 2, True), (4, 4, True)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "first"),
+    [
+        pytest.param(Rules(total_cap=100), 100, id="the number at which totals stop"),
+        pytest.param(Rules(total="page"), 100, id="the rows of a page"),
+        pytest.param(Rules(total_cap=200), 200, id="the number at which totals stop, after two pages"),
+    ],
+)
+async def test_a_total_that_was_right_for_one_ledger_does_not_prove_another(rules: Rules, first: int) -> None:
+    """The ledger of one customer ends where totals stop; that of the next one goes on."""
+    rows = spread(250, TEN_YEARS_AGO, END)
+    boxed = [SandboxCustomer(MOBILE, rows[:first]), SandboxCustomer(OTHER, rows)]
+    async with Sandbox(boxed, rules=rules) as box, session(box) as ledger:
+        for mobile, page_size in ((MOBILE, 100), (OTHER, 100), (OTHER, 50)):
+            walk = ledger.entries(CustomerLedgerQuery.mobile(mobile, page_size=page_size), on_incomplete="warn")
+
+            assert len(await walk.collect()) == (first if mobile == MOBILE else 250)
 
 
 async def test_pages_are_fetched_ahead_and_no_further() -> None:
