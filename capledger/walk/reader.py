@@ -104,12 +104,13 @@ class Reader:
     def _following(self, key: PageKey) -> Iterator[PageKey]:
         """Yield the pages that are read after this one."""
         layout, listing, profile = self.layout, self.discovery.listing, self.discovery.profile
-        end = key.number + 3
+        first = (key.number + 1) * key.size // layout.page_size
+        end = first + 2
         if self.total is not None:
             end = page_count(self.total if self.total < profile.counted_to else self.total + 1, layout.page_size)
         if profile.offset_rule is None and listing.cautious:
             end = min(end, 2)
-        for number in range(key.number + 1, end):
+        for number in range(first, end):
             yield layout.key(listing, number)
         yield from map(self.discovery.first_key, self.discovery.following)
 

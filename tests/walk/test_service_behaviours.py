@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 import pytest
 from attrs import evolve
-from support.clock import EPOCH
+from support.clock import EPOCH, virtual_time
 from support.services.behaviour import BERLIN, INDIA, Behaviour, Refusal, Write
 from support.services.expect import assert_exact, walks
 from support.services.model import Service
 from support.services.owed import Asked
 from support.services.rows import DAY, HOUR, MINUTE, SECOND, Row, hourly, ledger, sibling, to_ms, twin, utc
-from support.services.runner import Plan, walk_of
+from support.services.runner import Plan, session_of, walk_of
 
+from capledger import CustomerLedgerQuery
 from capledger.errors import PaginationError
 
 Order = Literal["asc", "desc"]
@@ -69,6 +70,38 @@ def test_several_rows_of_one_event_on_both_sides_of_a_page_edge(order: Order) ->
     for index in range(12):
         rows = sibling(sibling(hourly("2025-03-01", 12), index), index)
         assert_exact(rows, Behaviour(), Asked(order=order, page_size=3), stops=(index + 1,))
+
+
+@both_orders
+def test_a_disputed_edge_costs_a_few_requests(order: Order) -> None:
+    """What is requested ahead of a page of another size are the pages behind its rows."""
+    service = Service(sevens(), Behaviour(ties="rotating"))
+
+    came = walk_of(service, Asked(order=order, page_size=10))
+
+    assert came.outcome == "right", came.problem
+    assert len(service.requests) <= 4 * 101
+
+
+@both_orders
+@virtual_time
+async def test_a_disputed_edge_of_the_largest_pages_is_settled_by_a_smaller_one(order: Order) -> None:
+    """Entries come before the rest of the ledger is read."""
+    service = Service(sevens(), Behaviour(ties="rotating"))
+    query = CustomerLedgerQuery.mobile("917400000001", order=order, page_size=100)
+    async with session_of(service) as session:
+        walk = session.entries(query, prefetch=1)
+        for _ in range(350):
+            await anext(walk)
+
+        assert all(int(request["offset"]) < 6 for request in service.requests)
+        assert len(await walk.collect()) == 1_005 - 350
+        assert walk.report.complete
+
+
+def sevens() -> list[Row]:
+    """Return 1,005 rows, seven in a second."""
+    return ledger(utc("2025-03-01") + index // 7 * HOUR for index in range(1_005))
 
 
 @pytest.mark.parametrize("ties", ["along", "id", "id desc", "insertion", "random"])
