@@ -66,7 +66,6 @@ class Discovery:
 
         Raises:
             Contradiction: the first page agrees with no way of paging.
-            LimitTooLargeError: fewer rows a page must be requested, as the profile says from then on.
         """
         limit = self.profile.page_size(self.page_size)
         draft = Layout(limit, limit, None, None, self.profile.offset_rule or self.likely_rule or "page")
@@ -97,7 +96,7 @@ class Discovery:
         if rows and self.exceeded:
             return evolve(draft, stated=total)
         if not rows:
-            if not total and says_empty(page):
+            if total == 0 or (total is None and any(notice.code == _NO_ENTRIES for notice in page.warnings)):
                 return evolve(draft, total=0, stated=total)
             text = "the response has no entries and does not say that there are none"
             raise Contradiction("silence", text, total, 0)
@@ -143,8 +142,7 @@ class Discovery:
             raise Contradiction("dates", "rows came that the dates requested do not explain")
         stated = stated_total(page)
         self.highest = max(self.highest, stated or 0)
-        if page.entries and stated not in {None, len(page.entries)}:
-            self.states_more = True
+        self.states_more |= len(page.entries) not in {0, stated} and stated is not None
         return page
 
     def first_key(self, listing: Listing) -> PageKey:
@@ -163,12 +161,14 @@ class Discovery:
         Where rows of one second do not tell that, by what lies behind the last page. What is proven is kept for the
         session. Return the layout with what is likely.
         """
-        first, size = self.first, max(2, layout.page_size // 2)
+        first, stated, size = self.first, layout.stated, max(2, layout.page_size // 2)
         self.likely_rule = "page"
         try:
             if layout.page_size < 2 * size:
-                first = (await self.page(layout.key(self.listing, 0, 2 * size))).entries
-            rows = (await self.page(PageKey(self.listing, 1, size, size, 1))).entries
+                page = await self.page(layout.key(self.listing, 0, 2 * size))
+                first, stated = page.entries, stated_total(page)
+            page = await self.page(PageKey(self.listing, 1, size, size, 1))
+            rows, is_same = page.entries, not self.states_more or stated_total(page) == stated
             starts: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
             parts = {rule: first[start : start + size] for rule, start in starts.items()}
             fitting = [rule for rule, part in parts.items() if list(map(_second, part)) == list(map(_second, rows))]
@@ -178,7 +178,7 @@ class Discovery:
         except (Contradiction, LimitTooLargeError):
             return layout
         likely: OffsetRule = "page"
-        is_whole = len(rows) == size and len(first) >= 2 * size  # else rows are hidden, or fewer than requested
+        is_whole = is_same and len(rows) == size and len(first) >= 2 * size  # none hidden or moved since
         if is_whole and len(fitting) == 1:
             self.profile.offset_rule = likely = fitting[0]
         elif is_whole and (behind is None or behind.entries):
@@ -199,8 +199,3 @@ def _states_usual_pages(page: LedgerPage, limit: int) -> bool:
     if details.page_count and page_count(total, limit) != page_count(total, rows):
         return details.page_count == page_count(total, limit)
     return details.page_size == limit
-
-
-def says_empty(page: LedgerPage) -> bool:
-    """Return whether a response without entries says that there are none."""
-    return stated_total(page) == 0 or any(notice.code == _NO_ENTRIES for notice in page.warnings)

@@ -159,8 +159,7 @@ class Reader:
                 return True  # what the service refuses to show is not yielded from this listing
             raise
         if await self._is_behind_end(total, key, page):
-            if self.discovery.states_more:  # else it may be the number of rows of each page
-                profile.counted_to = total
+            profile.counted_to = total if self.discovery.states_more else profile.counted_to
             return True
         if (stated_total(page) or 0) > total:  # rows were added
             self.discovery.prefetch.kept[key] = page

@@ -64,8 +64,7 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
 
 def _page_around(reader: Reader, low: int, high: int, largest: int) -> tuple[int, int]:
     """Return number and size of a page that holds the rows from low to high: of the usual size, or near to it."""
-    usual = reader.layout.page_size
-    for size in (*range(usual, largest + 1), *range(usual - 1, high - low, -1)):
+    for size in (*range(reader.layout.page_size, largest + 1), *range(reader.layout.page_size - 1, high - low, -1)):
         if low // size == high // size:
             return low // size, size
     raise Contradiction("edge", "more entries of one second than a page can hold")

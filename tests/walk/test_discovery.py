@@ -12,7 +12,7 @@ from capledger._sansio.context import RequestContext
 from capledger.errors import LimitTooLargeError
 from capledger.models import LedgerDetails, LedgerEntry, LedgerPage, Notice, WalkReport
 from capledger.server_profile import OffsetRule, ServerProfile
-from capledger.walk.discovery import Discovery, says_empty
+from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Layout, page_count, stated_total
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.validation import Contradiction
@@ -219,9 +219,23 @@ async def test_what_the_session_knows_is_not_found_out_again() -> None:
     assert service.sent == [(0, 5)]
 
 
+async def test_a_response_without_rows_is_an_empty_ledger_where_it_says_so() -> None:
+    """By its total; without one it says nothing."""
+    assert (await layout_of(Service(odd=[page([], 0)]))).total == 0
+    with pytest.raises(Contradiction, match="does not say that there are none"):
+        await layout_of(Service(odd=[page([])] * 3))
+
+
+async def test_responses_of_different_totals_do_not_prove_what_offset_counts() -> None:
+    """A replica that lags, or rows written meanwhile, move the rows."""
+    discovery = Service(odd=[page(LEDGER[:10], 30), page(LEDGER[:5], 28)]).discovery()
+
+    assert (await discovery.find_offset_rule(await discovery.layout())).offset_rule == "page"
+    assert discovery.profile.offset_rule is None
+
+
 def test_what_a_response_states() -> None:
     """Only what is there."""
     assert stated_total(page([])) is stated_total(LedgerPage(details=LedgerDetails())) is None
     assert stated_total(page([], 7)) == 7
-    assert [says_empty(page([])), says_empty(page([], 0)), says_empty(page([entry(1)], 1))] == [False, True, False]
     assert page_count(stated_total(page([], 7)) or 0, 3) == 3
