@@ -34,6 +34,18 @@ def test_deep_pages_are_refused_where_totals_stop_counting(order: Any, page_size
     assert not came.complete
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_window_that_ends_where_deep_pages_are_refused(order: Any) -> None:
+    """What may lie behind its last page is of the day that was requested besides, and is not of the walk."""
+    service = Service(hourly("2025-03-04", 72, step=HOUR), Behaviour(deep_rows=72))
+    asked = Asked(start=datetime(2025, 3, 5), end=datetime(2025, 3, 6), order=order, page_size=3)
+
+    came = walk_of(service, asked)
+
+    assert came.outcome == "right", came.problem
+    assert len(came.keys) == 24
+
+
 def test_pages_are_counted_from_1_and_state_their_own_rows() -> None:
     """The first page, which comes twice, is not the last one."""
     came = walk_of(Service(hourly("2025-03-04", 301), Behaviour(totals="page", offset="from 1")), Asked(page_size=100))
