@@ -57,11 +57,12 @@ class ServerProfile:
         self.page_cap = self.page_cap or page_cap
         self.span_days = min(self.span_days, span_days)
 
-    def lower_page_cap(self, refusal: LimitTooLargeError, requested: int) -> None:
-        """Take the cap from a refusal of so many rows; raise the refusal if nothing smaller can be requested."""
+    def lower_page_cap(self, refusal: LimitTooLargeError, requested: int, accepted: int = 1) -> None:
+        """Take the cap from a refusal of so many rows, where so many were accepted; raise it if that is no less."""
         if self.page_cap is None or self.page_cap >= requested:
             documented = (cap for cap in (DOCUMENTED_CAP, _OLDER_CAP) if cap < requested)
-            self.page_cap = _stated(refusal.message, requested) or next(documented, max(1, requested // 2))
+            cap = _stated(refusal.message, requested) or next(documented, max(1, requested // 2))
+            self.page_cap = max(cap, accepted)
         if self.page_cap >= requested:
             raise refusal
 

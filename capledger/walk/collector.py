@@ -121,7 +121,7 @@ class Collector:
         try:
             page = await self.discovery.page(key)
         except LimitTooLargeError as refusal:
-            profile.lower_page_cap(refusal, largest)
+            profile.lower_page_cap(refusal, largest, usual)
             return max(usual, profile.largest_page())
         self.discovery.prefetch.kept[key] = page
         rows = len(page.entries)
@@ -162,6 +162,9 @@ class Collector:
         rows: dict[int, list[LedgerEntry]] = {}
         for row in page.entries:
             rows.setdefault(row_key(row), []).append(row)
+        count, different = len(page.entries), len(rows)
+        if different < count and (count > wanted.limit or different == stated_total(page)):
+            raise Contradiction("count", "a page has more entries than requested or stated, some of them twice")
         added = 0
         for key, same in rows.items():
             more = len(same) - len(self._rows.get(key, ()))

@@ -173,15 +173,15 @@ class Discovery:
             parts = {rule: first[start : start + size] for rule, start in starts.items()}
             fitting = [rule for rule, part in parts.items() if list(map(_second, part)) == list(map(_second, rows))]
             behind = None
-            if len(fitting) != 1 and (number := page_count(layout.total or 0, size)):
+            if (len(fitting) != 1 or len(first) < 2 * size) and (number := page_count(layout.total or 0, size)):
                 behind = await self.page(PageKey(self.listing, number, size, size, number))
         except (Contradiction, LimitTooLargeError):
             return layout
         likely: OffsetRule = "page"
-        is_whole = is_same and len(rows) == size and len(first) >= 2 * size  # none hidden or moved since
-        if is_whole and len(fitting) == 1:
+        is_full = is_same and len(rows) == size  # no row is hidden, or has moved since
+        if is_full and len(first) >= 2 * size and len(fitting) == 1:
             self.profile.offset_rule = likely = fitting[0]
-        elif is_whole and (behind is None or behind.entries):
+        elif is_full and (behind is None or behind.entries):
             likely = max(parts, key=lambda rule: (keys_of(parts[rule]) & keys_of(rows)).total())
         self.likely_rule = likely
         return evolve(layout, offset_rule=likely)

@@ -40,8 +40,6 @@ class Listing:
     """By it a walk's pages are told apart."""
     span: Span = field(eq=False)
     """The part of the walk's range that is yielded from this listing."""
-    cautious: bool = field(default=False, eq=False)
-    """Whether what ``offset`` counts is proven before more than two pages are requested."""
 
     def explains(self, rows: list[LedgerEntry]) -> bool:
         """Return whether the dates requested explain each row; else the service filters on another date."""

@@ -17,7 +17,7 @@ from capledger import windows
 from capledger._sansio.requests import LedgerRequests
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooLongError
 from capledger.models import WalkReport
-from capledger.queries import GroupLedgerQuery, LedgerQuery
+from capledger.queries import LedgerQuery
 from capledger.server_profile import ServerProfile
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Listing, page_count
@@ -149,8 +149,7 @@ class WalkPlan:
         return self._reading
 
     def _listing(self, window: Window | None) -> Listing:
-        cautious = isinstance(self.query, GroupLedgerQuery)
-        return Listing(self._requests, self.query.order, window, self.span.within(window), cautious)
+        return Listing(self._requests, self.query.order, window, self.span.within(window))
 
     def _lower_page_cap(self, reading: ListingReading, refusal: LimitTooLargeError) -> None:
         """Read a listing with smaller pages."""

@@ -108,8 +108,6 @@ class Reader:
         end = first + 2
         if self.total is not None:
             end = page_count(self.total if self.total < profile.counted_to else self.total + 1, layout.page_size)
-        if profile.offset_rule is None and listing.cautious:
-            end = min(end, 2)
         for number in range(first, end):
             yield layout.key(listing, number)
         yield from map(self.discovery.first_key, self.discovery.following)

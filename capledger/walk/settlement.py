@@ -30,7 +30,8 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
         Contradiction: no page shows it.
     """
     order, profile, count = reader.discovery.listing.order, reader.discovery.profile, edge.keys.total()
-    low, high = reader.index - count - 1, reader.index
+    grown = max(0, reader.discovery.highest - (reader.total or 0)) if order == "desc" else 0  # at the newer end
+    low, high = reader.index - count - 1 + grown, reader.index + grown
     largest = max(reader.layout.page_size, profile.largest_page())
     before: object = None
     for _ in range(_ATTEMPTS):
@@ -38,7 +39,7 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
         try:
             view = await reader.view(number, size)
         except LimitTooLargeError as refusal:
-            profile.lower_page_cap(refusal, size)
+            profile.lower_page_cap(refusal, size, reader.layout.page_size)
             largest = profile.largest_page()
             continue
         check_page(view, order, None)

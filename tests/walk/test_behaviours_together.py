@@ -22,6 +22,11 @@ DENSE = hourly("2025-03-04", 11, step=HOUR)
 TWINS = twin(DENSE[:1], 0)
 
 
+def late(number: int) -> list[Row]:
+    """Return a row that is written after the end of a walk."""
+    return ledger([utc("2026-01-01") + number * HOUR], first_id=8_000 + number)
+
+
 @pytest.mark.parametrize("page_size", [1, 3, 10])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_deep_pages_are_refused_where_totals_stop_counting(order: Any, page_size: int) -> None:
@@ -44,6 +49,28 @@ def test_a_window_that_ends_where_deep_pages_are_refused(order: Any) -> None:
 
     assert came.outcome == "right", came.problem
     assert len(came.keys) == 24
+
+
+@pytest.mark.parametrize("offset", ["index", "from 1"])
+def test_pages_are_cut_silently_and_rows_are_of_one_second(offset: Any) -> None:
+    """Neither dates nor a larger page show what offset counts: keys and the page behind the last one do."""
+    rows = ledger([utc("2025-03-04")] * 8)
+
+    came = walk_of(Service(rows, Behaviour(offset=offset, limit_cap=3, limit_refusal=None)), Asked(page_size=3))
+
+    assert came.outcome == "right", came.problem
+
+
+def test_rows_are_written_at_the_newer_end_while_an_edge_is_settled() -> None:
+    """Newest first, each of them moves the rows of the edge further back."""
+    rows = ledger(utc("2025-03-04") + (place // 3) * HOUR for place in range(12))
+    writes = [Write(request=3 * number, adds=tuple(late(number))) for number in range(1, 20)]
+
+    came = walk_of(
+        Service(rows, Behaviour(limit_cap=10), writes=writes), Asked(order="desc", page_size=1), Plan(prefetch=1)
+    )
+
+    assert came.outcome == "right", came.problem
 
 
 def test_pages_are_counted_from_1_and_state_their_own_rows() -> None:

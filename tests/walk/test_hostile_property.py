@@ -59,6 +59,12 @@ walks = st.fixed_dictionaries(
     options=walks,
 )
 @example(
+    seed=0,  # a row twice on a page, again and again
+    share=0.6,
+    kinds=[8],
+    options={"order": "asc", "page_size": 3, "dated": False, "prefetch": 4, "on_incomplete": "raise"},
+)
+@example(
     seed=18,  # a page in another's place, its rows reversed
     share=0.3,
     kinds=[0, 9],
