@@ -146,24 +146,25 @@ class Reader:
         profile, total, latest = self.discovery.profile, self.total, self.latest
         if total is None:
             return self._adds_nothing
-        if self.index < total or total < profile.counted_to or not total or (latest is not None and latest.is_short):
+        if self.index < total or total < profile.counted_to or not total:
             return self.index >= total
-        usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
-        key = usual if latest is None else self.layout.key(usual.listing, latest.key.number + 1, latest.key.size)
-        try:
-            page = await self.discovery.page(key)
-        except Contradiction as contradiction:
-            if contradiction.kind == "depth" and self.edge is not None and key.listing.is_past(self.edge.second):
-                return True  # what the service refuses to show is not yielded from this listing
-            raise
-        if await self._is_behind_end(total, key, page):
-            profile.counted_to = total if self.discovery.states_more else profile.counted_to
-            return True
-        if (stated_total(page) or 0) > total:  # rows were added
-            self.discovery.prefetch.kept[key] = page
-        else:
-            self._distrust_total(key, page)
-        return False
+        if latest is None or not latest.is_short:
+            usual = self.layout.key(self.discovery.listing, total // self.layout.page_size)
+            key = usual if latest is None else self.layout.key(usual.listing, latest.key.number + 1, latest.key.size)
+            try:
+                page = await self.discovery.page(key)
+            except Contradiction as contradiction:
+                if contradiction.kind == "depth" and self.edge is not None and key.listing.is_past(self.edge.second):
+                    return True  # what the service refuses to show is not yielded from this listing
+                raise
+            if not await self._is_behind_end(total, key, page):
+                if (stated_total(page) or 0) > total:  # rows were added
+                    self.discovery.prefetch.kept[key] = page
+                else:
+                    self._distrust_total(key, page)
+                return False
+        profile.counted_to = total if self.discovery.states_more else profile.counted_to
+        return True
 
     async def _is_behind_end(self, total: int, key: PageKey, page: LedgerPage) -> bool:
         """Return whether a page shows that no row follows the stated last one: it has none, or those before it."""
