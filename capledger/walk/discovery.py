@@ -18,7 +18,7 @@ from capledger.models.identity import keys_of
 from capledger.moments import second_of
 from capledger.server_profile import OffsetRule, ServerProfile
 from capledger.walk.listing import Layout, Listing, PageKey, page_count, stated_total
-from capledger.walk.ordering import is_in_order
+from capledger.walk.ordering import date_of, is_in_order
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.validation import Contradiction
 
@@ -171,7 +171,7 @@ class Discovery:
             rows, is_same = page.entries, not self.states_more or stated_total(page) == stated
             starts: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
             parts = {rule: first[start : start + size] for rule, start in starts.items()}
-            fitting = [rule for rule, part in parts.items() if list(map(_second, part)) == list(map(_second, rows))]
+            fitting = [rule for rule, part in parts.items() if _seconds(part) == _seconds(rows)]
             behind = None
             if (len(fitting) != 1 or len(first) < 2 * size) and (number := page_count(layout.total or 0, size)):
                 behind = await self.page(PageKey(self.listing, number, size, size, number))
@@ -187,8 +187,8 @@ class Discovery:
         return evolve(layout, offset_rule=likely)
 
 
-def _second(row: LedgerEntry) -> int:
-    return second_of(row.ledger_created_date)
+def _seconds(rows: list[LedgerEntry]) -> list[int]:
+    return list(map(second_of, map(date_of, rows)))
 
 
 def _states_usual_pages(page: LedgerPage, limit: int) -> bool:

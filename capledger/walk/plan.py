@@ -50,9 +50,9 @@ class WalkPlan:
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
     shortfall: IncompleteLedgerError | None = None
-    """Why one of them, the first one, could not be proven whole."""
+    """Why a listing, the first one of those, could not be proven whole."""
     _stated: int = 0
-    """Rows that the service states for them."""
+    """Rows that the service states for the listings that were read."""
     _owed: int = 0
     """Entries that the walk must have, as a history states them whose further pages are refused."""
     _requests: LedgerRequests = field(init=False)
@@ -91,7 +91,7 @@ class WalkPlan:
         whole = self.span.window if position is None else None
         while (reading := self._reading or self._open_next(position)) is not None:
             try:
-                is_history = reading.window is None and not self.profile.ignores_dates
+                is_history = reading.discovery.listing.window is None and not self.profile.ignores_dates
                 if whole and is_history and await self._prefers_windows(reading, whole):
                     self._read_instead(self._cut(whole))
                     continue
@@ -140,12 +140,11 @@ class WalkPlan:
         """Begin to read what comes next; return None where nothing does."""
         if not self._coming:
             return None
-        window = self._coming.popleft()
-        listing = self._listing(window)
+        listing = self._listing(self._coming.popleft())
         unseen = self.unseen if not self.report.windows and position is None else 0
         following = list(map(self._listing, islice(self._coming, _MOST_FOLLOWING)))
         discovery = Discovery(listing, self.prefetch, self.profile, self.query.page_size, following)
-        self._reading = ListingReading(discovery, window, unseen)
+        self._reading = ListingReading(discovery, unseen)
         return self._reading
 
     def _listing(self, window: Window | None) -> Listing:
@@ -160,15 +159,16 @@ class WalkPlan:
 
     def _shorten(self, reading: ListingReading, position: Position | None, refusal: SpanTooLongError) -> None:
         """Cut shorter windows from one on whose span is refused."""
-        if reading.window is None:
+        window = reading.discovery.listing.window
+        if window is None:
             raise refusal
-        self.profile.lower_span(refusal, reading.window.days(self.span.zone))
-        longer = [self._left_of(reading.window, position), *filter(None, self._coming or ())]
+        self.profile.lower_span(refusal, window.days(self.span.zone))
+        longer = [self._left_of(window, position), *filter(None, self._coming or ())]
         self._read_instead([piece for whole in longer for piece in self._cut(whole)])
 
     def _revise(self, reading: ListingReading, position: Position | None, contradiction: Contradiction) -> None:
         """Read something else in place of a listing; raise a contradiction that leaves nothing else."""
-        kind, window = contradiction.kind, reading.window
+        kind, window = contradiction.kind, reading.discovery.listing.window
         if kind == "dates" and window is not None:
             self.profile.ignores_dates = True
             self._read_instead([None])

@@ -14,7 +14,6 @@ from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Layout
 from capledger.walk.reader import Reader
 from capledger.walk.validation import Contradiction
-from capledger.windows import Window
 
 if TYPE_CHECKING:
     from capledger.cursor import Position
@@ -29,8 +28,6 @@ class ListingReading:
     """The batches of one listing."""
 
     discovery: Discovery
-    window: Window | None
-    """The dates that are requested; None for the whole history."""
     unseen: int = 0
     """Pages to request beside the first one, before it is known how many there are."""
     layout: Layout | None = None
@@ -67,7 +64,7 @@ class ListingReading:
             Contradiction: the responses cannot be brought into agreement.
         """
         if self._source is None:
-            own = None if position is None or position.window != self.window else position
+            own = None if position is None or position.window != self.discovery.listing.window else position
             layout = await self.discovered(own)
             if position is None and (batch := self._single_page(layout)) is not None:
                 return batch
@@ -84,7 +81,7 @@ class ListingReading:
         self.ended = source.ended
         if source.ended or isinstance(source, Collector):
             self.shortfall = source.shortfall
-            if self.shortfall is not None and source.doubts_dates and self.window is not None:
+            if self.shortfall is not None and source.doubts_dates and self.discovery.listing.window is not None:
                 raise Contradiction("dates", "the stated total does not count the rows of the window alone")
         return batch
 
@@ -109,7 +106,7 @@ class ListingReading:
             return Reader(discovery, layout, builder, own.total, own.index, own.edge, own.index)
         if position is not None:
             builder.skipped = Edge(position.edge.second, position.edge.keys.copy())
-        if position is not None and self.window is None and (collects or position.window is not None):
+        if position is not None and self.discovery.listing.window is None and (collects or position.window is not None):
             builder.most_skipped, builder.initial_total = position.yielded, self.total or 0
         if not collects:
             return Reader(discovery, layout, builder, layout.total)
@@ -120,7 +117,7 @@ class ListingReading:
         kind = contradiction.kind
         if kind in {"dates", "depth"} or isinstance(source, Collector):
             raise contradiction
-        if kind == "count" and self.window is not None:
+        if kind == "count" and self.discovery.listing.window is not None:
             raise Contradiction("dates", contradiction.text)
         if kind in {"count", "order"}:
             self._attempts = _DISCOVERIES
