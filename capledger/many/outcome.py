@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,8 @@ from capledger.queries import BalanceQuery, LedgerQuery
 
 if TYPE_CHECKING:
     from collections.abc import Sized
+
+
 
 
 def _query_repr(query: object) -> str:
@@ -47,7 +50,7 @@ class LedgerOutcome(Exportable):
     """Why the ledger is not complete; None if it is."""
     report: WalkReport
     """What the walk has cost and how far it got."""
-    _position: Cursor | None = field(repr=False)
+    _position: Callable[[], Cursor] | None = field(repr=False, eq=False)
 
     @property
     def cursor(self) -> str | None:
@@ -55,7 +58,7 @@ class LedgerOutcome(Exportable):
 
         After an error, the missing entries follow it. None if the query could not be sent at all.
         """
-        return None if self._position is None else self._position.encode(self.query)
+        return None if self._position is None else self._position().encode(self.query)
 
     def to_dict(self) -> dict[str, Any]:
         """Return query, entries, error, report and cursor as values that any JSON library can write.

@@ -136,7 +136,7 @@ class Collector:
             page, new = await self._take(number, size)
             is_first_again = number == 1 and new and new == before
             if is_first_again and self.layout.offset_rule == "page" != self.discovery.profile.offset_rule:
-                self.layout = evolve(self.layout, offset_rule="page from 1")
+                self.layout = self.layout._replace(offset_rule="page from 1")
                 continue
             repeats = not new - keys and 2 * (new & before).total() > new.total()  # perhaps of another replica
             if new and not (repeats and number >= self._last(size)):

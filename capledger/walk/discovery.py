@@ -87,17 +87,17 @@ class Discovery:
                     continue
                 layout = self._read_as_it_is(page, draft, contradiction)
             self.prefetch.kept[layout.key(self.listing, 0)] = page
-            return layout if is_in_order(self.first, self.listing.order) else evolve(layout, ordered=False)
+            return layout if is_in_order(self.first, self.listing.order) else layout._replace(ordered=False)
         raise Contradiction("silence", "no response agrees with another")
 
     def _shown_by(self, page: LedgerPage, draft: Layout) -> Layout:
         """Return the layout that a first page shows; raise where it contradicts itself."""
         total, rows = stated_total(page), len(page.entries)
         if rows and self.exceeded:
-            return evolve(draft, stated=total)
+            return draft._replace(stated=total)
         if not rows:
             if total == 0 or (total is None and any(notice.code == _NO_ENTRIES for notice in page.warnings)):
-                return evolve(draft, total=0, stated=total)
+                return draft._replace(total=0, stated=total)
             text = "the response has no entries and does not say that there are none"
             raise Contradiction("silence", text, total, 0)
         if total is None:
@@ -115,12 +115,12 @@ class Discovery:
         if not (rows or total) or (different < rows and (rows > draft.limit or different == total)):
             raise contradiction  # it says nothing, or has a row twice by mistake
         if not counts:  # the total has stopped counting, or is that of something else
-            return evolve(draft, stated=total)
+            return draft._replace(stated=total)
         if rows < draft.limit and self.listing.window is not None:
             raise Contradiction("dates", "the stated total does not count the rows of the window alone")
         if rows < draft.limit and _states_usual_pages(page, draft.limit):  # rows are hidden
-            return evolve(draft, ordered=False, stated=total)
-        return evolve(draft, total=total, page_size=rows, stated=total)
+            return draft._replace(ordered=False, stated=total)
+        return draft._replace(total=total, page_size=rows, stated=total)
 
     async def page(self, key: PageKey, following: Callable[[], Iterable[PageKey]] = tuple) -> LedgerPage:
         """Request a page.
@@ -184,7 +184,7 @@ class Discovery:
         elif is_full and (behind is None or behind.entries):
             likely = max(parts, key=lambda rule: (keys_of(parts[rule]) & keys_of(rows)).total())
         self.likely_rule = likely
-        return evolve(layout, offset_rule=likely)
+        return layout._replace(offset_rule=likely)
 
 
 def _seconds(rows: list[LedgerEntry]) -> list[int]:

@@ -36,6 +36,8 @@ _CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 _DATED_LATER: Final = Notice(
     message="the ledger has entries dated later than now: check this machine's clock, and the session's timezone"
 )
+#: Takes the place of the page of a batch once that is not needed.
+_NO_PAGE: Final = LedgerPage()
 
 
 class LedgerWalk:
@@ -75,7 +77,7 @@ class LedgerWalk:
             if resume.unproven:
                 self._plan.shortfall = IncompleteLedgerError("entries before the cursor may be missing: begin anew")
         self._yielded_before = 0 if position is None else position.yielded
-        self._batch, self._index = Batch(LedgerPage(), [], position), 0
+        self._batch, self._index = Batch(_NO_PAGE, [], position), 0
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "told", "ended"] = "idle"  # told: that entries may be missing
 
@@ -109,7 +111,8 @@ class LedgerWalk:
     async def _next_page(self) -> LedgerPage:
         while self._index >= len(self._batch.entries):
             await self._advance()
-        page, entries = self._batch.page, self._batch.entries
+        batch, entries = self._batch, self._batch.entries
+        page, batch.page = batch.page, _NO_PAGE
         page.entries, self._index = entries[self._index :], len(entries)
         self._update_report()
         return page
@@ -162,20 +165,13 @@ class LedgerWalk:
     @property
     def cursor(self) -> str:
         """Return the position behind the last entry yielded, as a string to resume from, also in another process."""
-        return self._position.encode(self._query)
+        return self._position().encode(self._query)
 
     @property
-    def _position(self) -> Cursor:
-        """What the cursor says, not yet encoded."""
-        profile = self._plan.profile
-        return Cursor(
-            end=self._plan.span.upper,
-            position=self._batch.position(self._index),
-            offset_rule=profile.offset_rule,
-            page_cap=profile.page_cap,
-            span_days=profile.span_days,
-            unproven=self._plan.shortfall is not None and self._state not in {"told", "ended"},
-        )
+    def _position(self) -> Callable[[], Cursor]:
+        """What returns the cursor of this moment: the keys in it take time, and few are wanted."""
+        unproven = self._plan.shortfall is not None and self._state not in {"told", "ended"}
+        return partial(_cursor, self._batch, self._index, self._plan.span.upper, self._plan.profile, unproven=unproven)
 
     @property
     def report(self) -> WalkReport:
@@ -212,9 +208,9 @@ class LedgerWalk:
     async def _deliver_next(self) -> Literal["idle", "ended"]:
         """Deliver the next batch; return the state of the walk after it."""
         plan = self._plan
-        if self._taken is None:
-            if not plan.ended:  # makes room before the next page is decoded
-                self._batch, self._index = Batch(LedgerPage(), [], self._batch.position(self._index)), 0
+        if self._taken is None and not plan.ended:
+            if self._batch.entries:  # makes room before the next page is decoded
+                self._batch, self._index = Batch(_NO_PAGE, [], self._batch.position(self._index)), 0
             self._taken = await plan.next_batch(self._batch.before)
         self._update_report()
         if self._taken is None:
@@ -227,6 +223,17 @@ class LedgerWalk:
             await self._attach(self._taken.entries)
         self._batch, self._index, self._taken = self._taken, 0, None
         return "idle"
+
+
+def _cursor(batch: Batch, index: int, end: datetime, profile: ServerProfile, *, unproven: bool) -> Cursor:
+    return Cursor(
+        end=end,
+        position=batch.position(index),
+        offset_rule=profile.offset_rule,
+        page_cap=profile.page_cap,
+        span_days=profile.span_days,
+        unproven=unproven,
+    )
 
 
 def _resolved_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:

@@ -9,12 +9,12 @@ from attrs import define, field, frozen
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.moments import second_of
-from capledger.server_profile import OffsetRule
 from capledger.walk.ordering import ListingOrder, date_of, is_past
 from capledger.windows import Span, Window
 
 if TYPE_CHECKING:
     from capledger._sansio.requests import Request
+    from capledger.server_profile import OffsetRule
 
 
 class PageKey(NamedTuple):
@@ -73,8 +73,7 @@ def page_count(rows: int, page_size: int) -> int:
     return -(-rows // page_size)
 
 
-@frozen
-class Layout:
+class Layout(NamedTuple):
     """How a service pages one listing. It never changes; a contradiction leads to another layout."""
 
     limit: int

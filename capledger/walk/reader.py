@@ -138,7 +138,7 @@ class Reader:
     def _distrust_total(self, key: PageKey, page: LedgerPage) -> None:
         """Read on by pages alone, after one that has rows behind the stated last one."""
         self.discovery.prefetch.kept[key] = page
-        self.total, self.layout = None, evolve(self.layout, total=None)
+        self.total, self.layout = None, self.layout._replace(total=None)
         self.discovery.exceeded = True
 
     async def _reaches_end(self) -> bool:

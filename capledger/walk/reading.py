@@ -110,7 +110,7 @@ class ListingReading:
             builder.most_skipped, builder.initial_total = position.yielded, self.total or 0
         if not collects:
             return Reader(discovery, layout, builder, layout.total)
-        return Collector(discovery, evolve(layout, offset_rule=discovery.known_rule or "page"), builder)
+        return Collector(discovery, layout._replace(offset_rule=discovery.known_rule or "page"), builder)
 
     def _reconsider(self, contradiction: Contradiction, source: Reader | Collector) -> None:
         """Discover the listing anew after a contradiction, or collect it; raise one that the plan has to decide."""
