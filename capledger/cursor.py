@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from capledger.errors import InvalidQueryError
-from capledger.server_profile import OffsetRule
+from capledger.server_profile import Learned, OffsetRule
 from capledger.windows import Window
 
 if TYPE_CHECKING:
@@ -72,20 +72,18 @@ class Cursor:
     """A position with what a resumed walk needs besides; ``position`` is None before the first entry."""
 
     end: datetime
-    """Return the end of the walk's range in UTC, as it was fixed when the walk began."""
+    """The end of the walk's range in UTC, as it was fixed when the walk began."""
     position: Position | None = None
-    offset_rule: OffsetRule | None = None
-    page_cap: int | None = None
-    span_days: int = 90
+    learned: Learned = field(factory=Learned)
     unproven: bool = False
     """Whether entries before the position may be missing."""
 
     def encode(self, query: LedgerQuery) -> str:
         """Return the cursor as a URL-safe string of some 150 characters."""
         yielded, values = (0, []) if self.position is None else (self.position.yielded, self.position.values())
-        rule = None if self.offset_rule is None else _RULES.index(self.offset_rule)
-        learned = [rule, self.page_cap, self.span_days, int(self.unproven)]
-        content = [fingerprint(query), _ticks(self.end), yielded, *learned, *values]
+        rule, page_cap, span_days = self.learned
+        learned = [None if rule is None else _RULES.index(rule), page_cap, span_days]
+        content = [fingerprint(query), _ticks(self.end), yielded, *learned, int(self.unproven), *values]
         body = json.dumps(content, separators=(",", ":")).encode()
         return urlsafe_b64encode(b"%d.%s.%s" % (_VERSION, _checksum(body), body)).decode().rstrip("=")
 
@@ -104,9 +102,7 @@ class Cursor:
         return cls(
             end=_moment(end),
             position=Position.of(yielded, values) if values else None,
-            offset_rule=None if rule is None else _RULES[rule],
-            page_cap=page_cap,
-            span_days=span_days,
+            learned=Learned(None if rule is None else _RULES[rule], page_cap, span_days),
             unproven=bool(unproven),
         )
 

@@ -6,7 +6,7 @@ Only what the service said itself (a cap in a refusal) or what two responses pro
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from attrs import define, field
 
@@ -22,6 +22,14 @@ _OLDER_CAP: Final = 10
 _DOCUMENTED_DAYS: Final = (60, 30)
 
 _NUMBER = re.compile(r"\d+")
+
+
+class Learned(NamedTuple):
+    """What a cursor carries of a profile to another session."""
+
+    offset_rule: OffsetRule | None = None
+    page_cap: int | None = None
+    span_days: int = 90
 
 
 @define
@@ -51,11 +59,15 @@ class ServerProfile:
         """Return the rows that one response can hold, as far as known."""
         return self.page_cap or DOCUMENTED_CAP
 
-    def adopt(self, offset_rule: OffsetRule | None, page_cap: int | None, span_days: int) -> None:
+    def learned(self) -> Learned:
+        """Return what a later session may adopt."""
+        return Learned(self.offset_rule, self.page_cap, self.span_days)
+
+    def adopt(self, earlier: Learned) -> None:
         """Take over what an earlier session had learned, where this one has not learned better."""
-        self.offset_rule = self.offset_rule or offset_rule
-        self.page_cap = self.page_cap or page_cap
-        self.span_days = min(self.span_days, span_days)
+        self.offset_rule = self.offset_rule or earlier.offset_rule
+        self.page_cap = self.page_cap or earlier.page_cap
+        self.span_days = min(self.span_days, earlier.span_days)
 
     def lower_page_cap(self, refusal: LimitTooLargeError, requested: int, accepted: int = 1) -> None:
         """Take the cap from a refusal of so many rows, where so many were accepted; raise it if that is no less."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
-from weakref import WeakSet
 
 from capledger._sansio.decoder import Decoder
 from capledger._transport.arguments import as_zone, check_at_least_one, check_base_url
@@ -123,7 +122,6 @@ class LedgerSession:
         )
         self._retry = retry or RetryPolicy()
         self._profiles: dict[tuple[type, bool], ServerProfile] = {}
-        self._walks: WeakSet[LedgerWalk | EventWalk] = WeakSet()
 
     @classmethod
     def sync(cls: Callable[P, LedgerSession], *args: P.args, **kwargs: P.kwargs) -> BlockingSession:
@@ -152,8 +150,6 @@ class LedgerSession:
 
     async def close(self) -> None:
         """End requests under way and close the connections; may be called again. A borrowed session stays open."""
-        for walk in list(self._walks):
-            walk._stop()  # noqa: SLF001 - walks have no public method that ends requests without waiting
         await self._transport.close()
 
     def entries(
@@ -192,7 +188,7 @@ class LedgerSession:
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         profile, flags = self._profile_of(query), as_flags(details)
         enricher = EventEnricher(query, flags, send=self._send, profile=profile, prefetch=prefetch) if flags else None
-        walk = LedgerWalk(
+        return LedgerWalk(
             query,
             zone=zone,
             now=self._clock.now,
@@ -204,8 +200,6 @@ class LedgerSession:
             unseen=self._unseen_pages(query, prefetch),
             attach=enricher.attach if enricher else None,
         )
-        self._walks.add(walk)
-        return walk
 
     @overload
     def fetch_many(self, queries: Queries, **options: Unpack[FetchOptions]) -> ManyWalks[LedgerOutcome]: ...
@@ -332,9 +326,7 @@ class LedgerSession:
         """
         check_query(query, EventDetailsQuery)
         prefetch = check_at_least_one("prefetch", prefetch)
-        walk = EventWalk(query, fetch=self._fetch, prefetch=prefetch)
-        self._walks.add(walk)
-        return walk
+        return EventWalk(query, fetch=self._fetch, prefetch=prefetch)
 
     def balances(self, query: BalanceQuery) -> BalanceWalk:
         """Return a walk over the balances of a customer: ``async for balance in session.balances(query)``.
@@ -369,7 +361,9 @@ class LedgerSession:
     def _profile_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
         """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
         key = type(query), query.scope is None
-        self._profiles[key] = profile = self._profiles.get(key) or ServerProfile()
+        profile = self._profiles.get(key)
+        if profile is None:
+            profile = self._profiles[key] = ServerProfile()
         return profile
 
     def _fetch(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PageT]:

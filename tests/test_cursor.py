@@ -19,6 +19,7 @@ from capledger import CustomerLedgerQuery, InvalidQueryError, LedgerSession, Org
 from capledger.auth import BasicAuth
 from capledger.cursor import Cursor, Edge, Position
 from capledger.sandbox import seed_rows
+from capledger.server_profile import Learned
 from capledger.windows import Window
 
 DAY = datetime(2024, 1, 1)
@@ -123,9 +124,12 @@ cursors = st.builds(
     Cursor,
     end=moments,
     position=st.none() | positions,
-    offset_rule=st.sampled_from([None, "page", "page from 1", "row"]),
-    page_cap=st.none() | st.integers(1, 1_000),
-    span_days=st.integers(1, 90),
+    learned=st.builds(
+        Learned,
+        offset_rule=st.sampled_from([None, "page", "page from 1", "row"]),
+        page_cap=st.none() | st.integers(1, 1_000),
+        span_days=st.integers(1, 90),
+    ),
     unproven=st.booleans(),
 )
 

@@ -231,7 +231,7 @@ async def test_a_session_that_nobody_closes_warns_once() -> None:
         await walk.__anext__()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            walk._stop()
+            walk._leave()
             await asyncio.sleep(0.01)
             del session, walk
             gc.collect()

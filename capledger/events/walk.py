@@ -69,11 +69,7 @@ class EventWalk:
     def _leave(self) -> None:
         """End the requests under way, unless a consumer waits for the next event."""
         if not self._queue.busy:
-            self._stop()
-
-    def _stop(self) -> None:
-        """End the requests under way without waiting for their end."""
-        self._queue.stop()
+            self._queue.stop()
 
     @property
     def missing(self) -> list[int | str]:

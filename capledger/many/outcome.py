@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
 
-
-
 def _query_repr(query: object) -> str:
     return repr(query) if isinstance(query, LedgerQuery) else f"<{type(query).__name__}, not a ledger query>"
 

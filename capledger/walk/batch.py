@@ -11,7 +11,7 @@ from capledger.models import LedgerEntry, LedgerPage
 from capledger.moments import second_of
 from capledger.server_profile import ServerProfile
 from capledger.walk.listing import Listing
-from capledger.walk.ordering import by_date, date_of, is_past, start_of_last_second
+from capledger.walk.ordering import date_of, is_past, start_of_last_second
 from capledger.walk.validation import Contradiction, edge_behind, entries_behind
 
 #: How many different seconds in order show that the service has an order.
@@ -103,10 +103,7 @@ class BatchBuilder:
 
     def _entries(self, rows: list[LedgerEntry], added: int) -> list[LedgerEntry]:
         """Return the entries to yield: of the walk's range, and not yielded before."""
-        span, skipped, order = self.listing.span, self.skipped, self.listing.order
-        entries = by_date(rows, order)
-        if entries and not (span.holds(entries[0].ledger_created_date) and span.holds(entries[-1].ledger_created_date)):
-            entries = [entry for entry in entries if span.holds(entry.ledger_created_date)]
+        entries, skipped, order = self.listing.entries(rows), self.skipped, self.listing.order
         if not entries or skipped is None or is_past(second_of(entries[0].ledger_created_date), skipped.second, order):
             return entries
         behind = entries_behind(entries, skipped, order)

@@ -10,7 +10,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from capledger.errors import IncompleteLedgerError, LimitTooLargeError
 from capledger.models import LedgerEntry, LedgerPage

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from capledger.errors import ApiError, LimitTooLargeError, PaginationError
 from capledger.models import LedgerEntry

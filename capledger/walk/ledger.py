@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime, tzinfo
 
-    from capledger._sansio.sending import Received, Send
+    from capledger._sansio.sending import Send
     from capledger.queries import LedgerQuery
     from capledger.server_profile import ServerProfile
 
@@ -68,21 +68,23 @@ class LedgerWalk:
         context = RequestContext(self._report)
         self._attach = attach and partial(attach, self._report, context)
         self._prefetch = Prefetch(send, context, prefetch, partial(_count_page, self._report, now, zone))
-        span = partial(_resolved_span, query, zone, now, resume)
+
+        def span() -> Span:
+            return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
+
         self._plan = WalkPlan(query, profile, self._prefetch, span, self._report, unseen)
         position = None
         if resume is not None:
             position = resume.position
-            profile.adopt(resume.offset_rule, resume.page_cap, resume.span_days)
+            profile.adopt(resume.learned)
             if resume.unproven:
                 self._plan.shortfall = IncompleteLedgerError("entries before the cursor may be missing: begin anew")
-        self._yielded_before = 0 if position is None else position.yielded
         self._batch, self._index = Batch(_NO_PAGE, [], position), 0
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "told", "ended"] = "idle"  # told: that entries may be missing
 
     def __repr__(self) -> str:
-        return f"<LedgerWalk {self.report.rows_yielded} entries yielded, complete={self._report.complete}>"
+        return f"<LedgerWalk {self._report.rows_yielded} entries yielded, complete={self._report.complete}>"
 
     def __aiter__(self) -> AsyncIterator[LedgerEntry]:
         self._check_not_ended()
@@ -92,6 +94,7 @@ class LedgerWalk:
         while self._index >= len(self._batch.entries):
             await self._advance()
         self._index += 1
+        self._report.rows_yielded += 1
         return self._batch.entries[self._index - 1]
 
     def pages(self) -> AsyncIterator[LedgerPage]:
@@ -114,7 +117,7 @@ class LedgerWalk:
         batch, entries = self._batch, self._batch.entries
         page, batch.page = batch.page, _NO_PAGE
         page.entries, self._index = entries[self._index :], len(entries)
-        self._update_report()
+        self._report.rows_yielded += len(page.entries)
         return page
 
     async def collect(self) -> list[LedgerEntry]:
@@ -146,10 +149,6 @@ class LedgerWalk:
         if self._state != "advancing":
             self._prefetch.stop()
 
-    def _stop(self) -> list[asyncio.Task[Received[LedgerPage]]]:
-        """End the requests under way without waiting for their end."""
-        return self._prefetch.stop()
-
     @property
     def start(self) -> datetime | None:
         """Return the first moment of the walk's range, in the server's zone; None: from the beginning."""
@@ -170,18 +169,14 @@ class LedgerWalk:
     @property
     def _position(self) -> Callable[[], Cursor]:
         """What returns the cursor of this moment: the keys in it take time, and few are wanted."""
-        unproven = self._plan.shortfall is not None and self._state not in {"told", "ended"}
-        return partial(_cursor, self._batch, self._index, self._plan.span.upper, self._plan.profile, unproven=unproven)
+        plan = self._plan
+        unproven = plan.shortfall is not None and self._state not in {"told", "ended"}
+        return partial(_cursor, self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
 
     @property
     def report(self) -> WalkReport:
-        """What the walk has cost and how far it is; one object, brought up to date page by page and when asked for."""
-        self._update_report()
+        """What the walk has cost and how far it is, live; always the same object."""
         return self._report
-
-    def _update_report(self) -> None:
-        before = self._batch.before
-        self._report.rows_yielded = self._index + (0 if before is None else before.yielded) - self._yielded_before
 
     async def _advance(self) -> None:
         """Go on to the next batch.
@@ -212,7 +207,6 @@ class LedgerWalk:
             if self._batch.entries:  # makes room before the next page is decoded
                 self._batch, self._index = Batch(_NO_PAGE, [], self._batch.position(self._index)), 0
             self._taken = await plan.next_batch(self._batch.before)
-        self._update_report()
         if self._taken is None:
             if plan.shortfall is not None and not self._allow_incomplete:
                 raise plan.shortfall
@@ -226,19 +220,7 @@ class LedgerWalk:
 
 
 def _cursor(batch: Batch, index: int, end: datetime, profile: ServerProfile, *, unproven: bool) -> Cursor:
-    return Cursor(
-        end=end,
-        position=batch.position(index),
-        offset_rule=profile.offset_rule,
-        page_cap=profile.page_cap,
-        span_days=profile.span_days,
-        unproven=unproven,
-    )
-
-
-def _resolved_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
-    """Return the range of a walk that starts now, or of the earlier walk that it resumes."""
-    return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
+    return Cursor(end=end, position=batch.position(index), learned=profile.learned(), unproven=unproven)
 
 
 def _count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzinfo, page: LedgerPage) -> None:

@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.moments import second_of
-from capledger.walk.ordering import ListingOrder, date_of, is_past
+from capledger.walk.ordering import ListingOrder, by_date, date_of, is_past
 from capledger.windows import Span, Window
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ class Listing:
         earliest, latest = self.window.explained(self.span.zone)
         moments = list(map(date_of, rows))
         return earliest <= min(moments) and max(moments) <= latest
+
+    def entries(self, rows: list[LedgerEntry]) -> list[LedgerEntry]:
+        """Return those of the rows that are yielded from this listing, in the order of their dates."""
+        entries, holds = by_date(rows, self.order), self.span.holds
+        if entries and not (holds(entries[0].ledger_created_date) and holds(entries[-1].ledger_created_date)):
+            return [entry for entry in entries if holds(entry.ledger_created_date)]
+        return entries
 
     def is_past(self, second: int) -> bool:
         """Return whether rows behind this second are behind the part that is yielded."""

@@ -19,9 +19,10 @@ from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooL
 from capledger.models import WalkReport
 from capledger.queries import LedgerQuery
 from capledger.server_profile import ServerProfile
+from capledger.walk.batch import Batch
 from capledger.walk.discovery import Discovery
-from capledger.walk.listing import Listing, page_count
-from capledger.walk.ordering import date_of
+from capledger.walk.listing import Listing, PageKey, page_count, stated_total
+from capledger.walk.ordering import date_of, is_in_order
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.reading import ListingReading
 from capledger.walk.validation import Contradiction
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from capledger.cursor import Position
-    from capledger.walk.batch import Batch
 
 #: Windows whose first pages may be requested ahead.
 _MOST_FOLLOWING: Final = 8
@@ -88,6 +88,8 @@ class WalkPlan:
         """
         if self._coming is None:
             self._coming = self._planned(position)
+            if position is None and (batch := await self._single_page()) is not None:
+                return batch
         whole = self.span.window if position is None else None
         while (reading := self._reading or self._open_next(position)) is not None:
             try:
@@ -128,6 +130,26 @@ class WalkPlan:
             return deque([position.window, *self._cut(rest)])
         fits = whole is not None and whole.days(span.zone) <= self.profile.span_days
         return deque([whole if fits and position is None and not self.profile.ignores_dates else None])
+
+    async def _single_page(self) -> Batch | None:
+        """Return the batch of a history that is one page, with room for more: nothing need be found out about it."""
+        if self.unseen or self._coming != deque([None]):
+            return None
+        listing, limit = self._listing(None), self.profile.page_size(self.query.page_size)
+        key = PageKey(listing, 0, limit, limit, 0)
+        try:
+            page = await self.prefetch.take(key)
+        except LimitTooLargeError as refusal:
+            self.profile.lower_page_cap(refusal, limit)
+            return None
+        rows, count = page.entries, len(page.entries)
+        if not 0 < count < limit or count != stated_total(page) or not is_in_order(rows, listing.order):
+            self.prefetch.kept[key] = page
+            return None
+        self._coming, self._stated = deque(), count
+        self.report.windows, self.report.rows_expected = 1, count
+        entries = listing.entries(rows)
+        return Batch(page, entries, None, rows, count, count, listing) if entries else None
 
     async def _prefers_windows(self, reading: ListingReading, whole: Window) -> bool:
         """Return whether windows take fewer requests than the history, by its first page."""

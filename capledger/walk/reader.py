@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve
+from attrs import define
 
 from capledger.cursor import Edge
 from capledger.errors import IncompleteLedgerError

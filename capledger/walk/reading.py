@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, evolve
+from attrs import define
 
 from capledger.cursor import Edge
 from capledger.errors import IncompleteLedgerError
@@ -65,10 +65,7 @@ class ListingReading:
         """
         if self._source is None:
             own = None if position is None or position.window != self.discovery.listing.window else position
-            layout = await self.discovered(own)
-            if position is None and (batch := self._single_page(layout)) is not None:
-                return batch
-            self._source = self._begin(layout, position, own)
+            self._source = self._begin(await self.discovered(own), position, own)
         source = self._source
         try:
             batch = await source.next(position)
@@ -84,19 +81,6 @@ class ListingReading:
             if self.shortfall is not None and source.doubts_dates and self.discovery.listing.window is not None:
                 raise Contradiction("dates", "the stated total does not count the rows of the window alone")
         return batch
-
-    def _single_page(self, layout: Layout) -> Batch | None:
-        """Return the batch of a first page that has all rows, and room for another one: nothing follows it."""
-        rows, discovery = layout.total, self.discovery
-        if rows is None or len(discovery.first) != rows or rows >= layout.page_size or not layout.ordered:
-            return None
-        page = discovery.prefetch.kept.pop(layout.key(discovery.listing, 0), None)
-        if page is None:
-            return None
-        discovery.prefetch.start(map(discovery.first_key, discovery.following))
-        self.ended = True
-        builder = BatchBuilder(discovery.listing, discovery.profile)
-        return builder.add(page.entries, page, None, rows, rows, ends=True)
 
     def _begin(self, layout: Layout, position: Position | None, own: Position | None) -> Reader | Collector:
         """Begin to read page by page, from the position on if it is known how many rows lie before it, or collect."""
