@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,8 +15,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+#: Turns of the event loop in which an accepted connection gets its transport, its streams and the task that reads them.
+_TURNS_TO_CONNECT = 3
 #: Turns of the event loop in which connections report that they are closed.
 _TURNS_TO_CLOSE = 5
+
+
+async def stop_listening(listener: asyncio.Server) -> None:
+    """
+    Accept no more connections, and close the listening sockets once every connection accepted has its handler.
+
+    asyncio never closes a socket that it accepted but has no transport for when ``Server.close`` is called:
+    https://github.com/python/cpython/issues/109564
+    """
+    with suppress(NotImplementedError):  # by the loop of Windows, which accepts without readers
+        for listening in listener.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+    for _ in range(_TURNS_TO_CONNECT):
+        await asyncio.sleep(0)
+    listener.close()
 
 
 async def _end_tasks() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import frozen
 
-from capledger.sandbox.loop_thread import LoopbackServer
+from capledger.sandbox.loop_thread import LoopbackServer, stop_listening
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -79,9 +79,9 @@ class SandboxProxy(LoopbackServer):
 
     async def close(self) -> None:
         """Stop listening, and drop what is in flight."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_listening(server)
         self._drop()
 
     def drop_connections(self) -> None:

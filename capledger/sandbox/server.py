@@ -23,7 +23,7 @@ from capledger.sandbox.demo import demo_holders
 from capledger.sandbox.events_endpoint import events_page
 from capledger.sandbox.faults.context import FaultContext, FaultScript
 from capledger.sandbox.ledger_endpoint import EndpointRequest, ledger_page
-from capledger.sandbox.loop_thread import LoopbackServer
+from capledger.sandbox.loop_thread import LoopbackServer, stop_listening
 from capledger.sandbox.params import selector
 from capledger.sandbox.rate_limiter import ServerRateLimiter
 from capledger.sandbox.request_log import LoggedRequest
@@ -33,6 +33,7 @@ from capledger.sandbox.rules import Rules
 from capledger.sandbox.stores import STORES, Store, Stores
 
 if TYPE_CHECKING:
+    from asyncio import Server
     from ssl import SSLContext
 
     from capledger.sandbox.connections import ClientConnection
@@ -125,32 +126,34 @@ class Sandbox(LoopbackServer):
         self._ssl = ssl
         self._in_flight = 0
         self._numbers = Counter[str]()
-        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+        self._listener: Server | None = None
 
     async def start(self) -> None:
         """Start to listen; ``url`` is known afterwards."""
-        server = web.Server(self._handle, access_log=None, handler_cancellation=True)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, *self._address, ssl_context=self._ssl).start()
+        self._server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        loop = get_running_loop()
+        self._listener = await loop.create_server(self._server, *self._address, ssl=self._ssl, backlog=128)
 
     async def close(self) -> None:
         """Stop listening, and drop the requests in flight."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        listener, self._listener = self._listener, None
+        if self._server is not None and listener is not None:
+            await stop_listening(listener)
+            self._server.pre_shutdown()
+            await self._server.shutdown(_GRACE)
 
     @property
     def running(self) -> bool:
         """Whether the sandbox listens: True between ``start`` and ``close``."""
-        return self._runner is not None and bool(self._runner.addresses)
+        return self._listener is not None
 
     @property
     def url(self) -> str:
         """Base URL, such as ``http://127.0.0.1:40123``."""
-        if self._runner is None:
+        if self._listener is None:
             raise RuntimeError("the sandbox is not running; start it with `async with` or `with`")
-        host, port = self._runner.addresses[0][:2]
+        host, port = self._listener.sockets[0].getsockname()[:2]
         return f"{'http' if self._ssl is None else 'https'}://{host}:{port}"
 
     def append(self, identifier_value: str, row: LedgerRow) -> None:

@@ -1,15 +1,18 @@
-"""Connections that are reset at their next use, failures that pass, and the times of tokens."""
+"""Connections that are reset at their next use or closed in the end, failures that pass, and the times of tokens."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from datetime import datetime
 
 import aiohttp
 import pytest
 from support.sandbox_client import ABOUT, EVENTS, LEDGER, Client, basic, opened
+from yarl import URL
 
-from capledger.sandbox import Rules, SandboxCustomer, faults, make_row
+from capledger.sandbox import Rules, Sandbox, SandboxCustomer, SandboxProxy, faults, make_row
 
 CUSTOMER = SandboxCustomer("1", [make_row(1, datetime(2024, 1, 1))])
 
@@ -66,6 +69,21 @@ async def test_idle_connections_are_reset_after_a_time() -> None:
                 statuses.append(0)
 
     assert statuses == [405, 405, 0]
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("server", [Sandbox(), SandboxProxy(Sandbox())], ids=["sandbox", "proxy"])
+async def test_connections_that_are_being_accepted_are_closed(server: Sandbox | SandboxProxy, turns: int) -> None:
+    """In whichever turn of the event loop the server is closed, the client of an idle connection sees the end."""
+    async with server:
+        url = URL(server.url)
+        client = socket.create_connection((url.host, url.port))  # before it is accepted, as the loop waits meanwhile
+        client.setblocking(False)  # noqa: FBT003 - has no name
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with client, suppress(ConnectionResetError):
+        async with asyncio.timeout(1):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
 
 async def test_faults_can_be_for_reused_connections_alone() -> None:

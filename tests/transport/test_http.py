@@ -334,9 +334,9 @@ async def test_traces_are_passed_to_aiohttp() -> None:
 async def connections(it: Service) -> int:
     """Return the connections that the sandbox has open, after it had a moment to notice."""
     await asyncio.sleep(0.01)
-    runner = it.box._runner
-    assert runner is not None
-    return len(runner.server.connections if runner.server else ())
+    server = it.box._server
+    assert server is not None
+    return len(server.connections)
 
 
 @virtual_time
