@@ -10,7 +10,7 @@ from capledger.queries import checks
 from capledger.queries.subject import SubjectQuery
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class BalanceQuery(SubjectQuery):
     """The balances of one customer, by programme, points category and currency."""
 

@@ -189,12 +189,6 @@ def optional_datetime(_: object, attribute: Attribute[Any], value: object) -> No
         raise InvalidQueryError(f"{attribute.name} is at the edge of the calendar: leave it out, or pass another year")
 
 
-def require_at_most_one(query: object, *fields: str) -> None:
-    """Raise if a query has several of these fields, of which the service accepts one."""
-    if len([name for name in fields if getattr(query, name) not in {None, ()}]) > 1:
-        raise InvalidQueryError(f"pass only one of {', '.join(fields)}: the service does not combine them")
-
-
 def require_order(start: datetime | None, end: datetime | None) -> None:
     """Raise if the end is before the start, as far as they compare: both naive or both aware."""
     if start is None or end is None or (start.tzinfo is None) is not (end.tzinfo is None):

@@ -16,7 +16,7 @@ def _is_version(_: object, __: object, value: object) -> None:
         raise InvalidQueryError('api_version must be None, "v2" or "v2.1"')
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class EventDetailsQuery(SubjectQuery):
     """Events of one customer or group, by their ids or by name and references; any number of them."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import checks
-from capledger.queries.subject import SubjectQuery, as_documented
+from capledger.queries.subject import SubjectQuery, as_documented, with_changes
 
 if TYPE_CHECKING:
     from capledger.queries.options import CustomerLedgerOptions
@@ -20,7 +20,7 @@ def _is_order(_: object, __: object, value: object) -> None:
         raise InvalidQueryError('order must be "asc" for oldest first or "desc" for newest first')
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class _BaseLedgerQuery(SubjectQuery):
     """Dates, order and filters of both types of ledger."""
 
@@ -50,11 +50,15 @@ class _BaseLedgerQuery(SubjectQuery):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        checks.require_at_most_one(self, "till_id", "till_ids", "store_id", "store_code")
+        places = self.till_id, self.till_ids, self.store_id, self.store_code
+        if len(places) - places.count(None) - places.count(()) > 1:
+            raise InvalidQueryError(
+                "pass only one of till_id, till_ids, store_id, store_code: the service does not combine them"
+            )
         checks.require_order(self.start, self.end)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class CustomerLedgerQuery(_BaseLedgerQuery):
     """The ledger of one customer, with every parameter of the v2 and v2.1 ledger pages as a keyword."""
 
@@ -92,27 +96,42 @@ class CustomerLedgerQuery(_BaseLedgerQuery):
             raise InvalidQueryError("type of a customer is CUSTOMER or None: use GroupLedgerQuery for a user group")
 
     @classmethod
+    def _of(cls, name: str, value: str | int, options: CustomerLedgerOptions) -> Self:
+        if cls is not CustomerLedgerQuery or not options.keys() <= _OPTIONS:
+            return cls(identifier_name=name, identifier_value=value, **options)  # a subclass, or a TypeError
+        values = {"identifier_value": value, **options}
+        return with_changes(_WITHOUT_OPTIONS[name], values)  # type: ignore[return-value]  # Self is this very class
+
+    @classmethod
     def mobile(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
         """Return the query for a mobile number, with country code and without a plus."""
-        return cls(identifier_name="mobile", identifier_value=value, **options)
+        return cls._of("mobile", value, options)
 
     @classmethod
     def email(cls, value: str, **options: Unpack[CustomerLedgerOptions]) -> Self:
         """Return the query for an e-mail address."""
-        return cls(identifier_name="email", identifier_value=value, **options)
+        return cls._of("email", value, options)
 
     @classmethod
     def customer_id(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
         """Return the query for an id of the platform (``identifierName=id``, ``user_id`` in responses)."""
-        return cls(identifier_name="id", identifier_value=value, **options)
+        return cls._of("id", value, options)
 
     @classmethod
     def external_id(cls, value: str | int, **options: Unpack[CustomerLedgerOptions]) -> Self:
         """Return the query for an id of the brand (``identifierName=externalId``)."""
-        return cls(identifier_name="externalId", identifier_value=value, **options)
+        return cls._of("externalId", value, options)
 
 
-@frozen(kw_only=True)
+_OPTIONS: Final = {item.name for item in fields(CustomerLedgerQuery)} - {"identifier_name", "identifier_value"}
+#: Queries by the names of their identifiers, checked once. Those of customers are copies.
+_WITHOUT_OPTIONS: Final = {
+    name: CustomerLedgerQuery(identifier_name=name, identifier_value="0")
+    for name in ("mobile", "email", "id", "externalId")
+}
+
+
+@frozen(kw_only=True, slots=False)
 class GroupLedgerQuery(_BaseLedgerQuery):
     """The ledger of one user group: entries of all its members."""
 
