@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from attrs import fields
 
 from capledger.models._fields import camel_case
 from capledger.queries import GroupLedgerQuery
-from capledger.queries.subject import SubjectQuery
+from capledger.queries.subject import SubjectQuery, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,18 +52,22 @@ _NOT_SENT_BY_NAME = frozenset(
 
 def query_params(query: LedgerQuery | EventDetailsQuery | BalanceQuery) -> Params:
     """Return the parameters of a query that are its fields in camelCase: those that have a value."""
-    names, values = _names(type(query))  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
-    pairs = zip(names, values(query), strict=True)
-    return {name: encode(value) for name, value in pairs if value is not None and value != ()}
+    names, values_of = _names(type(query))  # type: ignore[arg-type]  # mypy applies the hash of instances to the class
+    values, params = values_of(query), {}
+    for field, name in names:
+        value = values[field]
+        if value is not None and value != ():
+            params[name] = encode(value)
+    return params
 
 
 @cache
-def _names(kind: type[AttrsInstance]) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
-    """Return the names of a query's parameters, and the function that returns their values."""
+def _names(kind: type[AttrsInstance]) -> tuple[tuple[tuple[str, str], ...], Callable[[object], dict[str, Any]]]:
+    """Return the fields of a query that are sent, with the names of their parameters, and what returns their values."""
     # The subject's fields first: an inherited field that a query overrides would otherwise come last.
     names = dict.fromkeys(item.name for model in (SubjectQuery, kind) for item in fields(model))
     sent = [name for name in names if name not in _NOT_SENT_BY_NAME]
-    return tuple(map(camel_case, sent)), attrgetter(*sent)
+    return tuple(zip(sent, map(camel_case, sent), strict=True)), reader_of(kind)
 
 
 def older_spellings(query: LedgerQuery, order: str) -> Params:
@@ -74,15 +77,10 @@ def older_spellings(query: LedgerQuery, order: str) -> Params:
     return {"role": encode(query.roles), "sort": order} if query.roles else {"sort": order}
 
 
-def page_params(offset: int, limit: int) -> Params:
-    """Return the parameters of a page: its position in the server's terms, and its size."""
-    return {"offset": str(offset), "limit": str(limit)}
-
-
 def date_params(start: datetime | None, end: datetime | None) -> Params:
     """Return the parameters of a range of dates, naive in the server's zone; None is not sent."""
-    moments = {"startDate": start, "endDate": end}
-    return {name: encode(moment) for name, moment in moments.items() if moment is not None}
+    params = {} if start is None else {"startDate": encode(start)}
+    return params if end is None else {**params, "endDate": encode(end)}
 
 
 def event_params(query: EventDetailsQuery, ids_or_references: Sequence[int | str]) -> Params:
@@ -105,6 +103,8 @@ def encode(value: Encodable) -> str:
     Booleans are ``true`` and ``false``; dates are ``yyyy-MM-ddTHH:mm:ss`` in the server's zone, so they must be naive,
     and fractions of a second are cut off; lists are separated by commas without spaces.
     """
+    if type(value) is str:  # the common case, without the slow check of patterns
+        return value
     match value:
         case str():
             return str.__str__(value)  # also of an enumeration of strings, whose own ``str`` is its name

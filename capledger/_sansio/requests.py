@@ -16,7 +16,6 @@ from capledger._sansio.params import (
     encode,
     event_params,
     older_spellings,
-    page_params,
     payment_mode_params,
     query_params,
 )
@@ -93,7 +92,8 @@ class LedgerRequests:
             params={
                 **self._params,
                 **older_spellings(self._query, order),
-                **page_params(offset, limit),
+                "offset": str(offset),
+                "limit": str(limit),
                 "order": order,
                 **date_params(start, end),
             },
@@ -132,7 +132,7 @@ def balances(query: BalanceQuery, *, offset: int, limit: int, at: datetime | Non
         path=f"/{'v2' if query.scope is None else 'v2.1'}/pointsLedger/getCustomerLedgerBalance",
         response_type=BalancePage,
         endpoint="balances",
-        params={**query_params(query), **page_params(offset, limit), **date_params(None, at)},
+        params={**query_params(query), "offset": str(offset), "limit": str(limit), **date_params(None, at)},
         headers=_scope_headers(query.scope),
         subject=query.identifier_value,
     )
