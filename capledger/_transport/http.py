@@ -26,6 +26,7 @@ from capledger.errors import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
     from ssl import SSLContext
 
@@ -104,12 +105,13 @@ class HttpClient:
         self._proxy = None if http is not None else find_proxy(base_url, proxy)
         check_context(ssl)
         certificates = None if http is not None or base_url.scheme == "http" else find_certificates(ssl)
-        self._headers = common_headers(headers or {})
-        if (
-            self._proxy is not None and base_url.scheme == "http"
-        ):  # without a tunnel, the proxy reads the request itself
-            self._headers |= self._proxy.headers
-        self._pool = ConnectionPool(http, _checked(trace_configs), certificates)
+        common = common_headers(headers or {})
+        if self._proxy is not None and base_url.scheme == "http":  # no tunnel: the proxy reads the request itself
+            common |= self._proxy.headers
+        # as an aiohttp session's own they take 6,000 instructions less, but aiohttp sends those to a proxy as well
+        of_session = common if http is None and self._proxy is None else {}
+        self._headers = {} if of_session else common
+        self._pool = ConnectionPool(http, _checked(trace_configs), certificates, of_session)
         self._time_limit = TimeLimit(self.timeout)
 
     @property
@@ -138,33 +140,32 @@ class HttpClient:
         connections = self._pool.current
         if connections is None or connections.session.closed:
             return closed_error()
-        reused, outcome = connections.checkout(), None
+        reused = connections.checkout()
+        outcome: Response | CapledgerError | None = None
         try:
-            outcome = await self._send_in_time(connections.session, request, headers)
+            with self._time_limit:
+                async with self._exchange(connections.session, request, headers) as response:
+                    outcome = Response(response.status, response.headers, await _read(response))
+        except CapledgerError as error:
+            outcome = type(error)(error.message)
+        except TimeoutError:
+            outcome = RequestTimeoutError(f"no complete response within {self.timeout:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            outcome = mapped_error(error)
         finally:
-            await self._pool.release(connections, alive=isinstance(outcome, Response))
+            connections.release(alive=isinstance(outcome, Response))
+            if self._pool.has_retired:
+                await self._pool.close_retired()
         if isinstance(outcome, StaleConnectionError):
             if not reused:
                 return ConnectionFailedError(outcome.message)
             await self._pool.renew(connections)
         return outcome
 
-    async def _send_in_time(
+    def _exchange(
         self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
-    ) -> Response | CapledgerError:
-        try:
-            return await self._time_limit.run(self._exchange(session, request, headers))
-        except CapledgerError as error:
-            return type(error)(error.message)
-        except TimeoutError:
-            return RequestTimeoutError(f"no complete response within {self.timeout:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return mapped_error(error)
-
-    async def _exchange(
-        self, session: aiohttp.ClientSession, request: Request[Any], headers: Mapping[str, str]
-    ) -> Response:
-        async with session.request(
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return session.request(
             request.method,
             self._url(request),
             headers={**self._headers, **dict(request.headers), **headers},
@@ -176,8 +177,7 @@ class HttpClient:
             middlewares=(_send_without_retry,),
             proxy=None if self._proxy is None else self._proxy.url,
             proxy_headers=None if self._proxy is None else self._proxy.headers,
-        ) as response:
-            return Response(response.status, response.headers, await _read(response))
+        )
 
     def _url(self, request: Request[Any]) -> URL:
         url = self._urls.get(request.path)
@@ -247,7 +247,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     size, chunks = response.content_length or 0, []
     if size <= MAX_RESPONSE_BYTES:
         size = 0
-        while size <= MAX_RESPONSE_BYTES and (chunk := await response.content.readany()):
+        while size <= MAX_RESPONSE_BYTES and not response.content.at_eof():
+            chunk = await response.content.readany()
             size += len(chunk)
             chunks.append(chunk)
     if size > MAX_RESPONSE_BYTES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 from attrs import define, field
@@ -44,6 +44,8 @@ class ConnectionPool:
     borrowed: aiohttp.ClientSession | None
     trace_configs: Sequence[aiohttp.TraceConfig]
     certificates: ssl.SSLContext | None
+    headers: Mapping[str, str]
+    """Sent with every request of a session of our own."""
     _current: PooledSession | None = field(default=None, init=False)
     _retired: list[PooledSession] = field(factory=list, init=False)
 
@@ -51,6 +53,11 @@ class ConnectionPool:
     def current(self) -> PooledSession | None:
         """Session for the next request, None while the pool is closed."""
         return self._current
+
+    @property
+    def has_retired(self) -> bool:
+        """Whether a retired session is not closed yet."""
+        return bool(self._retired)
 
     @property
     def is_leaking(self) -> bool:
@@ -65,7 +72,10 @@ class ConnectionPool:
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=True if self.certificates is None else self.certificates)
         session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=list(self.trace_configs)
+            connector=connector,
+            headers=self.headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=list(self.trace_configs),
         )
         redact_added(session, self.trace_configs)
         return session
@@ -75,15 +85,10 @@ class ConnectionPool:
         if self._current is stale and self.borrowed is None:
             self._retired.append(stale)
             self._current = PooledSession(self._new_session())
-            await self._close_retired()
+            await self.close_retired()
 
-    async def release(self, used: PooledSession, *, alive: bool) -> None:
-        """Record that a request is over; close a retired session after its last one."""
-        used.release(alive=alive)
-        if self._retired:
-            await self._close_retired()
-
-    async def _close_retired(self) -> None:
+    async def close_retired(self) -> None:
+        """Close the retired sessions whose last request is over."""
         unused = [retired for retired in self._retired if not retired.in_use]
         self._retired = [retired for retired in self._retired if retired.in_use]
         for retired in unused:

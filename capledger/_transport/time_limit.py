@@ -3,68 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from types import TracebackType
 
-T = TypeVar("T")
+    Task = asyncio.Task[Any]
 
 
 class TimeLimit:
-    """Ends what takes longer than a number of seconds, as ``asyncio.timeout`` does.
+    """Ends what takes longer than a number of seconds, as ``asyncio.timeout`` does: ``with time_limit: await ...``.
 
     All exchanges have the same limit, so they are due in the order in which they began, and one timer serves all that
-    are under way. A timer for each takes a twelfth of the time of an exchange.
+    are under way, one in each task. A timer for each takes a twelfth of the time of an exchange.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._due: dict[asyncio.Task[Any], float] = {}
-        """When the exchange of each task must be over, in seconds of the event loop's time; the first is due first."""
+        self._under_way: dict[Task, tuple[float, int]] = {}
+        """When the exchange of each task must be over, in seconds of the event loop's time, the first one first; and
+        how often the task had been cancelled before."""
+        self._ended: dict[Task, int] = {}
+        """The tasks whose exchange was ended here, and how often each had been cancelled before the exchange."""
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(self, exchange: Coroutine[Any, Any, T]) -> T:
-        """Await an exchange; one at a time in each task.
-
-        Raises:
-            TimeoutError: it took too long, or :meth:`end_all` was called.
-        """
-        loop, task = asyncio.get_running_loop(), cast("asyncio.Task[Any]", asyncio.current_task())
-        cancelling, cancelled = task.cancelling(), False
-        self._due[task] = loop.time() + self.seconds
+    def __enter__(self) -> None:
+        loop, task = asyncio.get_running_loop(), _current_task()
+        self._under_way[task] = loop.time() + self.seconds, task.cancelling()
         if self._timer is None:
             self._timer = loop.call_later(self.seconds, self._end_overdue)
-        try:
-            return await exchange
-        except asyncio.CancelledError:
-            cancelled = True
-            raise
-        finally:
-            if self._stop(task) and task.uncancel() <= cancelling and cancelled:
-                raise TimeoutError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise a TimeoutError where the exchange took too long, or :meth:`end_all` was called."""
+        task = _current_task()
+        is_ended = self._under_way.pop(task, None) is None
+        if not self._under_way and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if is_ended and task.uncancel() <= self._ended.pop(task) and kind is asyncio.CancelledError:
+            raise TimeoutError
 
     def end_all(self) -> None:
         """End all exchanges under way."""
-        for task in list(self._due):
+        for task in list(self._under_way):
             self._end(task)
 
     def _end_overdue(self) -> None:
         loop, self._timer = asyncio.get_running_loop(), None
-        for task, due in list(self._due.items()):
+        for task, (due, _) in list(self._under_way.items()):
             if due > loop.time():
                 self._timer = loop.call_at(due, self._end_overdue)
                 return
             self._end(task)
 
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        del self._due[task]
+    def _end(self, task: Task) -> None:
+        _, self._ended[task] = self._under_way.pop(task)
         task.cancel()
 
-    def _stop(self, task: asyncio.Task[Any]) -> bool:
-        """Forget an exchange that is over; return whether it was ended here."""
-        ended = self._due.pop(task, None) is None
-        if not self._due and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        return ended
+
+def _current_task() -> Task:
+    return cast("Task", asyncio.current_task())

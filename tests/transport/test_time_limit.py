@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from attrs import frozen
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     Limited = Callable[[Coroutine[None, None, str]], Awaitable[str]]
+
+T = TypeVar("T")
 
 LIMIT = 10.0
 
@@ -80,20 +83,25 @@ async def with_timeout(work: Coroutine[None, None, str]) -> str:
         return await work
 
 
+async def within(limit: TimeLimit, work: Coroutine[None, None, T]) -> T:
+    with limit:
+        return await work
+
+
 @settings(max_examples=60)
 @given(st.lists(EXCHANGES, min_size=1, max_size=8))
 def test_each_exchange_ends_as_with_a_timeout_of_its_own(exchanges: list[Exchange]) -> None:
     """Result, time and what is left of a cancellation by others are those of ``asyncio.timeout``."""
     expected = run(outcomes(exchanges, with_timeout))
 
-    assert run(outcomes(exchanges, TimeLimit(LIMIT).run)) == expected
+    assert run(outcomes(exchanges, partial(within, TimeLimit(LIMIT)))) == expected
 
 
 @virtual_time
 async def test_all_can_be_ended_at_once() -> None:
     """Those under way end with the same error as late ones; a later one has its whole time."""
     limit = TimeLimit(LIMIT)
-    under_way = [asyncio.create_task(limit.run(asyncio.sleep(60, "done"))) for _ in range(3)]
+    under_way = [asyncio.create_task(within(limit, asyncio.sleep(60, "done"))) for _ in range(3)]
     await asyncio.sleep(1)
 
     limit.end_all()
@@ -101,15 +109,16 @@ async def test_all_can_be_ended_at_once() -> None:
 
     assert [type(error) for error in ended] == [TimeoutError] * 3
     assert now() == 1
-    assert await limit.run(asyncio.sleep(9, "done")) == "done"
+    assert await within(limit, asyncio.sleep(9, "done")) == "done"
 
 
 @virtual_time
 async def test_no_timer_is_left() -> None:
     """The event loop has nothing to wait for once no exchange is under way."""
     limit = TimeLimit(LIMIT)
-    await asyncio.gather(*(limit.run(asyncio.sleep(seconds)) for seconds in (1, 2, 3)))
+    await asyncio.gather(*(within(limit, asyncio.sleep(seconds)) for seconds in (1, 2, 3)))
     with pytest.raises(TimeoutError):
-        await limit.run(asyncio.sleep(60))
+        await within(limit, asyncio.sleep(60))
 
     assert limit._timer is None
+    assert not limit._ended
