@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 
 from capledger._sansio.decoder import Decoder
-from capledger._transport.arguments import as_zone, check_at_least_one, check_base_url
+from capledger._transport.arguments import as_zone, check_at_least_one, check_base_url, check_on_incomplete
 from capledger._transport.client import Transport
 from capledger._transport.clock import SYSTEM_CLOCK, Clock
-from capledger._transport.retry import RetryPolicy
 from capledger.balances import BalanceWalk
 from capledger.cursor import Cursor
 from capledger.errors import ConfigurationError, InvalidQueryError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from capledger._transport.attempt import PendingResponse
     from capledger._transport.authentication import Auth
     from capledger._transport.rate_limit import RateLimit, RateLimiter
+    from capledger._transport.retry import RetryPolicy
     from capledger.blocking import BlockingSession
     from capledger.many import (
         AnyQueries,
@@ -120,8 +121,7 @@ class LedgerSession:
             allow_plain_http=allow_plain_http,
             clock=clock,
         )
-        self._retry = retry or RetryPolicy()
-        self._profiles: dict[tuple[type, bool], ServerProfile] = {}
+        self._profiles: defaultdict[tuple[type, bool], ServerProfile] = defaultdict(ServerProfile)
 
     @classmethod
     def sync(cls: Callable[P, LedgerSession], *args: P.args, **kwargs: P.kwargs) -> BlockingSession:
@@ -182,11 +182,22 @@ class LedgerSession:
         check_query(query, LedgerQuery)
         prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
+        return self._open_walk(query, prefetch, on_incomplete, as_flags(details), resume_from)
+
+    def _open_walk(
+        self,
+        query: LedgerQuery,
+        prefetch: int,
+        on_incomplete: Literal["raise", "warn"],
+        flags: EventFlags | None,
+        resume_from: str | None = None,
+    ) -> LedgerWalk:
+        """Return a walk as :meth:`entries` does, with arguments that were checked."""
         zone = self._zone_for(query)
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
         if query.start is not None or query.end is not None:  # whose order may show only in one zone
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
-        profile, flags = self._profile_of(query), as_flags(details)
+        profile = self._profile_of(query)
         enricher = EventEnricher(query, flags, send=self._send, profile=profile, prefetch=prefetch) if flags else None
         return LedgerWalk(
             query,
@@ -307,12 +318,12 @@ class LedgerSession:
     def _opener(
         self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None
     ) -> Callable[[LedgerQuery], LedgerWalk]:
-        """Return the function that opens a walk; check once what would fail for every query."""
+        """Return the function that opens a walk, after the checks that concern every query."""
         prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         if self._zone is None:
             raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
-        return partial(self.entries, prefetch=prefetch, on_incomplete=on_incomplete, details=flags or False)
+        return partial(self._open_walk, prefetch=prefetch, on_incomplete=on_incomplete, flags=flags)
 
     def events(self, query: EventDetailsQuery, *, prefetch: int = 4) -> EventWalk:
         """Return a walk over the details of events: ``async for event in session.events(query)``.
@@ -326,7 +337,7 @@ class LedgerSession:
         """
         check_query(query, EventDetailsQuery)
         prefetch = check_at_least_one("prefetch", prefetch)
-        return EventWalk(query, fetch=self._fetch, prefetch=prefetch)
+        return EventWalk(query, fetch=self._transport.fetch, prefetch=prefetch)
 
     def balances(self, query: BalanceQuery) -> BalanceWalk:
         """Return a walk over the balances of a customer: ``async for balance in session.balances(query)``.
@@ -360,30 +371,10 @@ class LedgerSession:
 
     def _profile_of(self, query: LedgerQuery | BalanceQuery) -> ServerProfile:
         """Return what is known of the endpoint; groups and other versions of the API may behave differently."""
-        key = type(query), query.scope is None
-        profile = self._profiles.get(key)
-        if profile is None:
-            profile = self._profiles[key] = ServerProfile()
-        return profile
-
-    def _fetch(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PageT]:
-        self._set_deadline(context)
-        return self._transport.fetch(request, context)
+        return self._profiles[type(query), query.scope is None]
 
     def _send(self, request: Request[PageT], context: RequestContext) -> Coroutine[Any, Any, PendingResponse[PageT]]:
-        self._set_deadline(context)
         return self._transport.send(request, context)
-
-    def _set_deadline(self, context: RequestContext) -> None:
-        """Start the time of a walk at its first request."""
-        if context.deadline is None and self._retry.deadline is not None:
-            context.deadline = self._clock.monotonic() + self._retry.deadline
-
-
-def check_on_incomplete(value: object) -> None:
-    """Refuse any value but "raise" and "warn"."""
-    if value not in ("raise", "warn"):
-        raise InvalidQueryError('on_incomplete must be "raise" or "warn"')
 
 
 def check_query(query: object, expected: Any) -> None:  # noqa: ANN401 - a class or a union of classes

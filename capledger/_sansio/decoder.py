@@ -65,17 +65,14 @@ class Decoder:
         Raises:
             CapledgerError: the error that the response stands for; nothing else.
         """
-        page = self._decode_fast(request.response_type, response)
-        if page is None:
-            page = self._decode_tolerantly(request.response_type, response, Scrubber(request.subject))
+        model, is_success = request.response_type, response.is_success
+        page = fast.decode(model, response.body, self._timezone) if is_success else None
+        if page is None or not _has_rows(page):
+            page = self._decode_tolerantly(model, response, Scrubber(request.subject))
         for notice in page.warnings:
             notice.message = Scrubber(request.subject)(notice.message)
         page.raw = response.body
         return page
-
-    def _decode_fast(self, model: type[PageT], response: Response) -> PageT | None:
-        page = fast.decode(model, response.body, self._timezone) if response.is_success else None
-        return page if page is not None and _has_rows(page) else None
 
     def _decode_tolerantly(self, model: type[PageT], response: Response, scrub: Scrubber) -> PageT:
         body = without_lone_surrogates(response.body)

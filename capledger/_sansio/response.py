@@ -12,6 +12,8 @@ from attrs import define, field
 #: Header names of the request id in the service's own logs; both spellings are documented.
 _REQUEST_ID_HEADERS: Final = ("x-cap-requestid", "x-cap-request-id")
 
+_SUCCESS: Final = range(200, 300)
+
 _MAX_REQUEST_ID_LENGTH: Final = 100
 
 #: ``Retry-After`` in seconds; fractions are not standard, and are sent all the same.
@@ -34,7 +36,7 @@ class Response:
     @property
     def is_success(self) -> bool:
         """Whether the HTTP status is 2xx; the body can still hold errors."""
-        return self.status in range(200, 300)
+        return self.status in _SUCCESS
 
     @property
     def can_decode_later(self) -> bool:

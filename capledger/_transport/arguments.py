@@ -155,3 +155,9 @@ def check_at_least_one(name: str, value: SupportsIndex) -> int:
     except ConfigurationError as error:
         message = error.message
     raise InvalidQueryError(message)
+
+
+def check_on_incomplete(value: object) -> None:
+    """Refuse any value but "raise" and "warn"."""
+    if value not in ("raise", "warn"):
+        raise InvalidQueryError('on_incomplete must be "raise" or "warn"')

@@ -193,6 +193,8 @@ class Transport:
     async def send(self, request: Request[PageT], context: RequestContext) -> PendingResponse[PageT]:
         """Send a request as :meth:`fetch` does, and leave the decoding of a large response to the caller."""
         self._open()
+        if context.deadline is None and self._retry.deadline is not None:  # the time of a walk starts here
+            context.deadline = self._clock.monotonic() + self._retry.deadline
         attempt = Attempt(request, context, self._decoder.decode)
         outcome = await self._send_in_time(attempt)
         return PendingResponse(outcome, attempt, self._decode_late)
@@ -236,18 +238,18 @@ class Transport:
 
     async def _send_once(self, attempt: Attempt[T]) -> T | Undecoded | Failure:
         """Acquire a slot, authenticate and send; a request that met a dead idle connection is sent again at once."""
-        urgent, since = False, self._authenticator.renewals
+        counters, urgent, since = attempt.context.counters, False, self._authenticator.renewals
         while True:
             slot = await self.limiter.acquire(attempt.context, urgent=urgent, beside=attempt.beside)
             try:
-                attempt.context.counters.waited += slot.waited
+                counters.waited += slot.waited
                 if await self._authenticate(attempt, slot, since) and not self._is_held_too_long(slot):
                     slot.used, attempt.sent_at = True, self._clock.monotonic()
-                    attempt.context.counters.requests += 1
+                    counters.requests += 1
                     response = await self._http.send(attempt.request, attempt.auth_headers)
                     if not isinstance(response, StaleConnectionError):
                         return self._receive(attempt, response, slot)
-                    attempt.context.counters.retries += 1
+                    counters.retries += 1
             finally:
                 self.limiter.release(slot)
             urgent = True

@@ -7,6 +7,7 @@ from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from capledger._transport.arguments import check_on_incomplete
 from capledger.backfill.batches import Batches
 from capledger.backfill.job import ROLL_ROWS, Job, loop_time
 from capledger.backfill.plan import PlanSummary, make_reader, read_end, update_plan
@@ -17,7 +18,6 @@ from capledger.backfill.sinks import sink_for
 from capledger.backfill.state import JobState
 from capledger.errors import InvalidQueryError
 from capledger.queries.events import as_flags
-from capledger.session import check_on_incomplete
 
 if TYPE_CHECKING:
     from collections.abc import Callable

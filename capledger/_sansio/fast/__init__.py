@@ -35,6 +35,7 @@ _AFTER_UNDERSCORE: Final = b'0123456789._eE+-" \t\n\r\f\v'
 _DIGITS: Final = re.compile(rb"\s*[+-]?[0-9._]+")
 _ESCAPES: Final = re.compile(rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u)?[0-9a-fA-F]{4}")
 _ASCII: Final = bytes(range(128))
+_BACKSLASH: Final = ord("\\")
 
 
 class _NoZone:
@@ -77,7 +78,7 @@ def _may_have_odd_amounts(body: bytes) -> bool:
     """
     if _has_underscore_in_amount(body):
         return True
-    if b"\\" in body and _has_odd_character(_unescaped(set(_ESCAPES.findall(body)))):
+    if _BACKSLASH in body and _has_odd_character(_unescaped(set(_ESCAPES.findall(body)))):
         return True
     return not body.isascii() and _has_odd_character(body.translate(None, _ASCII).decode(errors="ignore"))
 
