@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from base64 import b64encode
@@ -90,6 +91,24 @@ async def test_a_proxy_and_certificates_are_arguments() -> None:
         assert tunnels(proxy) == {("ledger.example:443", "Basic " + b64encode(b"me:se cret").decode())}
         assert not [request for request in box.requests if "proxy-authorization" in request.headers]
         assert {request.headers["authorization"][:6] for request in box.requests} == {"Basic "}
+
+
+async def test_the_proxy_of_a_tunnel_receives_no_header_of_requests() -> None:
+    """Headers of the caller's, and the session's own, are for the service alone."""
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(ConnectionFailedError):
+            await collect(proxy=url, headers={"X-Team": "data"}, ssl=trusting())
+
+    assert [head.split()[0] for head in heads] == [b"CONNECT"]
+    assert not [name for name in (b"x-team", b"content-type", b"authorization") if name in heads[0].lower()]
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
