@@ -104,9 +104,9 @@ def _parsed(response: Response, body: bytes) -> tuple[Any, CapledgerError | None
 
 
 def _has_rows(page: LedgerPage | EventsPage | BalancePage) -> bool:
-    if isinstance(page, BalancePage):
-        return bool(page.balances)
-    return bool(page.events if isinstance(page, EventsPage) else page.entries)
+    if isinstance(page, LedgerPage):
+        return bool(page.entries)
+    return bool(page.events if isinstance(page, EventsPage) else page.balances)
 
 
 def _has_content(document: object, page: LedgerPage | EventsPage | BalancePage) -> bool:

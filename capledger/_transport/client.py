@@ -243,8 +243,9 @@ class Transport:
             slot = await self.limiter.acquire(attempt.context, urgent=urgent, beside=attempt.beside)
             try:
                 counters.waited += slot.waited
-                if await self._authenticate(attempt, slot, since) and not self._is_held_too_long(slot):
-                    slot.used, attempt.sent_at = True, self._clock.monotonic()
+                is_ready, now = await self._authenticate(attempt, slot, since), self._clock.monotonic()
+                if is_ready and now - slot.acquired_at <= self._rate_limiter.max_hold:
+                    slot.used, attempt.sent_at = True, now
                     counters.requests += 1
                     response = await self._http.send(attempt.request, attempt.auth_headers)
                     if not isinstance(response, StaleConnectionError):
@@ -253,9 +254,6 @@ class Transport:
             finally:
                 self.limiter.release(slot)
             urgent = True
-
-    def _is_held_too_long(self, slot: Slot) -> bool:
-        return self._clock.monotonic() - slot.acquired_at > self._rate_limiter.max_hold
 
     def _receive(self, attempt: Attempt[T], response: Response | CapledgerError, slot: Slot) -> T | Undecoded | Failure:
         outcome = self._outcome(attempt, response, slot)

@@ -124,7 +124,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """Record a success."""
-        self._left = min(self._max, self._left + self._share)
+        if self._left < self._max:
+            self._left = min(self._max, self._left + self._share)
 
     def spend(self) -> bool:
         """Spend one retry; return False where none is left."""

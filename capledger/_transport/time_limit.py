@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +28,8 @@ class TimeLimit:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        loop, task = asyncio.get_running_loop(), _current_task()
+        loop = asyncio.get_running_loop()
+        task: Task = asyncio.current_task(loop)  # type: ignore[assignment]  # exchanges run in tasks
         self._under_way[task] = loop.time() + self.seconds, task.cancelling()
         if self._timer is None:
             self._timer = loop.call_later(self.seconds, self._end_overdue)
@@ -37,7 +38,7 @@ class TimeLimit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Raise a TimeoutError where the exchange took too long, or :meth:`end_all` was called."""
-        task = _current_task()
+        task: Task = asyncio.current_task()  # type: ignore[assignment]  # exchanges run in tasks
         is_ended = self._under_way.pop(task, None) is None
         if not self._under_way and self._timer is not None:
             self._timer.cancel()
@@ -61,7 +62,3 @@ class TimeLimit:
     def _end(self, task: Task) -> None:
         _, self._ended[task] = self._under_way.pop(task)
         task.cancel()
-
-
-def _current_task() -> Task:
-    return cast("Task", asyncio.current_task())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from attrs import frozen
 
@@ -232,7 +232,7 @@ class _Worker:
 
     async def _walk(self, drawn: Query, hand_over: HandOver[_Streamed] | None) -> LedgerOutcome:
         """Walk one ledger; keep its entries, or hand over its pages."""
-        query = cast("LedgerQuery", drawn)
+        query: LedgerQuery = drawn  # type: ignore[assignment]  # anything else is refused below
         entries: list[LedgerEntry] = []
         error_of_walk: CapledgerError | None = None
         try:
