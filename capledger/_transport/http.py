@@ -247,8 +247,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     size, chunks = response.content_length or 0, []
     if size <= MAX_RESPONSE_BYTES:
         size = 0
-        while size <= MAX_RESPONSE_BYTES and not response.content.at_eof():
-            chunk = await response.content.readany()
+        while size <= MAX_RESPONSE_BYTES and (chunk := await response.content.readany()):
             size += len(chunk)
             chunks.append(chunk)
     if size > MAX_RESPONSE_BYTES:
