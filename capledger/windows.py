@@ -72,11 +72,13 @@ class Span:
         Raises:
             InvalidQueryError: the end is before the start.
         """
-        lower = None if start is None else _instant(start, zone)
-        upper = to_utc(now) if end is None else _instant(end, zone)
-        if lower is not None and end is not None and upper < lower:
+        lower, now = None if start is None else _instant(start, zone), to_utc(now)
+        if end is None:
+            return cls(lower, now, zone)
+        upper = _instant(end, zone)
+        if lower is not None and upper < lower:
             raise InvalidQueryError("end is before start: pass an end that is later than start")
-        return cls(lower, min(upper, to_utc(now)), zone)
+        return cls(lower, min(upper, now), zone)
 
     @property
     def window(self) -> Window | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from capledger._sansio.requests import LedgerRequests
 from capledger.models import LedgerEntry, LedgerPage
@@ -30,7 +30,7 @@ class PageKey(NamedTuple):
     offset: int
 
 
-@frozen
+@define(unsafe_hash=True)
 class Listing:
     """What is requested: a window, or the whole history; read in the order of the query."""
 

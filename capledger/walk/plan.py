@@ -133,7 +133,7 @@ class WalkPlan:
 
     async def _single_page(self) -> Batch | None:
         """Return the batch of a history that is one page, with room for more: nothing need be found out about it."""
-        if self.unseen or self._coming != deque([None]):
+        if self.unseen or not self._coming or self._coming[0] is not None:
             return None
         listing, limit = self._listing(None), self.profile.page_size(self.query.page_size)
         key = PageKey(listing, 0, limit, limit, 0)
@@ -143,12 +143,13 @@ class WalkPlan:
             self.profile.lower_page_cap(refusal, limit)
             return None
         rows, count = page.entries, len(page.entries)
-        if not 0 < count < limit or count != stated_total(page) or not is_in_order(rows, listing.order):
+        entries = listing.entries(rows)
+        in_order = entries is rows or is_in_order(rows, self.query.order)
+        if not (0 < count < limit and count == stated_total(page) and in_order):
             self.prefetch.kept[key] = page
             return None
         self._coming, self._stated = deque(), count
         self.report.windows, self.report.rows_expected = 1, count
-        entries = listing.entries(rows)
         return Batch(page, entries, None, rows, count, count, listing) if entries else None
 
     async def _prefers_windows(self, reading: ListingReading, whole: Window) -> bool:
