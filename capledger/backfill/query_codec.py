@@ -8,9 +8,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from attrs import evolve, fields
+from attrs import fields
 
 from capledger.queries import CustomerLedgerQuery, GroupLedgerQuery, LedgerQuery, OrgScope
+from capledger.queries.subject import with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,4 +81,4 @@ def make_query(keywords: dict[str, Any], *own: object) -> LedgerQuery:
 
 def with_end(query: LedgerQuery, end: datetime) -> LedgerQuery:
     """Return the query with an end, if it has none."""
-    return query if query.end is not None else evolve(query, end=end)
+    return query if query.end is not None else with_changes(query, {"end": end})
