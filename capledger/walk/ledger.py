@@ -68,10 +68,7 @@ class LedgerWalk:
         context = RequestContext(self._report)
         self._attach = attach and partial(attach, self._report, context)
         self._prefetch = Prefetch(send, context, prefetch, partial(_count_page, self._report, now, zone))
-
-        def span() -> Span:
-            return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
-
+        span = partial(_resolved_span, query, zone, now, resume)
         self._plan = WalkPlan(query, profile, self._prefetch, span, self._report, unseen)
         position = None
         if resume is not None:
@@ -217,6 +214,10 @@ class LedgerWalk:
             await self._attach(self._taken.entries)
         self._batch, self._index, self._taken = self._taken, 0, None
         return "idle"
+
+
+def _resolved_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], datetime], resume: Cursor | None) -> Span:
+    return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
 
 
 def _cursor(batch: Batch, index: int, end: datetime, profile: ServerProfile, *, unproven: bool) -> Cursor:
