@@ -35,7 +35,7 @@ async def settled(reader: Reader, edge: Edge) -> tuple[PageView, Sequence[int]]:
     largest = max(reader.layout.page_size, profile.largest_page())
     before: object = None
     for _ in range(_ATTEMPTS):
-        number, size = _page_around(reader, max(0, low), high, largest)
+        number, size = _page_around(reader, max(0, low), max(0, high), largest)
         try:
             view = await reader.view(number, size)
         except LimitTooLargeError as refusal:

@@ -65,6 +65,12 @@ walks = st.fixed_dictionaries(
     options={"order": "asc", "page_size": 3, "dated": False, "prefetch": 4, "on_incomplete": "raise"},
 )
 @example(
+    seed=0,  # a page far from the edge that is to be settled
+    share=1.0,
+    kinds=[0, 0, 10],
+    options={"order": "asc", "page_size": 3, "dated": False, "prefetch": 1, "on_incomplete": "raise"},
+)
+@example(
     seed=18,  # a page in another's place, its rows reversed
     share=0.3,
     kinds=[0, 9],
