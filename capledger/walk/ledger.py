@@ -38,6 +38,7 @@ _DATED_LATER: Final = Notice(
 )
 #: Takes the place of the page of a batch once that is not needed.
 _NO_PAGE: Final = LedgerPage()
+_START: Final = Batch(_NO_PAGE, [], None)
 
 
 class LedgerWalk:
@@ -76,7 +77,7 @@ class LedgerWalk:
             profile.adopt(resume.learned)
             if resume.unproven:
                 self._plan.shortfall = IncompleteLedgerError("entries before the cursor may be missing: begin anew")
-        self._batch, self._index = Batch(_NO_PAGE, [], position), 0
+        self._batch, self._index = _START if position is None else Batch(_NO_PAGE, [], position), 0
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "told", "ended"] = "idle"  # told: that entries may be missing
 
