@@ -147,9 +147,9 @@ class Collector:
             else:
                 empty += 1
             number += 1
-            ends = self._known == self._total and (empty > 0 or len(page.entries) < size)
-            if number >= self._last(size) and (empty >= empty_pages or ends):
-                return keys
+            ends = self._known == self._total and (self._agreeing or empty or len(page.entries) < size)
+            if (ends and self._agreeing) or (number >= self._last(size) and (ends or empty >= empty_pages)):
+                return keys  # the whole first reading; of others, what brings all rows
 
     def _last(self, size: int) -> int:
         """Return how many pages are stated."""

@@ -158,17 +158,20 @@ class Discovery:
     async def find_offset_rule(self, layout: Layout) -> Layout:
         """Find out what ``offset`` counts, by a smaller page at offset 1: where its rows lie in the first page.
 
-        Where rows of one second do not tell that, by what lies behind the last page. What is proven is kept for the
-        session. Return the layout with what is likely.
+        Where rows of one second do not tell that, by what lies behind the last page; where rows were added meanwhile,
+        by both pages again. What is proven is kept for the session. Return the layout with what is likely.
         """
         first, stated, size = self.first, layout.stated, max(2, layout.page_size // 2)
-        self.likely_rule = "page"
+        self.likely_rule, rows, is_same = "page", first, False
         try:
-            if layout.page_size < 2 * size:
-                page = await self.page(layout.key(self.listing, 0, 2 * size))
-                first, stated = page.entries, stated_total(page)
-            page = await self.page(PageKey(self.listing, 1, size, size, 1))
-            rows, is_same = page.entries, not self.states_more or stated_total(page) == stated
+            for again in range(1 + _RETRIES):
+                if again or layout.page_size < 2 * size:
+                    page = await self.page(layout.key(self.listing, 0, 2 * size))
+                    first, stated = page.entries, stated_total(page)
+                page = await self.page(PageKey(self.listing, 1, size, size, 1))
+                rows, is_same = page.entries, not self.states_more or stated_total(page) == stated
+                if is_same:
+                    break
             starts: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
             parts = {rule: first[start : start + size] for rule, start in starts.items()}
             fitting = [rule for rule, part in parts.items() if _seconds(part) == _seconds(rows)]
@@ -177,14 +180,12 @@ class Discovery:
                 behind = await self.page(PageKey(self.listing, number, size, size, number))
         except (Contradiction, LimitTooLargeError):
             return layout
-        likely: OffsetRule = "page"
         is_full = is_same and len(rows) == size  # no row is hidden, or has moved since
         if is_full and len(first) >= 2 * size and len(fitting) == 1:
-            self.profile.offset_rule = likely = fitting[0]
+            self.profile.offset_rule = self.likely_rule = fitting[0]
         elif is_full and (behind is None or behind.entries):
-            likely = max(parts, key=lambda rule: (keys_of(parts[rule]) & keys_of(rows)).total())
-        self.likely_rule = likely
-        return layout._replace(offset_rule=likely)
+            self.likely_rule, _ = max(parts.items(), key=lambda part: (keys_of(part[1]) & keys_of(rows)).total())
+        return layout._replace(offset_rule=self.known_rule or "page")
 
 
 def _seconds(rows: list[LedgerEntry]) -> list[int]:

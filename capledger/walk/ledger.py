@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from capledger._sansio.context import RequestContext
@@ -208,7 +207,7 @@ class LedgerWalk:
         if self._taken is None:
             if plan.shortfall is not None and not self._allow_incomplete:
                 raise plan.shortfall
-            is_pending = _PENDING_EVENTS in map(attrgetter("code"), self._report.warnings)
+            is_pending = _PENDING_EVENTS in [notice.code for notice in self._report.warnings]
             self._report.complete = plan.shortfall is None and not is_pending
             return "ended"
         if self._attach is not None:

@@ -41,8 +41,7 @@ class ListingReading:
 
     def begin_anew(self) -> None:
         """Discover the listing anew, and read on from the position."""
-        self.layout = self._source = None
-        self._attempts = 0
+        self.layout, self._source, self._attempts = None, None, 0
 
     async def discovered(self, own: Position | None = None) -> Layout:
         """Return the layout of the listing; what is known of it at a position in it need not be discovered."""

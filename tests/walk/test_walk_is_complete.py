@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,9 @@ from support.ledgers import customer, expected_ids, group, group_sandbox, ids, s
 
 from capledger import PaginationError
 from capledger.sandbox import LoggedRequest, Rules, Sandbox, make_row, seed_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("response_size")
 
@@ -125,6 +128,31 @@ async def test_a_walk_stopped_anywhere_goes_on_from_its_cursor(
     assert came == expected
 
 
+def writer(every: int, last: datetime) -> Callable[[Sandbox, LoggedRequest], None]:
+    """Return the hook of a sandbox that adds an entry after *last* with every so many requests."""
+
+    def write(box: Sandbox, _: LoggedRequest) -> None:
+        number = len(box.requests)
+        if number > every and number % every == 0:
+            box.append(customer().identifier_value, make_row(6_000_000 + number, last + timedelta(seconds=number)))
+
+    return write
+
+
+@pytest.mark.parametrize(("order_parameter", "order"), [("sort", "asc"), ("order", "desc")])
+async def test_every_reading_may_meet_a_new_row(order_parameter: Literal["sort", "order"], order: Order) -> None:
+    """Rows that are read in the other order, or by pages that overlap, are whole once all that are stated are known."""
+    rows = rows_of([START + timedelta(days=day) for day in range(25)])
+    rules = Rules(order_parameters=(order_parameter,), default_order="DESC", offset="index", max_limit=10)
+    async with sandbox(rows, rules) as box:
+        box.on_request = writer(3, START + timedelta(days=30))
+        async with session(box) as ledger:
+            query = customer(end=START + timedelta(days=30), order=order, page_size=1)
+            came = ids(await ledger.entries(query, prefetch=1).collect())
+
+    assert came == expected_ids(rows, None, START + timedelta(days=30), order)
+
+
 @given(dates=ledgers, rules=habits, order=orders, size=st.integers(1, 8), every=st.integers(3, 12), data=st.data())
 async def test_entries_written_meanwhile_change_nothing(
     *, dates: list[datetime], rules: Rules, order: Order, size: int, every: int, data: st.DataObject
@@ -141,13 +169,8 @@ async def test_entries_written_meanwhile_change_nothing(
     span: Span = (START - timedelta(seconds=9) if bounded else None, last)
     rules = rules if rules.default_order != "SHUFFLED" else Rules(order_parameters=())
 
-    def write(box: Sandbox, _: LoggedRequest) -> None:
-        if len(box.requests) > every and len(box.requests) % every == 0:
-            number = len(box.requests)
-            box.append(customer().identifier_value, make_row(6_000_000 + number, last + timedelta(seconds=number)))
-
     async with sandbox(rows, rules) as box:
-        box.on_request = write
+        box.on_request = writer(every, last)
         async with session(box) as ledger:
             walk = ledger.entries(customer(start=span[0], end=span[1], order=order, page_size=size), prefetch=1)
             try:
