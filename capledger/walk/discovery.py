@@ -172,6 +172,7 @@ class Discovery:
                 rows, is_same = page.entries, not self.states_more or stated_total(page) == stated
                 if is_same:
                     break
+                self.prefetch.stop()  # what it keeps is older than the next response
             starts: dict[OffsetRule, int] = {"page": size, "row": 1, "page from 1": 0}
             parts = {rule: first[start : start + size] for rule, start in starts.items()}
             fitting = [rule for rule, part in parts.items() if _seconds(part) == _seconds(rows)]
