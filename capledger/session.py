@@ -15,7 +15,7 @@ from capledger.balances import BalanceWalk
 from capledger.cursor import Cursor
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.events import EventEnricher, EventWalk
-from capledger.many import ManyWalks, fetch_many, stream_many
+from capledger.many import LedgerPages, ManyWalks, fetch_many, stream_many
 from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
 from capledger.server_profile import ServerProfile
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Queries,
     )
     from capledger.models import LedgerPage
+    from capledger.walk.ledger import Begun
 
 P = ParamSpec("P")
 _DEFAULT_PREFETCH = 4
@@ -182,11 +183,15 @@ class LedgerSession:
         check_query(query, LedgerQuery)
         prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
-        return self._open_walk(query, prefetch, on_incomplete, as_flags(details), resume_from)
+        return self._open_walk(
+            query, prefetch=prefetch, on_incomplete=on_incomplete, flags=as_flags(details), resume_from=resume_from
+        )
 
     def _open_walk(
         self,
         query: LedgerQuery,
+        begun: Begun | None = None,
+        *,
         prefetch: int,
         on_incomplete: Literal["raise", "warn"],
         flags: EventFlags | None,
@@ -210,6 +215,7 @@ class LedgerSession:
             allow_incomplete=on_incomplete == "warn",
             unseen=self._unseen_pages(query, prefetch),
             attach=enricher.attach if enricher else None,
+            begun=begun,
         )
 
     @overload
@@ -263,7 +269,7 @@ class LedgerSession:
         """
         return fetch_many(
             queries,
-            open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
+            open_ledger=self._opener(prefetch, on_incomplete, as_flags(details)),
             open_balances=self.balances,
             clock=self._clock,
             max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
@@ -308,7 +314,7 @@ class LedgerSession:
             raise InvalidQueryError("on_outcome must be a function, a coroutine function or None")
         return stream_many(
             queries,
-            open_walk=self._opener(prefetch, on_incomplete, as_flags(details)),
+            open_ledger=self._opener(prefetch, on_incomplete, as_flags(details)),
             clock=self._clock,
             max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
             deduplicate=deduplicate,
@@ -317,13 +323,21 @@ class LedgerSession:
 
     def _opener(
         self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None
-    ) -> Callable[[LedgerQuery], LedgerWalk]:
-        """Return the function that opens a walk, after the checks that concern every query."""
+    ) -> Callable[[LedgerQuery], LedgerPages]:
+        """Return the function that opens a ledger, after the checks that concern every query."""
         prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         if self._zone is None:
             raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
-        return partial(self._open_walk, prefetch=prefetch, on_incomplete=on_incomplete, flags=flags)
+        return partial(
+            LedgerPages,
+            zone=self._zone,
+            now=self._clock.now,
+            send=self._send,
+            profile_of=self._profile_of,
+            open_walk=partial(self._open_walk, prefetch=prefetch, on_incomplete=on_incomplete, flags=flags),
+            alone=not flags and (self._transport.is_limited or prefetch <= _DEFAULT_PREFETCH),
+        )
 
     def events(self, query: EventDetailsQuery, *, prefetch: int = 4) -> EventWalk:
         """Return a walk over the details of events: ``async for event in session.events(query)``.

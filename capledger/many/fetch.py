@@ -10,13 +10,13 @@ from attrs import frozen
 from capledger.balances import BalanceWalk
 from capledger.errors import AuthenticationError, CapledgerError, ConfigurationError, InvalidQueryError
 from capledger.iteration import Iteration
+from capledger.many.ledger_pages import LedgerPages
 from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.pool import WorkerPool
 from capledger.many.progress import Counts, Progress
 from capledger.many.queries import Query, QuerySource
 from capledger.models import Balance, LedgerEntry, LedgerPage, WalkReport
 from capledger.queries import BalanceQuery, LedgerQuery
-from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ OutcomeT = TypeVar("OutcomeT", LedgerOutcome, BalanceOutcome)
 #: Errors that concern every query, and so end all of them.
 _FATAL_ERRORS = (AuthenticationError, ConfigurationError)
 
-OpenWalk = Callable[[LedgerQuery], LedgerWalk]
+OpenLedger = Callable[[LedgerQuery], LedgerPages]
 OpenBalances = Callable[[BalanceQuery], BalanceWalk]
 OnOutcome = Callable[[LedgerOutcome], Awaitable[None] | None]
 
@@ -130,7 +130,7 @@ class ManyWalks(Generic[T]):
 def fetch_many(
     queries: AnyQueries,
     *,
-    open_walk: OpenWalk,
+    open_ledger: OpenLedger,
     open_balances: OpenBalances,
     clock: Clock,
     max_in_flight: int,
@@ -140,7 +140,7 @@ def fetch_many(
 ) -> ManyWalks[Any]:
     """Read many ledgers, and balances; return an outcome for each."""
     counts = Counts(clock.monotonic)
-    worker = _Worker(open_walk, open_balances, counts, fail_fast=fail_fast)
+    worker = _Worker(open_ledger, open_balances, counts, fail_fast=fail_fast)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.fetch, size=max_in_flight, ordered=ordered)
     return ManyWalks(pool, pool.__anext__, counts)
@@ -149,7 +149,7 @@ def fetch_many(
 def stream_many(
     queries: Queries,
     *,
-    open_walk: OpenWalk,
+    open_ledger: OpenLedger,
     clock: Clock,
     max_in_flight: int,
     deduplicate: bool,
@@ -157,7 +157,7 @@ def stream_many(
 ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
     """Read many ledgers page by page; outcomes, without entries, go to ``on_outcome``."""
     counts = Counts(clock.monotonic)
-    worker = _Worker(open_walk, None, counts, fail_fast=on_outcome is None)
+    worker = _Worker(open_ledger, None, counts, fail_fast=on_outcome is None)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.stream, size=max_in_flight)
     return ManyWalks(pool, _PageStream(pool, on_outcome).next_page, counts)
@@ -195,9 +195,9 @@ class _Worker:
     """Walks one ledger after the other, or the balances of one customer, from the beginning to an outcome."""
 
     def __init__(
-        self, open_walk: OpenWalk, open_balances: OpenBalances | None, counts: Counts, *, fail_fast: bool
+        self, open_ledger: OpenLedger, open_balances: OpenBalances | None, counts: Counts, *, fail_fast: bool
     ) -> None:
-        self._open_walk = open_walk
+        self._open_ledger = open_ledger
         self._open_balances = open_balances
         self._counts = counts
         self._fail_fast = fail_fast
@@ -236,12 +236,12 @@ class _Worker:
         entries: list[LedgerEntry] = []
         error_of_walk: CapledgerError | None = None
         try:
-            walk = self._open(query)
+            ledger = self._open(query)
         except InvalidQueryError as error:
             return self._finish(LedgerOutcome(query, entries, error, WalkReport(), None))
-        self._counts.walks.add(walk)
+        self._counts.walks.add(ledger)
         try:
-            async for page in walk.pages():
+            while (page := await ledger.next()) is not None:
                 if hand_over is None:
                     entries.extend(page.entries)
                 else:
@@ -251,14 +251,14 @@ class _Worker:
         except CapledgerError as error:
             error_of_walk = error
         finally:
-            report = self._counts.remove(walk)
-            await walk.aclose()
-        return self._finish(LedgerOutcome(query, entries, error_of_walk, report, walk._position))  # noqa: SLF001 - encoded when it is wanted
+            report = self._counts.remove(ledger)
+            await ledger.aclose()
+        return self._finish(LedgerOutcome(query, entries, error_of_walk, report, ledger.position))
 
-    def _open(self, query: Query) -> LedgerWalk:
+    def _open(self, query: Query) -> LedgerPages:
         if not isinstance(query, LedgerQuery):
             raise InvalidQueryError("queries may contain CustomerLedgerQuery and GroupLedgerQuery only")
-        return self._open_walk(query)
+        return self._open_ledger(query)
 
     def _finish(self, outcome: OutcomeT) -> OutcomeT:
         if outcome.error is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from capledger.balances import BalanceWalk
+from capledger.many.ledger_pages import LedgerPages
 from capledger.walk import LedgerWalk
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Counts:
     done: int = 0
     failed: int = 0
     duplicates: int = 0
-    walks: set[LedgerWalk | BalanceWalk] = field(factory=set)
+    walks: set[LedgerPages | LedgerWalk | BalanceWalk] = field(factory=set)
     """The walks in flight."""
     last_failure: str | None = None
     """Type and message of the last error of an attempt, of walks that ended."""
@@ -49,7 +50,7 @@ class Counts:
         """Count a query that was left out."""
         self.duplicates += 1
 
-    def remove(self, walk: LedgerWalk | BalanceWalk) -> WalkReport:
+    def remove(self, walk: LedgerPages | LedgerWalk | BalanceWalk) -> WalkReport:
         """Count what an ended walk has cost, take it out of ``walks``, and return its report."""
         self.walks.discard(walk)
         report = walk.report

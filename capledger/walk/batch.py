@@ -10,12 +10,14 @@ from capledger.cursor import Edge, Position
 from capledger.models import LedgerEntry, LedgerPage
 from capledger.moments import second_of
 from capledger.server_profile import ServerProfile
-from capledger.walk.listing import Listing
-from capledger.walk.ordering import date_of, is_past, start_of_last_second
+from capledger.walk.listing import Listing, stated_total
+from capledger.walk.ordering import date_of, is_in_order, is_past, start_of_last_second
 from capledger.walk.validation import Contradiction, edge_behind, entries_behind
 
 #: How many different seconds in order show that the service has an order.
 _SECONDS_IN_ORDER: Final = 8
+#: Takes the place of the page of a batch once that is not needed.
+NO_PAGE: Final = LedgerPage()
 
 
 @define(eq=False)
@@ -50,6 +52,15 @@ class Batch:
                 first -= 1
             index += first - len(self.rows) + count - start_of_last_second(self.entries[:count])
         return Position(yielded=yielded + count, edge=edge, window=self.listing.window, index=index, total=self.total)
+
+
+def whole(listing: Listing, page: LedgerPage, limit: int) -> Batch | None:
+    """Return the batch of a first page that is the whole listing, with room for more; None where that is not proven."""
+    rows, count = page.entries, len(page.entries)
+    entries = listing.entries(rows)
+    in_order = entries is rows or is_in_order(rows, listing.order)
+    is_whole = 0 < count < limit and count == stated_total(page) and in_order
+    return Batch(page, entries, None, rows, count, count, listing) if is_whole else None
 
 
 @define(eq=False)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from capledger._sansio.context import RequestContext
 from capledger.cursor import Cursor
 from capledger.errors import CapledgerError, ConcurrentUseError, IncompleteLedgerError
 from capledger.iteration import Iteration
-from capledger.models import LedgerEntry, LedgerPage, Notice, WalkReport
+from capledger.models import LedgerEntry, LedgerPage, WalkReport
+from capledger.models.counting import count_page, has_pending_events
 from capledger.moments import to_local
-from capledger.walk.batch import Batch
+from capledger.walk.batch import NO_PAGE, Batch
 from capledger.walk.plan import WalkPlan
 from capledger.walk.prefetch import Prefetch
 from capledger.windows import Span
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from capledger._sansio.sending import Send
     from capledger.queries import LedgerQuery
     from capledger.server_profile import ServerProfile
+    from capledger.walk.listing import PageKey
 
     Attach = Callable[[WalkReport, RequestContext, list[LedgerEntry]], Awaitable[None]]
 
-#: The service works on events of the customer, so the ledger may be incomplete.
-_PENDING_EVENTS: Final = 11002
-#: Entries dated so far ahead of this machine's clock show that a clock or a zone is wrong.
-_CLOCK_TOLERANCE: Final = timedelta(minutes=1)
-_DATED_LATER: Final = Notice(
-    message="the ledger has entries dated later than now: check this machine's clock, and the session's timezone"
-)
-#: Takes the place of the page of a batch once that is not needed.
-_NO_PAGE: Final = LedgerPage()
-_START: Final = Batch(_NO_PAGE, [], None)
+
+class Begun(NamedTuple):
+    """What was done for a walk before it."""
+
+    report: WalkReport
+    context: RequestContext
+    span: Span | Callable[[], Span]
+    """The range of the walk, or what returns it."""
+    kept: dict[PageKey, LedgerPage]
+    """The pages that were read and counted."""
 
 
 class LedgerWalk:
@@ -61,14 +62,17 @@ class LedgerWalk:
         allow_incomplete: bool = False,
         unseen: int = 0,
         attach: Attach | None = None,
+        begun: Begun | None = None,
     ) -> None:
+        if begun is None:
+            report = WalkReport()
+            begun = Begun(report, RequestContext(report), partial(_resolved_span, query, zone, now, resume), {})
         self._query = query
         self._allow_incomplete = allow_incomplete
-        self._report = WalkReport()
-        context = RequestContext(self._report)
+        self._report, context, span, kept = begun
         self._attach = attach and partial(attach, self._report, context)
-        self._prefetch = Prefetch(send, context, prefetch, partial(_count_page, self._report, now, zone))
-        span = partial(_resolved_span, query, zone, now, resume)
+        self._prefetch = Prefetch(send, context, prefetch, partial(count_page, self._report, now, zone))
+        self._prefetch.kept.update(kept)
         self._plan = WalkPlan(query, profile, self._prefetch, span, self._report, unseen)
         position = None
         if resume is not None:
@@ -76,7 +80,7 @@ class LedgerWalk:
             profile.adopt(resume.learned)
             if resume.unproven:
                 self._plan.shortfall = IncompleteLedgerError("entries before the cursor may be missing: begin anew")
-        self._batch, self._index = _START if position is None else Batch(_NO_PAGE, [], position), 0
+        self._batch, self._index = Batch(NO_PAGE, [], position), 0
         self._taken: Batch | None = None
         self._state: Literal["idle", "advancing", "told", "ended"] = "idle"  # told: that entries may be missing
 
@@ -112,7 +116,7 @@ class LedgerWalk:
         while self._index >= len(self._batch.entries):
             await self._advance()
         batch, entries = self._batch, self._batch.entries
-        page, batch.page = batch.page, _NO_PAGE
+        page, batch.page = batch.page, NO_PAGE
         page.entries, self._index = entries[self._index :], len(entries)
         self._report.rows_yielded += len(page.entries)
         return page
@@ -168,7 +172,7 @@ class LedgerWalk:
         """What returns the cursor of this moment: the keys in it take time, and few are wanted."""
         plan = self._plan
         unproven = plan.shortfall is not None and self._state not in {"told", "ended"}
-        return partial(_cursor, self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
+        return partial(cursor_behind, self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
 
     @property
     def report(self) -> WalkReport:
@@ -202,13 +206,12 @@ class LedgerWalk:
         plan = self._plan
         if self._taken is None and not plan.ended:
             if self._batch.entries:  # makes room before the next page is decoded
-                self._batch, self._index = Batch(_NO_PAGE, [], self._batch.position(self._index)), 0
+                self._batch, self._index = Batch(NO_PAGE, [], self._batch.position(self._index)), 0
             self._taken = await plan.next_batch(self._batch.before)
         if self._taken is None:
             if plan.shortfall is not None and not self._allow_incomplete:
                 raise plan.shortfall
-            is_pending = _PENDING_EVENTS in [notice.code for notice in self._report.warnings]
-            self._report.complete = plan.shortfall is None and not is_pending
+            self._report.complete = plan.shortfall is None and not has_pending_events(self._report)
             return "ended"
         if self._attach is not None:
             await self._attach(self._taken.entries)
@@ -220,17 +223,6 @@ def _resolved_span(query: LedgerQuery, zone: tzinfo, now: Callable[[tzinfo], dat
     return Span.resolve(query.start, query.end, zone=zone, now=now(zone) if resume is None else resume.end)
 
 
-def _cursor(batch: Batch, index: int, end: datetime, profile: ServerProfile, *, unproven: bool) -> Cursor:
+def cursor_behind(batch: Batch, index: int, end: datetime, profile: ServerProfile, *, unproven: bool) -> Cursor:
+    """Return the cursor behind so many entries of a batch."""
     return Cursor(end=end, position=batch.position(index), learned=profile.learned(), unproven=unproven)
-
-
-def _count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzinfo, page: LedgerPage) -> None:
-    """Count a page, and collect what the service warns of."""
-    report.pages += 1
-    report.rows_received += len(page.entries)
-    if page.entries:
-        latest = max(page.entries[0].ledger_created_date, page.entries[-1].ledger_created_date)
-        if latest > now(zone) + _CLOCK_TOLERANCE:
-            page.warnings.append(_DATED_LATER)
-    if page.warnings:
-        report.warnings += [notice for notice in page.warnings if notice not in report.warnings]

@@ -19,10 +19,10 @@ from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooL
 from capledger.models import WalkReport
 from capledger.queries import LedgerQuery
 from capledger.server_profile import ServerProfile
-from capledger.walk.batch import Batch
+from capledger.walk.batch import Batch, whole
 from capledger.walk.discovery import Discovery
-from capledger.walk.listing import Listing, PageKey, page_count, stated_total
-from capledger.walk.ordering import date_of, is_in_order
+from capledger.walk.listing import Listing, PageKey, page_count
+from capledger.walk.ordering import date_of
 from capledger.walk.prefetch import Prefetch
 from capledger.walk.reading import ListingReading
 from capledger.walk.validation import Contradiction
@@ -142,15 +142,13 @@ class WalkPlan:
         except LimitTooLargeError as refusal:
             self.profile.lower_page_cap(refusal, limit)
             return None
-        rows, count = page.entries, len(page.entries)
-        entries = listing.entries(rows)
-        in_order = entries is rows or is_in_order(rows, self.query.order)
-        if not (0 < count < limit and count == stated_total(page) and in_order):
+        batch = whole(listing, page, limit)
+        if batch is None:
             self.prefetch.kept[key] = page
             return None
-        self._coming, self._stated = deque(), count
-        self.report.windows, self.report.rows_expected = 1, count
-        return Batch(page, entries, None, rows, count, count, listing) if entries else None
+        self._coming, self._stated = deque(), len(batch.rows)
+        self.report.windows, self.report.rows_expected = 1, len(batch.rows)
+        return batch if batch.entries else None
 
     async def _prefers_windows(self, reading: ListingReading, whole: Window) -> bool:
         """Return whether windows take fewer requests than the history, by its first page."""

@@ -87,8 +87,6 @@ class Prefetch:
 
     def stop(self, needed: AbstractSet[PageKey] = frozenset()) -> list[asyncio.Task[Received[LedgerPage]]]:
         """End everything at once, but for the pages needed; return the tasks that are ending, to be awaited."""
-        if not (self.kept or self._tasks or self._ending):
-            return []
         for key in self.kept.keys() - needed:
             del self.kept[key]
         for task in map(self._tasks.pop, self._tasks.keys() - needed):

@@ -1,0 +1,130 @@
+"""The pages of one ledger among many: the first one is read alone, since most ledgers have no other.
+
+A walk for it would take a tenth of the time of the whole. It goes on where the first page is not the whole ledger.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from capledger._sansio.context import RequestContext
+from capledger._sansio.requests import LedgerRequests
+from capledger.errors import CapledgerError, LimitTooLargeError
+from capledger.models import WalkReport
+from capledger.models.counting import count_page, has_pending_events
+from capledger.walk.batch import NO_PAGE, Batch, whole
+from capledger.walk.ledger import Begun, LedgerWalk, cursor_behind
+from capledger.walk.listing import Listing, PageKey
+from capledger.windows import Span
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime, tzinfo
+
+    from capledger._sansio.sending import Send
+    from capledger.cursor import Cursor
+    from capledger.models import LedgerPage
+    from capledger.queries import LedgerQuery
+    from capledger.server_profile import ServerProfile
+
+
+class LedgerPages:
+    """Reads the pages of one ledger, one after the other.
+
+    Args:
+        query: whose ledger.
+        zone: the server's.
+        now: returns the current moment in a zone.
+        send: sends a request.
+        profile_of: returns what is known of the query's endpoint.
+        open_walk: returns the walk that goes on.
+        alone: whether a first page may be read without the walk.
+
+    Raises:
+        InvalidQueryError: the end is before the start.
+    """
+
+    def __init__(
+        self,
+        query: LedgerQuery,
+        *,
+        zone: tzinfo,
+        now: Callable[[tzinfo], datetime],
+        send: Send,
+        profile_of: Callable[[LedgerQuery], ServerProfile],
+        open_walk: Callable[[LedgerQuery, Begun], LedgerWalk],
+        alone: bool,
+    ) -> None:
+        span = Span.resolve(query.start, query.end, zone=zone, now=now(zone))
+        self._query = query
+        self._listing = Listing(LedgerRequests(query), query.order, None, span)
+        self._now = now
+        self._send = send
+        self._profile = profile_of(query)
+        self._open_walk = open_walk
+        self._alone = alone and query.start is None  # else it may be read in windows
+        self.report = WalkReport()
+        """Counters, live."""
+        self._context = RequestContext(self.report)
+        self._single: Batch | None = None
+        self._walk: LedgerWalk | None = None
+        self._pages: AsyncIterator[LedgerPage] | None = None
+
+    async def next(self) -> LedgerPage | None:
+        """Return the next page that has entries; None at the end.
+
+        Raises:
+            CapledgerError: the ledger cannot be read on; its ``cursor`` says where it stands.
+        """
+        if self._single is not None:
+            return None
+        if self._pages is None:
+            try:
+                single, kept = await self._read_first()
+            except CapledgerError as error:
+                error.cursor = self.position().encode(self._query)
+                raise
+            if single is not None:
+                return self._take(single)
+            self._walk = self._open_walk(self._query, Begun(self.report, self._context, self._listing.span, kept))
+            self._pages = self._walk.pages()
+        return await anext(self._pages, None)
+
+    @property
+    def position(self) -> Callable[[], Cursor]:
+        """What returns the cursor of this moment, later as well."""
+        if self._walk is not None:
+            return self._walk._position  # noqa: SLF001 - the public cursor is encoded, which takes time
+        batch = self._single or Batch(NO_PAGE, [], None)
+        return partial(
+            cursor_behind, batch, len(batch.entries), self._listing.span.upper, self._profile, unproven=False
+        )
+
+    async def aclose(self) -> None:
+        """End the requests under way."""
+        if self._walk is not None:
+            await self._walk.aclose()
+
+    async def _read_first(self) -> tuple[Batch | None, dict[PageKey, LedgerPage]]:
+        """Read the first page; return its batch where it is the whole ledger, and the page for a walk."""
+        if not self._alone:
+            return None, {}
+        listing, report, limit = self._listing, self.report, self._profile.page_size(self._query.page_size)
+        key = PageKey(listing, 0, limit, limit, 0)
+        try:
+            page = await (await self._send(listing.request(key), self._context)).value()
+        except LimitTooLargeError as refusal:
+            self._profile.lower_page_cap(refusal, limit)
+            return None, {}
+        count_page(report, self._now, listing.span.zone, page)
+        return whole(listing, page, limit), {key: page}
+
+    def _take(self, single: Batch) -> LedgerPage | None:
+        """Return the page of a ledger that has no other; None where none of its entries is in the range."""
+        self._single = single
+        self.report.windows, self.report.rows_expected = 1, len(single.rows)
+        self.report.rows_yielded, self.report.complete = len(single.entries), not has_pending_events(self.report)
+        page, single.page = single.page, NO_PAGE
+        page.entries = single.entries
+        return page if page.entries else None
