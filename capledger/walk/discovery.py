@@ -159,12 +159,12 @@ class Discovery:
         """Find out what ``offset`` counts, by a smaller page at offset 1: where its rows lie in the first page.
 
         Where rows of one second do not tell that, by what lies behind the last page; where rows were added meanwhile,
-        by both pages again. What is proven is kept for the session. Return the layout with what is likely.
+        by both pages once more. What is proven is kept for the session. Return the layout with what is likely.
         """
         first, stated, size = self.first, layout.stated, max(2, layout.page_size // 2)
         self.likely_rule, rows, is_same = "page", first, False
         try:
-            for again in range(1 + _RETRIES):
+            for again in (False, True):
                 if again or layout.page_size < 2 * size:
                     page = await self.page(layout.key(self.listing, 0, 2 * size))
                     first, stated = page.entries, stated_total(page)
