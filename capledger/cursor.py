@@ -12,11 +12,13 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from attrs import define, field, frozen
 
 from capledger.errors import InvalidQueryError
+from capledger.models.identity import RowIdentity, key_of
+from capledger.moments import second_of
 from capledger.server_profile import Learned, OffsetRule
 from capledger.windows import Window
 
@@ -105,6 +107,23 @@ class Cursor:
             learned=Learned(None if rule is None else _RULES[rule], page_cap, span_days),
             unproven=bool(unproven),
         )
+
+
+class CursorOfOnePage(NamedTuple):
+    """The cursor behind a ledger of one page, from which it is computed when it is wanted: hashing rows takes time."""
+
+    end: datetime
+    learned: Learned
+    rows: int
+    """Entries of the ledger."""
+    last: tuple[RowIdentity, ...]
+    """Those of the last one's second, as they were."""
+
+    def encode(self, query: LedgerQuery) -> str:
+        """Return the cursor as a string."""
+        edge = Edge(second_of(self.last[0].moment), Counter(map(key_of, self.last)))
+        position = Position(yielded=self.rows, edge=edge, window=None, index=self.rows, total=self.rows)
+        return Cursor(end=self.end, position=position, learned=self.learned).encode(query)
 
 
 def fingerprint(query: LedgerQuery) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+_SECOND = timedelta(seconds=1)
+#: Longer than clocks were ever set back, twice.
+_LONGEST_REPEATED = timedelta(days=3)
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -29,6 +32,12 @@ def to_local(moment: datetime, zone: tzinfo) -> datetime:
         return moment.astimezone(zone)
     except OverflowError:
         return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=zone)  # noqa: DTZ901 - gets its zone
+
+
+def is_same_second(one: datetime, other: datetime) -> bool:
+    """Return whether :func:`second_of` is the same; mostly the distance tells, which takes a fifth of the time."""
+    far = _SECOND if isinstance(one.tzinfo, timezone) and one.tzinfo == other.tzinfo else _LONGEST_REPEATED
+    return abs(one - other) < far and second_of(one) == second_of(other)
 
 
 def second_of(moment: datetime) -> int:

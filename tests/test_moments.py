@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capledger.moments import from_posix, second_of, to_local, to_utc
+from capledger.moments import from_posix, is_same_second, second_of, to_local, to_utc
 
 BERLIN, NEW_YORK, LORD_HOWE = map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe"))
 ZONES = [UTC, BERLIN, NEW_YORK, LORD_HOWE, ZoneInfo("Asia/Kolkata")]
@@ -36,6 +36,16 @@ def test_a_second_is_the_whole_one_of_its_instant(instant: datetime, zone: Any) 
 def test_seconds_follow_the_instants(instant: datetime, later: timedelta, zone: Any) -> None:
     """A later instant never has an earlier second, whatever the clock on the wall does."""
     assert second_of(instant.astimezone(zone)) <= second_of((instant + later).astimezone(zone))
+
+
+@given(instants, st.timedeltas(timedelta(0), timedelta(hours=3)), st.sampled_from(ZONES), st.sampled_from(ZONES))
+def test_the_distance_tells_what_the_seconds_do(instant: datetime, later: timedelta, zone: Any, other: Any) -> None:
+    """In either order, and in two zones."""
+    one, two = instant.astimezone(zone), (instant + later).astimezone(other)
+    near = (instant + later / 3_600).astimezone(other)
+
+    for pair in [(one, two), (two, one), (one, near), (near, one)]:
+        assert is_same_second(*pair) == (second_of(pair[0]) == second_of(pair[1]))
 
 
 def test_seconds_before_1970_are_cut_towards_the_past() -> None:

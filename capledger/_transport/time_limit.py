@@ -43,7 +43,8 @@ class TimeLimit:
         if not self._under_way and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if is_ended and task.uncancel() <= self._ended.pop(task) and kind is asyncio.CancelledError:
+        before = self._ended.pop(task, None) if is_ended else None
+        if before is not None and task.uncancel() <= before and kind is asyncio.CancelledError:
             raise TimeoutError
 
     def end_all(self) -> None:

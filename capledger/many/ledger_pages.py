@@ -5,17 +5,19 @@ A walk for it would take a tenth of the time of the whole. It goes on where the 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import LedgerRequests
+from capledger.cursor import CursorOfOnePage
 from capledger.errors import CapledgerError, LimitTooLargeError
 from capledger.models import WalkReport
 from capledger.models.counting import count_page, has_pending_events
+from capledger.models.identity import identity_of
 from capledger.walk.batch import NO_PAGE, Batch, whole
 from capledger.walk.ledger import Begun, LedgerWalk, cursor_behind
 from capledger.walk.listing import Listing, PageKey
+from capledger.walk.ordering import start_of_last_second
 from capledger.windows import Span
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class LedgerPages:
         self.report = WalkReport()
         """Counters, live."""
         self._context = RequestContext(self.report)
-        self._single: Batch | None = None
+        self._end: Cursor | CursorOfOnePage | None = None
         self._walk: LedgerWalk | None = None
         self._pages: AsyncIterator[LedgerPage] | None = None
 
@@ -77,13 +79,13 @@ class LedgerPages:
         Raises:
             CapledgerError: the ledger cannot be read on; its ``cursor`` says where it stands.
         """
-        if self._single is not None:
+        if self._end is not None:
             return None
         if self._pages is None:
             try:
                 single, kept = await self._read_first()
             except CapledgerError as error:
-                error.cursor = self.position().encode(self._query)
+                error.cursor = self.position.encode(self._query)
                 raise
             if single is not None:
                 return self._take(single)
@@ -92,14 +94,11 @@ class LedgerPages:
         return await anext(self._pages, None)
 
     @property
-    def position(self) -> Callable[[], Cursor]:
-        """What returns the cursor of this moment, later as well."""
+    def position(self) -> Cursor | CursorOfOnePage:
+        """What the cursor says, not yet encoded."""
         if self._walk is not None:
             return self._walk._position  # noqa: SLF001 - the public cursor is encoded, which takes time
-        batch = self._single or Batch(NO_PAGE, [], None)
-        return partial(
-            cursor_behind, batch, len(batch.entries), self._listing.span.upper, self._profile, unproven=False
-        )
+        return self._end or self._behind(Batch(NO_PAGE, [], None))
 
     async def aclose(self) -> None:
         """End the requests under way."""
@@ -122,9 +121,17 @@ class LedgerPages:
 
     def _take(self, single: Batch) -> LedgerPage | None:
         """Return the page of a ledger that has no other; None where none of its entries is in the range."""
-        self._single = single
-        self.report.windows, self.report.rows_expected = 1, len(single.rows)
-        self.report.rows_yielded, self.report.complete = len(single.entries), not has_pending_events(self.report)
-        page, single.page = single.page, NO_PAGE
+        page, report = single.page, self.report
         page.entries = single.entries
+        report.windows, report.rows_expected = 1, len(single.rows)
+        report.rows_yielded, report.complete = len(page.entries), not has_pending_events(report)
+        self._end = self._behind(single)
         return page if page.entries else None
+
+    def _behind(self, batch: Batch) -> Cursor | CursorOfOnePage:
+        """Return the cursor behind a batch; what becomes of its entries later does not change it."""
+        entries, end = batch.entries, self._listing.span.upper
+        if not entries or batch.rows is not entries:
+            return cursor_behind(batch, len(entries), end, self._profile, unproven=False)
+        last = tuple(map(identity_of, entries[start_of_last_second(entries) :]))
+        return CursorOfOnePage(end, self._profile.learned(), len(entries), last)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from attrs import AttrsInstance, asdict, define, field
 
-from capledger.cursor import Cursor
+from capledger.cursor import Cursor, CursorOfOnePage
 from capledger.errors import CapledgerError
 from capledger.models import Balance, LedgerEntry, WalkReport
 from capledger.models._serializable import Exportable
@@ -48,7 +47,7 @@ class LedgerOutcome(Exportable):
     """Why the ledger is not complete; None if it is."""
     report: WalkReport
     """What the walk has cost and how far it got."""
-    _position: Callable[[], Cursor] | None = field(repr=False, eq=False)
+    _position: Cursor | CursorOfOnePage | None = field(repr=False)
 
     @property
     def cursor(self) -> str | None:
@@ -56,7 +55,7 @@ class LedgerOutcome(Exportable):
 
         After an error, the missing entries follow it. None if the query could not be sent at all.
         """
-        return None if self._position is None else self._position().encode(self.query)
+        return None if self._position is None else self._position.encode(self.query)
 
     def to_dict(self) -> dict[str, Any]:
         """Return query, entries, error, report and cursor as values that any JSON library can write.

@@ -7,7 +7,7 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attrs import asdict, field, fields, fields_dict, frozen
+from attrs import asdict, evolve, field, fields, fields_dict, frozen
 
 from capledger.errors import InvalidQueryError
 from capledger.queries import checks
@@ -130,6 +130,8 @@ def with_changes(query: SubjectT, changes: Mapping[str, Any]) -> SubjectT:
 
     The other values were when ``query`` was made. The checks of fields that depend on each other are all run.
     """
+    if hasattr(query, "__slots__"):  # of a subclass: its values are not all in its dict
+        return evolve(query, **changes)
     fields, values = _fields(type(query)), vars(query).copy()
     for name, value in changes.items():
         item = fields[name]

@@ -94,7 +94,8 @@ class Collector:
             keys = await self._read_pages(size - smaller, 2 + more)
             self._agreeing = self._agreeing + 1 if keys == before else 1
             unchanged = unchanged + 1 if self._known == known else 1
-            is_settled = self._known == self._total or max(self._agreeing, unchanged) >= _AGREEING
+            has_all = self._known == self._total == self.discovery.highest
+            is_settled = has_all or max(self._agreeing, unchanged) >= _AGREEING
             if is_settled or (self._known == keys.total() and self._agreeing > 1):
                 return self._whole(keys)
             before = keys
@@ -147,9 +148,12 @@ class Collector:
             else:
                 empty += 1
             number += 1
-            ends = self._known == self._total and (self._agreeing or empty or len(page.entries) < size)
-            if (ends and self._agreeing) or (number >= self._last(size) and (ends or empty >= empty_pages)):
-                return keys  # the whole first reading; of others, what brings all rows
+            has_all = self._known == self._total == self.discovery.highest
+            looked_behind = empty > 0 or len(page.entries) < size
+            if has_all and self._agreeing:  # an earlier reading looked behind the stated rows
+                return keys
+            if number >= self._last(size) and (empty >= empty_pages or (has_all and looked_behind)):
+                return keys
 
     def _last(self, size: int) -> int:
         """Return how many pages are stated."""

@@ -165,14 +165,14 @@ class LedgerWalk:
     @property
     def cursor(self) -> str:
         """Return the position behind the last entry yielded, as a string to resume from, also in another process."""
-        return self._position().encode(self._query)
+        return self._position.encode(self._query)
 
     @property
-    def _position(self) -> Callable[[], Cursor]:
-        """What returns the cursor of this moment: the keys in it take time, and few are wanted."""
+    def _position(self) -> Cursor:
+        """What the cursor says, not yet encoded."""
         plan = self._plan
         unproven = plan.shortfall is not None and self._state not in {"told", "ended"}
-        return partial(cursor_behind, self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
+        return cursor_behind(self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
 
     @property
     def report(self) -> WalkReport:

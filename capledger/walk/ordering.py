@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import attrgetter, ge, gt, le, lt
 from typing import TYPE_CHECKING, Final, Literal
 
-from capledger.moments import second_of
+from capledger.moments import is_same_second, second_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +40,8 @@ def is_in_order(rows: Sequence[LedgerEntry], order: ListingOrder) -> bool:
 
 def start_of_last_second(rows: Sequence[LedgerEntry]) -> int:
     """Return where the rows of the last second begin."""
-    start = len(rows)
-    second = second_of(rows[-1].ledger_created_date) if rows else 0
-    while start and second_of(rows[start - 1].ledger_created_date) == second:
+    start = max(0, len(rows) - 1)
+    while start and is_same_second(rows[start - 1].ledger_created_date, rows[-1].ledger_created_date):
         start -= 1
     return start
 

@@ -128,6 +128,8 @@ class Reader:
                 if view.key.number and self.discovery.known_rule is None and (again or kind == "edge"):
                     layout, before = self.layout, None
                     self.layout = await self.discovery.find_offset_rule(layout)
+                    if self.layout.offset_rule != layout.offset_rule and self.index != self.read:
+                        raise Contradiction("edge", "pages without new rows were counted as rows") from None
                 elif self.edge is not None and (kind == "edge" or (kind == "fall" and again)):
                     return await settled(self, self.edge)
                 elif again and kind == "count" and view.expected < len(view.rows) <= view.key.size:
