@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capledger.many.fetch import FetchOptions, ManyWalks, OnOutcome, StreamOptions, WalkOptions, fetch_many, stream_many
-from capledger.many.ledger_pages import LedgerPages
+from capledger.many.ledger_pages import LedgerReader
 from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.progress import Progress
 from capledger.many.queries import AnyQueries, BalanceQueries, Queries
@@ -14,7 +14,7 @@ __all__ = [
     "BalanceQueries",
     "FetchOptions",
     "LedgerOutcome",
-    "LedgerPages",
+    "LedgerReader",
     "ManyWalks",
     "OnOutcome",
     "Progress",

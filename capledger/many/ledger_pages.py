@@ -5,15 +5,22 @@ A walk for it would take a tenth of the time of the whole. It goes on where the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import LedgerRequests
+from capledger._sansio.sending import Send
 from capledger.cursor import CursorOfOnePage
 from capledger.errors import CapledgerError, LimitTooLargeError
 from capledger.models import WalkReport
 from capledger.models.counting import count_page, has_pending_events
 from capledger.models.identity import identity_of
+from capledger.queries import LedgerQuery
+from capledger.server_profile import ServerProfile
 from capledger.walk.batch import NO_PAGE, Batch, whole
 from capledger.walk.ledger import Begun, LedgerWalk, cursor_behind
 from capledger.walk.listing import Listing, PageKey
@@ -21,51 +28,50 @@ from capledger.walk.ordering import start_of_last_second
 from capledger.windows import Span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from datetime import datetime, tzinfo
+    from collections.abc import AsyncIterator
 
-    from capledger._sansio.sending import Send
     from capledger.cursor import Cursor
     from capledger.models import LedgerPage
-    from capledger.queries import LedgerQuery
-    from capledger.server_profile import ServerProfile
 
 
-class LedgerPages:
-    """Reads the pages of one ledger, one after the other.
+@frozen
+class LedgerReader:
+    """Opens the ledgers of one call.
 
     Args:
-        query: whose ledger.
         zone: the server's.
         now: returns the current moment in a zone.
         send: sends a request.
-        profile_of: returns what is known of the query's endpoint.
+        profile_of: returns what is known of a query's endpoint.
         open_walk: returns the walk that goes on.
         alone: whether a first page may be read without the walk.
-
-    Raises:
-        InvalidQueryError: the end is before the start.
     """
 
-    def __init__(
-        self,
-        query: LedgerQuery,
-        *,
-        zone: tzinfo,
-        now: Callable[[tzinfo], datetime],
-        send: Send,
-        profile_of: Callable[[LedgerQuery], ServerProfile],
-        open_walk: Callable[[LedgerQuery, Begun], LedgerWalk],
-        alone: bool,
-    ) -> None:
-        span = Span.resolve(query.start, query.end, zone=zone, now=now(zone))
+    zone: tzinfo
+    now: Callable[[tzinfo], datetime]
+    send: Send
+    profile_of: Callable[[LedgerQuery], ServerProfile]
+    open_walk: Callable[[LedgerQuery, Begun], LedgerWalk]
+    alone: bool
+
+    def open(self, query: LedgerQuery) -> LedgerPages:
+        """Return the pages of a ledger.
+
+        Raises:
+            InvalidQueryError: the end is before the start.
+        """
+        return LedgerPages(query, self)
+
+
+class LedgerPages:
+    """Reads the pages of one ledger, one after the other."""
+
+    def __init__(self, query: LedgerQuery, reader: LedgerReader) -> None:
+        span = Span.resolve(query.start, query.end, zone=reader.zone, now=reader.now(reader.zone))
         self._query = query
+        self._reader = reader
+        self._profile = reader.profile_of(query)
         self._listing = Listing(LedgerRequests(query), query.order, None, span)
-        self._now = now
-        self._send = send
-        self._profile = profile_of(query)
-        self._open_walk = open_walk
-        self._alone = alone and query.start is None  # else it may be read in windows
         self.report = WalkReport()
         """Counters, live."""
         self._context = RequestContext(self.report)
@@ -89,7 +95,8 @@ class LedgerPages:
                 raise
             if single is not None:
                 return self._take(single)
-            self._walk = self._open_walk(self._query, Begun(self.report, self._context, self._listing.span, kept))
+            begun = Begun(self.report, self._context, self._listing.span, kept)
+            self._walk = self._reader.open_walk(self._query, begun)
             self._pages = self._walk.pages()
         return await anext(self._pages, None)
 
@@ -107,16 +114,16 @@ class LedgerPages:
 
     async def _read_first(self) -> tuple[Batch | None, dict[PageKey, LedgerPage]]:
         """Read the first page; return its batch where it is the whole ledger, and the page for a walk."""
-        if not self._alone:
+        if not self._reader.alone or self._query.start is not None:  # it may be read in windows
             return None, {}
         listing, report, limit = self._listing, self.report, self._profile.page_size(self._query.page_size)
         key = PageKey(listing, 0, limit, limit, 0)
         try:
-            page = await (await self._send(listing.request(key), self._context)).value()
+            page = await (await self._reader.send(listing.request(key), self._context)).value()
         except LimitTooLargeError as refusal:
             self._profile.lower_page_cap(refusal, limit)
             return None, {}
-        count_page(report, self._now, listing.span.zone, page)
+        count_page(report, self._reader.now, listing.span.zone, page, since=listing.span.upper)
         return whole(listing, page, limit), {key: page}
 
     def _take(self, single: Batch) -> LedgerPage | None:

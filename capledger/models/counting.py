@@ -23,13 +23,20 @@ _DATED_LATER: Final = Notice(
 )
 
 
-def count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzinfo, page: LedgerPage) -> None:
-    """Count a page, and collect what the service warns of."""
+def count_page(
+    report: WalkReport,
+    now: Callable[[tzinfo], datetime],
+    zone: tzinfo,
+    page: LedgerPage,
+    *,
+    since: datetime | None = None,
+) -> None:
+    """Count a page, and collect what the service warns of; ``since`` is a moment that is past."""
     report.pages += 1
     report.rows_received += len(page.entries)
     if page.entries:
         latest = max(page.entries[0].ledger_created_date, page.entries[-1].ledger_created_date)
-        if latest > now(zone) + _CLOCK_TOLERANCE:
+        if (since is None or latest > since) and latest > now(zone) + _CLOCK_TOLERANCE:
             page.warnings.append(_DATED_LATER)
     if page.warnings:
         report.warnings += [notice for notice in page.warnings if notice not in report.warnings]
@@ -37,4 +44,4 @@ def count_page(report: WalkReport, now: Callable[[tzinfo], datetime], zone: tzin
 
 def has_pending_events(report: WalkReport) -> bool:
     """Return whether the service warned that it still works on events of the customer."""
-    return _PENDING_EVENTS in [notice.code for notice in report.warnings]
+    return bool(report.warnings) and _PENDING_EVENTS in [notice.code for notice in report.warnings]
