@@ -15,7 +15,7 @@ from capledger.balances import BalanceWalk
 from capledger.cursor import Cursor
 from capledger.errors import ConfigurationError, InvalidQueryError
 from capledger.events import EventEnricher, EventWalk
-from capledger.many import LedgerReader, ManyWalks, fetch_many, stream_many
+from capledger.many import LedgerOpener, ManyWalks, fetch_many, stream_many
 from capledger.queries import BalanceQuery, EventDetailsQuery, GroupLedgerQuery, LedgerQuery
 from capledger.queries.events import EventFlags, as_flags
 from capledger.server_profile import ServerProfile
@@ -269,7 +269,7 @@ class LedgerSession:
         """
         return fetch_many(
             queries,
-            reader=self._reader(prefetch, on_incomplete, as_flags(details)),
+            opener=self._opener(prefetch, on_incomplete, as_flags(details)),
             open_balances=self.balances,
             clock=self._clock,
             max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
@@ -314,20 +314,20 @@ class LedgerSession:
             raise InvalidQueryError("on_outcome must be a function, a coroutine function or None")
         return stream_many(
             queries,
-            reader=self._reader(prefetch, on_incomplete, as_flags(details)),
+            opener=self._opener(prefetch, on_incomplete, as_flags(details)),
             clock=self._clock,
             max_in_flight=check_at_least_one("max_in_flight", max_in_flight),
             deduplicate=deduplicate,
             on_outcome=on_outcome,
         )
 
-    def _reader(self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None) -> LedgerReader:
+    def _opener(self, prefetch: int, on_incomplete: Literal["raise", "warn"], flags: EventFlags | None) -> LedgerOpener:
         """Return what opens ledgers, after the checks that concern every query."""
         prefetch = check_at_least_one("prefetch", prefetch)
         check_on_incomplete(on_incomplete)
         if self._zone is None:
             raise ConfigurationError(f"the time zone of this host's dates is not documented: {_ZONE_HINT}")
-        return LedgerReader(
+        return LedgerOpener(
             zone=self._zone,
             now=self._clock.now,
             send=self._send,

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from capledger import CustomerLedgerQuery, InvalidQueryError, OrgScope
 from capledger._sansio.requests import LedgerRequests
+from capledger.queries.subject import with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +160,10 @@ def test_a_subclass_keeps_its_own_fields_and_checks() -> None:
                 raise InvalidQueryError("not a number of India")
 
     query = IndianQuery.mobile(MOBILE)
+    later = with_changes(query, {"end": datetime(2026, 1, 1)})
 
+    assert later == attrs.evolve(query, end=datetime(2026, 1, 1))
+    assert hash(later) == hash(attrs.evolve(query, end=datetime(2026, 1, 1)))
     assert (type(query), query.circle) == (IndianQuery, "KA")
     assert dict(query.fingerprint_fields())["circle"] == "KA"
     assert LedgerRequests(query).page(offset=0, limit=1, order="ASC").params["circle"] == "KA"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capledger.many.fetch import FetchOptions, ManyWalks, OnOutcome, StreamOptions, WalkOptions, fetch_many, stream_many
-from capledger.many.ledger_pages import LedgerReader
+from capledger.many.ledger_pages import LedgerOpener
 from capledger.many.outcome import BalanceOutcome, LedgerOutcome
 from capledger.many.progress import Progress
 from capledger.many.queries import AnyQueries, BalanceQueries, Queries
@@ -13,8 +13,8 @@ __all__ = [
     "BalanceOutcome",
     "BalanceQueries",
     "FetchOptions",
+    "LedgerOpener",
     "LedgerOutcome",
-    "LedgerReader",
     "ManyWalks",
     "OnOutcome",
     "Progress",

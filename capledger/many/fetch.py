@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from capledger._transport.clock import Clock
-    from capledger.many.ledger_pages import LedgerPages, LedgerReader
+    from capledger.many.ledger_pages import LedgerOpener, LedgerPages
     from capledger.many.pool import HandOver
     from capledger.many.queries import AnyQueries, Queries
     from capledger.queries.events import EventFlags
@@ -129,7 +129,7 @@ class ManyWalks(Generic[T]):
 def fetch_many(
     queries: AnyQueries,
     *,
-    reader: LedgerReader,
+    opener: LedgerOpener,
     open_balances: OpenBalances,
     clock: Clock,
     max_in_flight: int,
@@ -139,7 +139,7 @@ def fetch_many(
 ) -> ManyWalks[Any]:
     """Read many ledgers, and balances; return an outcome for each."""
     counts = Counts(clock.monotonic)
-    worker = _Worker(reader, open_balances, counts, fail_fast=fail_fast)
+    worker = _Worker(opener, open_balances, counts, fail_fast=fail_fast)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.fetch, size=max_in_flight, ordered=ordered)
     return ManyWalks(pool, pool.__anext__, counts)
@@ -148,7 +148,7 @@ def fetch_many(
 def stream_many(
     queries: Queries,
     *,
-    reader: LedgerReader,
+    opener: LedgerOpener,
     clock: Clock,
     max_in_flight: int,
     deduplicate: bool,
@@ -156,7 +156,7 @@ def stream_many(
 ) -> ManyWalks[tuple[LedgerQuery, LedgerPage]]:
     """Read many ledgers page by page; outcomes, without entries, go to ``on_outcome``."""
     counts = Counts(clock.monotonic)
-    worker = _Worker(reader, None, counts, fail_fast=on_outcome is None)
+    worker = _Worker(opener, None, counts, fail_fast=on_outcome is None)
     source = _make_source(queries, counts, deduplicate=deduplicate)
     pool = WorkerPool(source, worker.stream, size=max_in_flight)
     return ManyWalks(pool, _PageStream(pool, on_outcome).next_page, counts)
@@ -194,9 +194,9 @@ class _Worker:
     """Walks one ledger after the other, or the balances of one customer, from the beginning to an outcome."""
 
     def __init__(
-        self, reader: LedgerReader, open_balances: OpenBalances | None, counts: Counts, *, fail_fast: bool
+        self, opener: LedgerOpener, open_balances: OpenBalances | None, counts: Counts, *, fail_fast: bool
     ) -> None:
-        self._reader = reader
+        self._opener = opener
         self._open_balances = open_balances
         self._counts = counts
         self._fail_fast = fail_fast
@@ -257,7 +257,7 @@ class _Worker:
     def _open(self, query: Query) -> LedgerPages:
         if not isinstance(query, LedgerQuery):
             raise InvalidQueryError("queries may contain CustomerLedgerQuery and GroupLedgerQuery only")
-        return self._reader.open(query)
+        return self._opener.open(query)
 
     def _finish(self, outcome: OutcomeT) -> OutcomeT:
         if outcome.error is None:

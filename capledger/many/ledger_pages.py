@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class LedgerReader:
+class LedgerOpener:
     """Opens the ledgers of one call.
 
     Args:
@@ -66,11 +66,11 @@ class LedgerReader:
 class LedgerPages:
     """Reads the pages of one ledger, one after the other."""
 
-    def __init__(self, query: LedgerQuery, reader: LedgerReader) -> None:
-        span = Span.resolve(query.start, query.end, zone=reader.zone, now=reader.now(reader.zone))
+    def __init__(self, query: LedgerQuery, opener: LedgerOpener) -> None:
+        span = Span.resolve(query.start, query.end, zone=opener.zone, now=opener.now(opener.zone))
         self._query = query
-        self._reader = reader
-        self._profile = reader.profile_of(query)
+        self._opener = opener
+        self._profile = opener.profile_of(query)
         self._listing = Listing(LedgerRequests(query), query.order, None, span)
         self.report = WalkReport()
         """Counters, live."""
@@ -96,7 +96,7 @@ class LedgerPages:
             if single is not None:
                 return self._take(single)
             begun = Begun(self.report, self._context, self._listing.span, kept)
-            self._walk = self._reader.open_walk(self._query, begun)
+            self._walk = self._opener.open_walk(self._query, begun)
             self._pages = self._walk.pages()
         return await anext(self._pages, None)
 
@@ -114,17 +114,18 @@ class LedgerPages:
 
     async def _read_first(self) -> tuple[Batch | None, dict[PageKey, LedgerPage]]:
         """Read the first page; return its batch where it is the whole ledger, and the page for a walk."""
-        if not self._reader.alone or self._query.start is not None:  # it may be read in windows
+        if not self._opener.alone or self._query.start is not None:  # it may be read in windows
             return None, {}
         listing, report, limit = self._listing, self.report, self._profile.page_size(self._query.page_size)
         key = PageKey(listing, 0, limit, limit, 0)
         try:
-            page = await (await self._reader.send(listing.request(key), self._context)).value()
+            page = await (await self._opener.send(listing.request(key), self._context)).value()
         except LimitTooLargeError as refusal:
             self._profile.lower_page_cap(refusal, limit)
             return None, {}
-        count_page(report, self._reader.now, listing.span.zone, page, since=listing.span.upper)
-        return whole(listing, page, limit), {key: page}
+        count_page(report, self._opener.now, listing.span.zone, page, since=listing.span.upper)
+        single = whole(listing, page, limit)
+        return single, {} if single is not None else {key: page}
 
     def _take(self, single: Batch) -> LedgerPage | None:
         """Return the page of a ledger that has no other; None where none of its entries is in the range."""

@@ -149,11 +149,9 @@ class Collector:
                 empty += 1
             number += 1
             has_all = self._known == self._total == self.discovery.highest
-            looked_behind = empty > 0 or len(page.entries) < size
-            if has_all and self._agreeing:  # an earlier reading looked behind the stated rows
-                return keys
-            if number >= self._last(size) and (empty >= empty_pages or (has_all and looked_behind)):
-                return keys
+            is_behind = number >= self._last(size) and (empty > 0 or len(page.entries) < size)
+            if (has_all and (is_behind or self._agreeing)) or (is_behind and empty >= empty_pages):
+                return keys  # with an earlier reading behind the stated rows, or with this one
 
     def _last(self, size: int) -> int:
         """Return how many pages are stated."""

@@ -36,7 +36,6 @@ class Begun(NamedTuple):
     report: WalkReport
     context: RequestContext
     span: Span | Callable[[], Span]
-    """The range of the walk, or what returns it."""
     kept: dict[PageKey, LedgerPage]
     """The pages that were read and counted."""
 
@@ -170,9 +169,8 @@ class LedgerWalk:
     @property
     def _position(self) -> Cursor:
         """What the cursor says, not yet encoded."""
-        plan = self._plan
-        unproven = plan.shortfall is not None and self._state not in {"told", "ended"}
-        return cursor_behind(self._batch, self._index, plan.span.upper, plan.profile, unproven=unproven)
+        unproven = self._plan.shortfall is not None and self._state not in {"told", "ended"}
+        return cursor_behind(self._batch, self._index, self._plan.span.upper, self._plan.profile, unproven=unproven)
 
     @property
     def report(self) -> WalkReport:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
+from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
 from support.clock import VirtualTimeLoop
+from support.ledgers import customer, ids, sandbox
+from support.ledgers import session as session_at
 from support.services.draw import draw_case
 from support.services.owed import key_of
 from support.services.runner import session_of
 
 from capledger import CapledgerError, CustomerLedgerQuery, LedgerSession
+from capledger.sandbox import make_row
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,3 +106,35 @@ def test_pages_of_many_ledgers_are_those_of_each(seed: int) -> None:
     case = case_of(seed)
 
     assert run(case, streamed) == run(case, by_itself)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+async def test_a_cursor_does_not_depend_on_what_becomes_of_the_entries(rows: int) -> None:
+    """Entries may be redacted, and pages emptied, before it is read; the walk goes on behind them."""
+    start = datetime(2025, 1, 1)
+    async with sandbox([make_row(1_000 + rank, start) for rank in range(rows)]) as box, session_at(box) as session:
+        outcomes: list[LedgerOutcome] = []
+        async for _, page in session.stream_many([customer()], on_outcome=outcomes.append):
+            page.entries.clear()
+        async for outcome in session.fetch_many([customer()]):
+            for entry in outcome.entries:
+                entry.entry_details, entry.event_log_id, entry.event_name = [], 0, ""
+            outcomes.append(outcome)
+        box.append(customer().identifier_value, make_row(2_000, start + timedelta(days=1)))
+
+        for outcome in outcomes:
+            assert ids(await session.entries(customer(), resume_from=outcome.cursor).collect()) == [2_000]
+
+
+async def test_an_outcome_of_a_stream_holds_no_entries() -> None:
+    """Many of them are kept in bounded memory, and pass to other processes without the ledger."""
+    start = datetime(2025, 1, 1)
+    outcomes: list[LedgerOutcome] = []
+    rows = [make_row(1_000 + rank, start + timedelta(days=rank)) for rank in range(90)]
+    async with sandbox(rows) as box, session_at(box) as session:
+        async for _ in session.stream_many([customer()], on_outcome=outcomes.append):
+            pass
+
+    [outcome] = outcomes
+    assert len(pickle.dumps(outcome)) < 2_000
+    assert pickle.loads(pickle.dumps(outcome)).cursor == outcome.cursor  # noqa: S301 - our own

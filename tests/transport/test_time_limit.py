@@ -122,3 +122,16 @@ async def test_no_timer_is_left() -> None:
 
     assert limit._timer is None
     assert not limit._ended
+
+
+@virtual_time
+async def test_an_exchange_may_hold_another_one() -> None:
+    """A hook of the caller's that reads a ledger on the same session while its request begins."""
+    limit = TimeLimit(LIMIT)
+    with limit:
+        with limit:
+            await asyncio.sleep(1)
+        await asyncio.sleep(1)
+
+    with pytest.raises(TimeoutError), limit:
+        await asyncio.sleep(2 * LIMIT)

@@ -33,6 +33,12 @@ def test_no_walk_through_a_service_of_this_seed_is_wrong(seed: int) -> None:
     assert_right(draw_case(random, random.sample(sorted(KINDS), random.randrange(4))))
 
 
+@pytest.mark.parametrize("seed", [916, 1106, 1316, 2049, 2289, 2381, 2458])
+def test_replicas_that_lag_state_less_than_there_is(seed: int) -> None:
+    """As many rows as one of them states are not all, where another has stated more."""
+    assert_right(draw_case(Random(seed), ["lagging replicas", "new order each time"]))
+
+
 @pytest.mark.skipif(settings.get_current_profile_name() != "fuzz", reason="other services each time: make fuzz")
 @settings(
     max_examples=20_000,

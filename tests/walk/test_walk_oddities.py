@@ -154,3 +154,22 @@ async def test_a_row_doubled_by_accident_costs_one_request(order: Order, rows: i
         assert ids(await walk.collect()) == expected_ids(ledger, None, None, order)
         assert walk.report.complete
         assert walk.report.requests == -(-rows // 10) + 1
+
+
+@pytest.mark.parametrize("added", [4, 10, 16])
+async def test_rows_added_while_it_is_found_out_what_offset_counts(added: int) -> None:
+    """A page that came twice, since pages are counted from 1, was not read twice: rows behind it are not skipped."""
+    rows = hourly(14 + added)
+
+    def add(box: Sandbox, _: LoggedRequest) -> None:
+        if len(box.requests) == 2:
+            for row in rows[14:]:
+                box.append(MOBILE, row)
+
+    async with sandbox(rows[:14], Rules(first_page=1)) as box, session(box) as ledger:
+        box.on_request = add
+        walk = ledger.entries(customer(page_size=10))
+        came = ids(await walk.collect())
+
+    assert came == [row["eventLogId"] for row in rows]
+    assert walk.report.complete
