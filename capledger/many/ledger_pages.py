@@ -72,7 +72,7 @@ class LedgerPages:
         self._opener = opener
         self._profile = opener.profile_of(query)
         self._listing = Listing(LedgerRequests(query), query.order, None, span)
-        self.report = WalkReport()
+        self.report: WalkReport = WalkReport()
         """Counters, live."""
         self._context = RequestContext(self.report)
         self._end: Cursor | CursorOfOnePage | None = None
