@@ -9,6 +9,7 @@ from capledger._sansio.context import RequestContext
 from capledger._sansio.requests import balances
 from capledger.errors import ConcurrentUseError, IncompleteLedgerError, LimitTooLargeError, PaginationError
 from capledger.models import Balance, BalancePage, WalkReport
+from capledger.models.counting import has_pending_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from capledger.queries import BalanceQuery
     from capledger.server_profile import ServerProfile
 
-#: Events of the customer are still being processed, so that balances may yet change.
-_PENDING_EVENTS: Final = 11002
 #: Readings of all pages before a contradiction is raised: balances can change between two pages.
 _READINGS: Final = 3
 
@@ -85,7 +84,7 @@ class BalanceWalk:
         while not listing.is_finished:
             listing.add(await self._page(listing.pages))
         self._report.rows_expected = listing.total
-        self._report.complete = all(notice.code != _PENDING_EVENTS for notice in self._report.warnings)
+        self._report.complete = not has_pending_events(self._report)
         return listing.balances
 
     async def _page(self, number: int) -> BalancePage:

@@ -200,7 +200,7 @@ class LedgerSession:
         """Return a walk as :meth:`entries` does, with arguments that were checked."""
         zone = self._zone_for(query)
         resume = None if resume_from is None else Cursor.decode(resume_from, query)
-        if query.start is not None or query.end is not None:  # whose order may show only in one zone
+        if begun is None and not (query.start is None and query.end is None):  # whose order may show only in one zone
             Span.resolve(query.start, query.end, zone=zone, now=self._clock.now(zone))
         profile = self._profile_of(query)
         enricher = EventEnricher(query, flags, send=self._send, profile=profile, prefetch=prefetch) if flags else None

@@ -10,6 +10,7 @@ from capledger.errors import CapledgerError
 from capledger.events.batches import EventBatchQueue
 from capledger.iteration import Iteration
 from capledger.models import LedgerEvent, WalkReport
+from capledger.models.counting import has_pending_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from capledger._sansio.sending import Fetch
     from capledger.events.batches import EventBatch, Key
     from capledger.queries import EventDetailsQuery
-
-#: Events of the customer are still being processed, so that missing ones may yet appear.
-_PENDING_EVENTS = 11002
 
 
 class EventWalk:
@@ -88,7 +86,7 @@ class EventWalk:
         batch = await self._queue.next()
         if batch is None:
             self._ended = True
-            self._report.complete = all(notice.code != _PENDING_EVENTS for notice in self._report.warnings)
+            self._report.complete = not has_pending_events(self._report)
         else:
             self._add(batch)
 

@@ -21,7 +21,7 @@ from capledger.models.counting import count_page, has_pending_events
 from capledger.models.identity import identity_of
 from capledger.queries import LedgerQuery
 from capledger.server_profile import ServerProfile
-from capledger.walk.batch import NO_PAGE, Batch, whole
+from capledger.walk.batch import NO_PAGE, Batch, batch_of_single_page
 from capledger.walk.ledger import Begun, LedgerWalk, cursor_behind
 from capledger.walk.listing import Listing, PageKey
 from capledger.walk.ordering import start_of_last_second
@@ -124,7 +124,7 @@ class LedgerPages:
             self._profile.lower_page_cap(refusal, limit)
             return None, {}
         count_page(report, self._opener.now, listing.span.zone, page, since=listing.span.upper)
-        single = whole(listing, page, limit)
+        single = batch_of_single_page(listing, page, limit)
         return single, {} if single is not None else {key: page}
 
     def _take(self, single: Batch) -> LedgerPage | None:

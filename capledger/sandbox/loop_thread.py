@@ -22,8 +22,7 @@ _TURNS_TO_CLOSE = 5
 
 
 async def stop_listening(listener: asyncio.Server) -> None:
-    """
-    Accept no more connections, and close the listening sockets once every connection accepted has its handler.
+    """Accept no more connections, and close the listening sockets once every connection accepted has its handler.
 
     asyncio never closes a socket that it accepted but has no transport for when ``Server.close`` is called:
     https://github.com/python/cpython/issues/109564

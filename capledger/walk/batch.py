@@ -54,7 +54,7 @@ class Batch:
         return Position(yielded=yielded + count, edge=edge, window=self.listing.window, index=index, total=self.total)
 
 
-def whole(listing: Listing, page: LedgerPage, limit: int) -> Batch | None:
+def batch_of_single_page(listing: Listing, page: LedgerPage, limit: int) -> Batch | None:
     """Return the batch of a first page that is the whole listing, with room for more; None where that is not proven."""
     rows, count = page.entries, len(page.entries)
     entries = listing.entries(rows)

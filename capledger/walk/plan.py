@@ -19,7 +19,7 @@ from capledger.errors import IncompleteLedgerError, LimitTooLargeError, SpanTooL
 from capledger.models import WalkReport
 from capledger.queries import LedgerQuery
 from capledger.server_profile import ServerProfile
-from capledger.walk.batch import Batch, whole
+from capledger.walk.batch import Batch, batch_of_single_page
 from capledger.walk.discovery import Discovery
 from capledger.walk.listing import Listing, PageKey, page_count
 from capledger.walk.ordering import date_of
@@ -142,7 +142,7 @@ class WalkPlan:
         except LimitTooLargeError as refusal:
             self.profile.lower_page_cap(refusal, limit)
             return None
-        batch = whole(listing, page, limit)
+        batch = batch_of_single_page(listing, page, limit)
         if batch is None:
             self.prefetch.kept[key] = page
             return None

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: The end of readings: entries are read however they are dated, since clocks may disagree.
 _END: Final = datetime.max.replace(tzinfo=UTC)
-#: The service works on events of the customer, so the ledger may be incomplete.
-_PENDING_EVENTS: Final = 11002
 
 
 @frozen(kw_only=True)
@@ -79,11 +77,6 @@ class RunContext:
 def stated_total(page: LedgerPage) -> int | None:
     """Return the total that a response states."""
     return None if page.details is None else page.details.total_entries
-
-
-def has_pending_events(report: WalkReport) -> bool:
-    """Return whether the service warned that the ledger may be incomplete."""
-    return any(notice.code == _PENDING_EVENTS for notice in report.warnings)
 
 
 def shows_full_pages(report: WalkReport, page: LedgerPage, query: LedgerQuery) -> bool:

@@ -10,10 +10,11 @@ from attrs import define, field
 from capledger.backfill.reader import Effort, staged_page
 from capledger.backfill.state import CustomerResult, PlannedCustomer
 from capledger.backfill.sync.comparison import NEWEST_ROWS
-from capledger.backfill.sync.context import RunContext, has_pending_events, shows_full_pages, stated_total
+from capledger.backfill.sync.context import RunContext, shows_full_pages, stated_total
 from capledger.backfill.sync.keys import HeldRow
 from capledger.backfill.sync.ledgers import LedgerStart, LedgerState, LedgerUpdate
 from capledger.errors import IncompleteLedgerError
+from capledger.models.counting import has_pending_events
 
 if TYPE_CHECKING:
     from capledger.backfill.state import CustomerState

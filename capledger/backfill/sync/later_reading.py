@@ -10,9 +10,10 @@ from attrs import define, evolve, field
 from capledger.backfill.reader import Effort, staged_page
 from capledger.backfill.state import CustomerResult, PlannedCustomer
 from capledger.backfill.sync.comparison import Comparison, Differences, HeldLedger, find_differences
-from capledger.backfill.sync.context import RunContext, has_pending_events, shows_full_pages, stated_total
+from capledger.backfill.sync.context import RunContext, shows_full_pages, stated_total
 from capledger.backfill.sync.ledgers import LedgerState, LedgerUpdate, RowDifference, merged_newest, updated_differences
 from capledger.errors import IncompleteLedgerError
+from capledger.models.counting import has_pending_events
 
 if TYPE_CHECKING:
     from typing import Literal
